@@ -1,0 +1,3 @@
+module github.com/atrawog/mcp-oauth-gateway/shclient
+
+go 1.26.0
