@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauthdyn
+
+import (
+	"encoding/json"
+	"log/slog"
+)
+
+// Values of ClientMetadata members.
+const (
+	ApplicationTypeNative = "native"
+	ApplicationTypeWeb    = "web"
+
+	AuthMethodNone              = "none"
+	AuthMethodClientSecretBasic = "client_secret_basic"
+	AuthMethodClientSecretPost  = "client_secret_post"
+
+	GrantAuthorizationCode = "authorization_code"
+	GrantRefreshToken      = "refresh_token"
+
+	ResponseTypeCode = "code"
+)
+
+// ClientMetadata is what a client says of itself when it registers: RFC 7591
+// section 2, with application_type of OpenID Connect Dynamic Client
+// Registration 1.0, which MCP requires. Absent members are left out of the
+// JSON, never sent as null.
+type ClientMetadata struct {
+	RedirectURIs            []string        `json:"redirect_uris,omitempty"`
+	TokenEndpointAuthMethod string          `json:"token_endpoint_auth_method,omitempty"`
+	GrantTypes              []string        `json:"grant_types,omitempty"`
+	ResponseTypes           []string        `json:"response_types,omitempty"`
+	ApplicationType         string          `json:"application_type,omitempty"`
+	ClientName              string          `json:"client_name,omitempty"`
+	ClientURI               string          `json:"client_uri,omitempty"`
+	LogoURI                 string          `json:"logo_uri,omitempty"`
+	Scope                   string          `json:"scope,omitempty"`
+	Contacts                []string        `json:"contacts,omitempty"`
+	TOSURI                  string          `json:"tos_uri,omitempty"`
+	PolicyURI               string          `json:"policy_uri,omitempty"`
+	JWKSURI                 string          `json:"jwks_uri,omitempty"`
+	JWKS                    json.RawMessage `json:"jwks,omitempty"`
+	SoftwareID              string          `json:"software_id,omitempty"`
+	SoftwareVersion         string          `json:"software_version,omitempty"`
+}
+
+// ClientInformation is an authorization server's answer to a registration: RFC
+// 7591 section 3.2.1 with the management members of RFC 7592 section 3.
+//
+// It holds secrets; it prints without them.
+type ClientInformation struct {
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	// ClientIDIssuedAt is in seconds since the epoch; 0 when unknown.
+	ClientIDIssuedAt int64 `json:"client_id_issued_at,omitempty"`
+
+	// ClientSecretExpiresAt is in seconds since the epoch. RFC 7591 requires
+	// it beside a secret, where 0 says "never"; nil means that it was absent.
+	ClientSecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
+
+	RegistrationAccessToken string `json:"registration_access_token,omitempty"`
+	RegistrationClientURI   string `json:"registration_client_uri,omitempty"`
+
+	ClientMetadata
+}
+
+// String names the client without its secrets.
+func (c ClientInformation) String() string { return "client " + c.ClientID }
+
+// GoString is String, so that %#v does not show the secrets either.
+func (c ClientInformation) GoString() string { return c.String() }
+
+// LogValue logs the client id and name.
+func (c ClientInformation) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("client_id", c.ClientID), slog.String("client_name", c.ClientName))
+}
