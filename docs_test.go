@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway_test
+
+import (
+	"go/ast"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestEveryPackageIsDocumented(t *testing.T) {
+	documented := map[string]bool{}
+	for _, f := range sources(t) {
+		documented[f.dir] = documented[f.dir] || f.file.Doc.Text() != ""
+	}
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no file has a package comment", dir)
+		}
+	}
+}
+
+func TestEveryExportedNameIsDocumented(t *testing.T) {
+	for _, f := range sources(t) {
+		if !f.released() || f.file.Name.Name == "main" || strings.Contains(f.dir+"/", "/internal/") {
+			continue
+		}
+		for _, decl := range f.file.Decls {
+			for _, name := range undocumented(decl) {
+				t.Errorf("%s: %s has no doc comment", f.at(name), name.Name)
+			}
+		}
+	}
+}
+
+// undocumented lists the exported names that a declaration introduces without
+// a comment. The comment of a group covers its constants and variables.
+func undocumented(decl ast.Decl) []*ast.Ident {
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		if d.Name.IsExported() && d.Doc.Text() == "" && exportedReceiver(d) {
+			return []*ast.Ident{d.Name}
+		}
+	case *ast.GenDecl:
+		var missing []*ast.Ident
+		for _, spec := range d.Specs {
+			missing = append(missing, undocumentedSpec(d, spec)...)
+		}
+		return missing
+	}
+	return nil
+}
+
+func undocumentedSpec(d *ast.GenDecl, spec ast.Spec) (missing []*ast.Ident) {
+	switch s := spec.(type) {
+	case *ast.TypeSpec:
+		if s.Name.IsExported() && s.Doc.Text() == "" && (d.Lparen.IsValid() || d.Doc.Text() == "") {
+			missing = append(missing, s.Name)
+		}
+		if it, ok := s.Type.(*ast.InterfaceType); ok && s.Name.IsExported() {
+			missing = append(missing, undocumentedMethods(it)...)
+		}
+	case *ast.ValueSpec:
+		if d.Tok == token.IMPORT || d.Doc.Text() != "" || s.Doc.Text() != "" || s.Comment.Text() != "" {
+			return nil
+		}
+		for _, name := range s.Names {
+			if name.IsExported() {
+				missing = append(missing, name)
+			}
+		}
+	}
+	return missing
+}
+
+func undocumentedMethods(it *ast.InterfaceType) (missing []*ast.Ident) {
+	for _, m := range it.Methods.List {
+		if len(m.Names) == 1 && m.Names[0].IsExported() && m.Doc.Text() == "" && m.Comment.Text() == "" {
+			missing = append(missing, m.Names[0])
+		}
+	}
+	return missing
+}
+
+// exportedReceiver is true for functions, and for methods that go doc shows.
+func exportedReceiver(d *ast.FuncDecl) bool {
+	if d.Recv == nil {
+		return true
+	}
+	x := d.Recv.List[0].Type
+	for {
+		switch t := x.(type) {
+		case *ast.StarExpr:
+			x = t.X
+		case *ast.IndexExpr:
+			x = t.X
+		case *ast.IndexListExpr:
+			x = t.X
+		case *ast.Ident:
+			return t.IsExported()
+		default:
+			return true
+		}
+	}
+}
+
+var markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
+	for _, page := range filesEndingIn(t, ".md") {
+		for _, link := range markdownLink.FindAllStringSubmatch(readFile(t, page), -1) {
+			target, _, _ := strings.Cut(link[1], "#")
+			if target == "" || strings.Contains(target, ":") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), filepath.FromSlash(target))); err != nil {
+				t.Errorf("%s: link to %s: %v", page, target, err)
+			}
+		}
+	}
+}
