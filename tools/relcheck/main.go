@@ -3,38 +3,65 @@
 // Command relcheck prepares and rehearses releases of the modules of this
 // repository: it serves them from a module proxy made of files, as the public
 // proxy would, before anything is tagged or pushed.
-//
-//	relcheck tidy       go mod tidy in every module, siblings taken from the working tree
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 )
 
+const usage = `usage:
+  relcheck tidy          go mod tidy in every module, siblings taken from the working tree
+  relcheck check         go.mod files, changelogs and tags have the form that a release needs
+  relcheck rehearse      release HEAD in a scratch clone and use it as a stranger would
+  relcheck sums          write the sums of siblings that are released together into go.sum
+  relcheck notes TAG     check a release tag and print its changelog section
+  relcheck dist TAG DIR  build the tagged command for all platforms, with checksums, into DIR
+`
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	if errors.Is(err, errUsage) {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "relcheck:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+var errUsage = errors.New("usage")
+
+func run(ctx context.Context, args []string, out io.Writer) error {
 	repo, err := findRepo()
 	if err != nil {
 		return err
 	}
-	if len(args) != 1 {
-		return fmt.Errorf("usage: relcheck tidy")
+	if len(args) == 0 {
+		return errUsage
 	}
-	switch args[0] {
-	case "tidy":
+	switch command, args := args[0], args[1:]; {
+	case command == "tidy" && len(args) == 0:
 		return tidy(ctx, repo)
+	case command == "check" && len(args) == 0:
+		return check(ctx, repo)
+	case command == "rehearse" && len(args) == 0:
+		return rehearse(ctx, repo, out)
+	case command == "sums" && len(args) == 0:
+		return sums(ctx, repo, out)
+	case command == "notes" && len(args) == 1:
+		return notes(ctx, repo, args[0], out)
+	case command == "dist" && len(args) == 2:
+		return dist(ctx, repo, args[0], args[1])
 	default:
-		return fmt.Errorf("unknown command %q; usage: relcheck tidy", args[0])
+		return errUsage
 	}
 }

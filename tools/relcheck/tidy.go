@@ -3,87 +3,92 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
 )
 
-// devVersion is the sibling version that go.mod files require while the
-// workspace supplies it; go.work replaces the same version.
-const devVersion = "v0.1.0"
-
-// tidy runs go mod tidy in each module. The tool ignores go.work, so the
-// siblings come from a file proxy made of the working tree; the sums of these
-// unreleased siblings are taken out of go.sum again, because they change with
-// every edit.
+// tidy runs go mod tidy in each module. The tool ignores go.work, so siblings
+// that are not released come from a file proxy made of the working tree; their
+// sums are taken out of go.sum again, because they change with every edit.
 func tidy(ctx context.Context, repo string) error {
-	tmp, err := os.MkdirTemp("", "relcheck-*")
+	pending, err := unreleased(repo)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
-	root := filepath.Join(tmp, "proxy")
-	for _, dir := range released {
-		if err := writeTree(root, repo, dir, devVersion); err != nil {
+	s, err := newSandbox(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.remove()
+	for _, m := range pending {
+		if err := s.proxy.addTree(repo, m); err != nil {
 			return err
 		}
 	}
-	for _, dir := range append(released, "examples") {
-		if err := tidyModule(ctx, filepath.Join(repo, dir), root, tmp); err != nil {
+	for _, dir := range modules() {
+		if _, err := s.run(ctx, filepath.Join(repo, dir), "go", "mod", "tidy"); err != nil {
 			return fmt.Errorf("%s: %w", dir, err)
+		}
+		if err := dropSums(filepath.Join(repo, dir, "go.sum"), pending); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func tidyModule(ctx context.Context, dir, proxy, tmp string) error {
-	upstream, err := goEnv(ctx, "GOPROXY")
+// unreleased lists the module versions that only the workspace has: those that
+// go.work replaces by a directory.
+func unreleased(repo string) ([]module.Version, error) {
+	name := filepath.Join(repo, "go.work")
+	text, err := os.ReadFile(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	cache, err := goEnv(ctx, "GOMODCACHE")
+	work, err := modfile.ParseWork(name, text, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "go", "mod", "tidy")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(),
-		"GOWORK=off", "GOFLAGS=-modcacherw", "GONOSUMDB="+prefix+"/*",
-		// A cache of its own: the working tree's version must never stay
-		// behind in the user's cache under a real version number.
-		"GOMODCACHE="+filepath.Join(tmp, "mod"),
-		"GOPROXY=file://"+proxy+",file://"+filepath.Join(cache, "cache", "download")+","+upstream,
-	)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("go mod tidy: %w\n%s", err, stderr.String())
+	var found []module.Version
+	for _, r := range work.Replace {
+		dir := strings.TrimPrefix(r.Old.Path, prefix+"/")
+		if !slices.Contains(released, dir) || r.New.Path != "./"+dir || r.Old.Version == "" {
+			return nil, fmt.Errorf("go.work: replace %s => %s: want MODULE VERSION => ./DIR", r.Old, r.New.Path)
+		}
+		found = append(found, r.Old)
 	}
-	return dropSiblingSums(filepath.Join(dir, "go.sum"))
+	return found, nil
 }
 
-func dropSiblingSums(path string) error {
-	old, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
+func dropSums(name string, of []module.Version) error {
+	sums, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	return os.WriteFile(name, []byte(withoutSums(string(sums), of)), 0o644)
+}
+
+// withoutSums removes the lines of some module versions from a go.sum.
+func withoutSums(sums string, of []module.Version) string {
 	var kept strings.Builder
-	for line := range strings.Lines(string(old)) {
-		if !strings.HasPrefix(line, prefix+"/") {
+	for line := range strings.Lines(sums) {
+		isOne := func(m module.Version) bool {
+			return strings.HasPrefix(line, m.Path+" "+m.Version+" ") || strings.HasPrefix(line, m.Path+" "+m.Version+"/")
+		}
+		if !slices.ContainsFunc(of, isOne) {
 			kept.WriteString(line)
 		}
 	}
-	return os.WriteFile(path, []byte(kept.String()), 0o644)
-}
-
-func goEnv(ctx context.Context, name string) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", name).Output()
-	return strings.TrimSpace(string(out)), err
+	return kept.String()
 }

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestRehearse rehearses a toy repository of the same shape, and then toys
+// that each have a fault which only a release would show.
+func TestRehearse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and installs four commands several times")
+	}
+	for _, test := range []struct {
+		name string
+		// break a file of the toy: in it, old becomes new
+		file, old, new string
+		err            string
+	}{
+		{"sound", "", "", "", ""},
+		{"replace", "shclient/go.mod", "go 1.26.0", "go 1.26.0\nreplace " + prefix + "/oauthdyn => ../oauthdyn", "refuses a module with a replace"},
+		{"missing requirement", "shclient/go.mod", "require", "// require", "is not tidy"},
+		{"constant version", "shclient/cmd/shclient/main.go", "info.Main.Version", `"v0.9.0"`, `--version printed "shclient v0.9.0\n", want "shclient v0.1.0\n"`},
+		{"failing test", "oauthdyn/oauthdyn_test.go", "true", "false", "--- FAIL: TestTruth"},
+		{"no licence", "LICENSE", "", "", "no LICENSE in the module's zip"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			repo := toyRepo(t)
+			if test.file != "" {
+				breakFile(t, filepath.Join(repo, test.file), test.old, test.new)
+			}
+			git(t, repo, "init", "--quiet")
+			git(t, repo, "add", ".")
+			git(t, repo, "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgSign=false", "commit", "--quiet", "-m", "toy")
+			var out strings.Builder
+			err := rehearse(t.Context(), repo, &out)
+			if !errorLike(err, test.err) {
+				t.Errorf("error: %v\nwant one that contains %q", err, test.err)
+			}
+			if failed := strings.Contains(out.String(), "FAIL"); failed != (test.err != "") {
+				t.Errorf("output:\n%s", out.String())
+			}
+		})
+	}
+}
+
+// toyRepo writes a repository of four tiny modules, of which shclient requires
+// oauthdyn.
+func toyRepo(t *testing.T) string {
+	repo := t.TempDir()
+	files := map[string]string{
+		"LICENSE":         "toy\n",
+		"go.work":         "go 1.26.0\n",
+		"go.mod":          "module " + prefix + "\n\ngo 1.26.0\n",
+		"examples/go.mod": "module " + prefix + "/examples\n\ngo 1.26.0\n",
+		"examples/doc.go": "package examples\n",
+		"oauthdyn/oauthdyn_test.go": "package oauthdyn\n\nimport \"testing\"\n\n" +
+			"func TestTruth(t *testing.T) {\n\tif !true {\n\t\tt.Fatal()\n\t}\n}\n",
+		"shclient/dep.go": fmt.Sprintf("package shclient\n\nimport _ %q\n", prefix+"/oauthdyn"),
+	}
+	for _, dir := range released {
+		exported := "Options"
+		if dir == "oauthdyn" {
+			exported = "Config"
+		}
+		files[dir+"/go.mod"] = "module " + prefix + "/" + dir + "\n\ngo 1.26.0\n"
+		files[dir+"/README.md"] = dir + "\n"
+		files[dir+"/CHANGELOG.md"] = "## [Unreleased]\n"
+		files[dir+"/"+dir+".go"] = "package " + dir + "\n\ntype " + exported + " struct{}\n"
+		files[dir+"/cmd/"+dir+"/main.go"] = "package main\n\nimport (\n\t\"fmt\"\n\t\"runtime/debug\"\n)\n\nfunc main() {\n" +
+			"\tinfo, _ := debug.ReadBuildInfo()\n\t_ = info\n\tfmt.Println(\"" + dir + "\", info.Main.Version)\n}\n"
+	}
+	files["shclient/go.mod"] += "\nrequire " + prefix + "/oauthdyn v0.1.0\n"
+	for name, text := range files {
+		name = filepath.Join(repo, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return repo
+}
+
+// breakFile replaces a text in a file, or removes the file when there is none.
+func breakFile(t *testing.T, name, old, new string) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if old == "" {
+		err = os.Remove(name)
+	} else if !strings.Contains(string(text), old) {
+		t.Fatalf("%s: no %q", name, old)
+	} else {
+		err = os.WriteFile(name, []byte(strings.ReplaceAll(string(text), old, new)), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func git(t *testing.T, repo string, args ...string) {
+	cmd := exec.CommandContext(t.Context(), "git", args...)
+	cmd.Dir = repo
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
