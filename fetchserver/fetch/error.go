@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+)
+
+// A Code says why a fetch failed, for programs that react to it.
+type Code string
+
+// The reasons for which [Client.Do] fails.
+const (
+	CodeURL      Code = "invalid_url"     // not an absolute http or https URL that may be fetched
+	CodePort     Code = "port_refused"    // the port is not allowed
+	CodeAddress  Code = "address_refused" // the host leads to an address that is not public
+	CodeHeader   Code = "header_refused"  // the caller's header field may not be sent
+	CodeRedirect Code = "redirect"        // too many redirects, or one that may not be followed
+	CodeTooLarge Code = "too_large"       // the body exceeds the cap
+	CodeEncoding Code = "encoding"        // the content coding is unknown or broken
+	CodeTimeout  Code = "timeout"         // the deadline passed
+	CodeCanceled Code = "canceled"        // the caller gave up
+	CodeDNS      Code = "dns"             // the host name does not resolve
+	CodeTLS      Code = "tls"             // the certificate or the handshake failed
+	CodeConnect  Code = "connect"         // no connection, or it broke
+)
+
+// Error is the error of every failed fetch. It never contains a query, a
+// header value or a piece of the body.
+type Error struct {
+	Code   Code
+	URL    string // the URL that failed, without userinfo, query and fragment; may be empty
+	Detail string // what happened, lower case, without a final full stop
+	Err    error  // the cause, or nil
+}
+
+// Error returns "fetch: " and the detail.
+func (e *Error) Error() string { return "fetch: " + e.Detail }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// classify turns an error of net/http into an *Error.
+func classify(ctx context.Context, u *url.URL, err error) error {
+	if own, ok := errors.AsType[*Error](err); ok {
+		if own.URL == "" {
+			own = &Error{Code: own.Code, URL: redact(u), Detail: own.Detail, Err: own.Err}
+		}
+		return own
+	}
+	e := &Error{URL: redact(u), Err: err}
+	host := u.Hostname()
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) || isTimeout(err):
+		e.Code, e.Detail = CodeTimeout, host+" did not answer in time"
+	case ctx.Err() != nil || errors.Is(err, context.Canceled):
+		e.Code, e.Detail = CodeCanceled, "the request was cancelled"
+	case isA[*net.DNSError](err):
+		e.Code, e.Detail = CodeDNS, "the host name "+host+" does not resolve"
+	case isA[*tls.CertificateVerificationError](err):
+		e.Code, e.Detail = CodeTLS, "the certificate of "+host+" is not valid"
+	case isA[tls.RecordHeaderError](err) || isA[tls.AlertError](err):
+		e.Code, e.Detail = CodeTLS, "the TLS handshake with "+host+" failed"
+	case isA[*net.OpError](err) && !isRead(err):
+		e.Code, e.Detail = CodeConnect, "cannot connect to "+u.Host
+	default:
+		e.Code, e.Detail = CodeConnect, "the connection to "+u.Host+" failed before a whole answer arrived"
+	}
+	return e
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+func isTimeout(err error) bool {
+	t, ok := errors.AsType[net.Error](err)
+	return ok && t.Timeout()
+}
+
+func isRead(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op != "dial"
+}
