@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jsonrpc
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestScan(t *testing.T) {
+	tests := []struct {
+		name, frame string
+		kind        Kind
+		id, method  string
+	}{
+		{"request", `{"jsonrpc":"2.0","id":1,"method":"ping"}`, Request, "1", `"ping"`},
+		{"string id", `{"jsonrpc":"2.0","id":"a\u0062","method":"ping"}`, Request, `"a\u0062"`, `"ping"`},
+		{"big id", `{"id":123456789012345678901234567890,"jsonrpc":"2.0","method":"x"}`, Request, "123456789012345678901234567890", `"x"`},
+		{"fractional id", `{"id":-1.50e+2,"jsonrpc":"2.0","method":"x"}`, Request, "-1.50e+2", `"x"`},
+		{"notification", `{"jsonrpc":"2.0","method":"notifications/initialized"}`, Notification, "", `"notifications/initialized"`},
+		{"result", `{"result":{},"jsonrpc":"2.0","id":7}`, Response, "7", ""},
+		{"null result", `{"result":null,"jsonrpc":"2.0","id":7}`, Response, "7", ""},
+		{"error", `{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"m"}}`, Response, "7", ""},
+		{"error without id", `{"jsonrpc":"2.0","error":{"code":-1,"message":"m"}}`, Response, "", ""},
+		{"error with null id", `{"jsonrpc":"2.0","id":null,"error":{}}`, Response, "null", ""},
+		{"white space", " \r\n{ \"jsonrpc\" : \"2.0\" ,\n\"method\" : \"x\" , \"id\" : 1 }\t\n", Request, "1", `"x"`},
+		{"escaped names", `{"\u006asonrpc":"2\u002e0","\u0069d":3,"m\u0065thod":"x"}`, Request, "3", `"x"`},
+		{"case variants are unknown members", `{"jsonrpc":"2.0","ID":1,"Id":2,"method":"x","METHOD":"y"}`, Notification, "", `"x"`},
+		{"unknown members", `{"jsonrpc":"2.0","id":1,"method":"x","zz":[{"id":2,"id":3}],"params":[1,{"a":1,"a":2}]}`, Request, "1", `"x"`},
+		{"null params", `{"jsonrpc":"2.0","id":1,"method":"x","params":null}`, Request, "1", `"x"`},
+		{"many members", `{"jsonrpc":"2.0","id":1,"method":"x",` + members(40) + `}`, Request, "1", `"x"`},
+		{"deep", `{"jsonrpc":"2.0","method":"x","d":` + strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1) + `}`, Notification, "", `"x"`},
+		{"lone surrogate", `{"jsonrpc":"2.0","method":"\ud800"}`, Notification, "", `"\ud800"`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m, err := Scan([]byte(test.frame))
+			if err != nil {
+				t.Fatal(err)
+			}
+			frame := []byte(test.frame)
+			if m.Kind != test.kind {
+				t.Errorf("kind = %v, want %v", m.Kind, test.kind)
+			}
+			if got := string(m.ID.Of(frame)); got != test.id {
+				t.Errorf("id = %s, want %s", got, test.id)
+			}
+			if got := string(m.Method.Of(frame)); got != test.method {
+				t.Errorf("method = %s, want %s", got, test.method)
+			}
+		})
+	}
+}
+
+func TestScanMeta(t *testing.T) {
+	frame := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"progressToken":9,"name":"n","_meta":{"x":{"progressToken":8},"progressToken":"t\"1","io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`)
+	m, err := Scan(frame)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(m.ProgressToken.Of(frame)); got != `"t\"1"` {
+		t.Errorf("progressToken = %s", got)
+	}
+	if got := Text(m.ProtocolVersion.Of(frame)); got != "2026-07-28" {
+		t.Errorf("protocolVersion = %s", got)
+	}
+	if span, ok := Lookup(frame, m.Params, "name"); !ok || Text(span.Of(frame)) != "n" {
+		t.Errorf("Lookup(name) = %s, %v", span.Of(frame), ok)
+	}
+	if span, ok := Lookup(frame, m.Params, "absent"); ok {
+		t.Errorf("Lookup(absent) = %s", span.Of(frame))
+	}
+	if got := frame[m.Meta.Start]; got != '{' {
+		t.Errorf("meta starts with %c", got)
+	}
+}
+
+func TestScanRefuses(t *testing.T) {
+	tests := []struct {
+		name, frame string
+		code        int
+		id          string // known in spite of the error
+	}{
+		{"nothing", "", ParseError, ""},
+		{"text", "listening on port 1", ParseError, ""},
+		{"array", `[{"jsonrpc":"2.0","id":1,"method":"x"}]`, InvalidRequest, ""},
+		{"string", `"x"`, ParseError, ""},
+		{"cut off", `{"jsonrpc":"2.0","id":4,"result":{"a":"bc`, ParseError, "4"},
+		{"trailing bytes", `{"jsonrpc":"2.0","id":4,"method":"x"} {}`, ParseError, "4"},
+		{"byte order mark", "\ufeff" + `{"jsonrpc":"2.0","method":"x"}`, ParseError, ""},
+		{"invalid UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"\xff\"}", ParseError, "4"},
+		{"overlong UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"\xc0\xaf\"}", ParseError, "4"},
+		{"control character", "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"12345678\n\"}", ParseError, "4"},
+		{"bad escape", `{"jsonrpc":"2.0","id":4,"method":"\x"}`, ParseError, "4"},
+		{"bad hex", `{"jsonrpc":"2.0","id":4,"method":"\u12g4"}`, ParseError, "4"},
+		{"leading zero", `{"jsonrpc":"2.0","id":4,"method":"x","n":01}`, ParseError, "4"},
+		{"bare minus", `{"jsonrpc":"2.0","id":4,"method":"x","n":-}`, ParseError, "4"},
+		{"no exponent", `{"jsonrpc":"2.0","id":4,"method":"x","n":1e}`, ParseError, "4"},
+		{"literal", `{"jsonrpc":"2.0","id":4,"method":"x","n":nul}`, ParseError, "4"},
+		{"comma", `{"jsonrpc":"2.0","id":4,"method":"x",}`, ParseError, "4"},
+		{"too deep", `{"jsonrpc":"2.0","id":4,"method":"x","d":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + `}`, ParseError, "4"},
+		{"no version", `{"id":4,"method":"x"}`, InvalidRequest, "4"},
+		{"other version", `{"jsonrpc":"1.0","id":4,"method":"x"}`, InvalidRequest, "4"},
+		{"number version", `{"jsonrpc":2.0,"id":4,"method":"x"}`, InvalidRequest, "4"},
+		{"object id", `{"jsonrpc":"2.0","id":{},"method":"x"}`, InvalidRequest, ""},
+		{"bool id", `{"jsonrpc":"2.0","id":true,"method":"x"}`, InvalidRequest, ""},
+		{"null id", `{"jsonrpc":"2.0","id":null,"method":"x"}`, InvalidRequest, "null"},
+		{"null id of a result", `{"jsonrpc":"2.0","id":null,"result":1}`, InvalidRequest, "null"},
+		{"long id", `{"jsonrpc":"2.0","id":"` + strings.Repeat("i", MaxID) + `","method":"x"}`, InvalidRequest, ""},
+		{"number method", `{"jsonrpc":"2.0","id":4,"method":1}`, InvalidRequest, "4"},
+		{"string params", `{"jsonrpc":"2.0","id":4,"method":"x","params":"y"}`, InvalidRequest, "4"},
+		{"nothing said", `{"jsonrpc":"2.0","id":4}`, InvalidRequest, "4"},
+		{"result and error", `{"jsonrpc":"2.0","id":4,"result":1,"error":{}}`, InvalidRequest, "4"},
+		{"method and result", `{"jsonrpc":"2.0","id":4,"result":1,"method":"x"}`, InvalidRequest, "4"},
+		{"result without id", `{"jsonrpc":"2.0","result":1}`, InvalidRequest, ""},
+		{"two ids", `{"jsonrpc":"2.0","id":4,"id":5,"method":"x"}`, InvalidRequest, ""},
+		{"two methods", `{"jsonrpc":"2.0","id":4,"method":"x","method":"y"}`, InvalidRequest, "4"},
+		{"two methods, one escaped", `{"jsonrpc":"2.0","id":4,"method":"x","m\u0065thod":"y"}`, InvalidRequest, "4"},
+		{"two methods, escaped first", `{"jsonrpc":"2.0","id":4,"m\u0065thod":"x","method":"y"}`, InvalidRequest, "4"},
+		{"two names in params", `{"jsonrpc":"2.0","id":4,"method":"x","params":{"name":"a","name":"b"}}`, InvalidRequest, "4"},
+		{"two members in _meta", `{"jsonrpc":"2.0","id":4,"method":"x","params":{"_meta":{"a":1,"a":2}}}`, InvalidRequest, "4"},
+		{"two of many members", `{"jsonrpc":"2.0","id":4,"method":"x",` + members(40) + `,"m3":1}`, InvalidRequest, "4"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			m, err := Scan([]byte(test.frame))
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("Scan = %+v, %v; want an *Error", m, err)
+			}
+			if e.Code != test.code {
+				t.Errorf("code = %d (%v), want %d", e.Code, err, test.code)
+			}
+			if m.Kind != Invalid {
+				t.Errorf("kind = %v", m.Kind)
+			}
+			if got := string(m.ID.Of([]byte(test.frame))); got != test.id {
+				t.Errorf("id = %s, want %s", got, test.id)
+			}
+		})
+	}
+}
+
+// members returns n distinct members.
+func members(n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"m` + string(rune('0'+i/10)) + string(rune('0'+i%10)) + `":1`)
+	}
+	b.WriteString(`,"m3":2`)
+	return b.String()
+}
+
+func TestScanDoesNotAllocate(t *testing.T) {
+	frame := []byte(callFrame)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := Scan(frame); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a scan", n)
+	}
+}
+
+const callFrame = `{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"echo","arguments":{"text":"The quick brown fox jumps over the lazy dog"},"_meta":{"progressToken":17}}}`
+
+func BenchmarkScan(b *testing.B) {
+	result := `{"jsonrpc":"2.0","id":17,"result":{"content":[{"type":"text","text":"` + strings.Repeat("lorem ipsum dolor ", 3641) + `"}]}}`
+	for _, bench := range []struct{ name, frame string }{{"call", callFrame}, {"64KiB", result}} {
+		b.Run(bench.name, func(b *testing.B) {
+			frame := []byte(bench.frame)
+			b.SetBytes(int64(len(frame)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Scan(frame); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jsonrpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+)
+
+// Is reports whether span covers a JSON string whose decoded text is want.
+// want must not hold a backslash.
+func Is(frame []byte, span Span, want string) bool {
+	raw := span.Of(frame)
+	if len(raw) < 2 || raw[0] != '"' {
+		return false
+	}
+	if len(raw) == len(want)+2 {
+		return string(raw[1:len(raw)-1]) == want
+	}
+	// Escapes make a string longer, never shorter.
+	return len(raw) > len(want)+2 && bytes.IndexByte(raw, '\\') >= 0 && Text(raw) == want
+}
+
+// Text returns the decoded text of a JSON string as found by [Scan] or
+// [Lookup], and the empty string for any other value. Lone surrogates decode
+// to U+FFFD, as in [encoding/json].
+func Text(raw []byte) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1])
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return ""
+	}
+	return text
+}
+
+// Key returns a text that is the same for two ids or progress tokens that
+// mean the same value in different spellings ("a" and "\u0061", 1 and 1.0),
+// and that differs between strings and numbers.
+func Key(raw []byte) string {
+	if len(raw) > 0 && raw[0] == '"' {
+		return `"` + Text(raw)
+	}
+	// Peers keep numbers in an int64 or a float64; what neither holds apart
+	// cannot be told apart when it comes back.
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return strconv.FormatInt(n, 10)
+	}
+	if f, err := strconv.ParseFloat(string(raw), 64); err == nil {
+		if n := int64(f); float64(n) == f {
+			return strconv.FormatInt(n, 10)
+		}
+		return strconv.FormatFloat(f, 'g', -1, 64)
+	}
+	return string(raw)
+}
+
+// Lookup finds the value of the member name of the object that span covers in
+// a frame that [Scan] accepted. Of a duplicate member it finds the last one.
+func Lookup(frame []byte, span Span, name string) (Span, bool) {
+	if !span.Present() || frame[span.Start] != '{' {
+		return Span{}, false
+	}
+	var found Span
+	s := scanner{b: frame[:span.End], i: span.Start + 1}
+	for s.space(); !s.at('}'); s.space() {
+		member, err := s.str()
+		if err != nil {
+			return Span{}, false
+		}
+		s.space()
+		s.i++ // the colon
+		s.space()
+		start := s.i
+		if s.value(opaque) != nil {
+			return Span{}, false
+		}
+		if Is(frame, member, name) {
+			found = Span{start, s.i}
+		}
+		s.space()
+		if s.at(',') {
+			s.i++
+		}
+	}
+	return found, found.Present()
+}
+
+// nameSet holds the member names of one object. The usual few are kept as
+// spans; escaped names and long lists move to a map of decoded names.
+type nameSet struct {
+	few [12]Span
+	n   int
+	all map[string]struct{}
+}
+
+// add reports false if the name was in the set.
+func (s *nameSet) add(frame []byte, name Span) bool {
+	raw := name.Of(frame)
+	if s.all == nil {
+		if s.n < len(s.few) && bytes.IndexByte(raw, '\\') < 0 {
+			for _, other := range s.few[:s.n] {
+				if string(other.Of(frame)) == string(raw) {
+					return false
+				}
+			}
+			s.few[s.n] = name
+			s.n++
+			return true
+		}
+		s.all = make(map[string]struct{}, 2*len(s.few))
+		for _, other := range s.few[:s.n] {
+			s.all[Text(other.Of(frame))] = struct{}{}
+		}
+	}
+	text := Text(raw)
+	if _, ok := s.all[text]; ok {
+		return false
+	}
+	s.all[text] = struct{}{}
+	return true
+}
