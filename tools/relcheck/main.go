@@ -16,7 +16,9 @@ import (
 
 const usage = `usage:
   relcheck tidy          go mod tidy in every module, siblings taken from the working tree
+  relcheck update        raise all dependencies of every module
   relcheck check         go.mod files, changelogs and tags have the form that a release needs
+  relcheck fuzz TIME     run every fuzz test of the workspace for TIME, for example 30s
   relcheck rehearse      release HEAD in a scratch clone and use it as a stranger would
   relcheck sums          write the sums of siblings that are released together into go.sum
   relcheck notes TAG     check a release tag and print its changelog section
@@ -51,8 +53,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	switch command, args := args[0], args[1:]; {
 	case command == "tidy" && len(args) == 0:
 		return tidy(ctx, repo)
+	case command == "update" && len(args) == 0:
+		return update(ctx, repo)
 	case command == "check" && len(args) == 0:
 		return check(ctx, repo)
+	case command == "fuzz" && len(args) == 1:
+		return fuzz(ctx, repo, args[0], out)
 	case command == "rehearse" && len(args) == 0:
 		return rehearse(ctx, repo, out)
 	case command == "sums" && len(args) == 0:

@@ -120,6 +120,14 @@ func TestWithoutSums(t *testing.T) {
 	}
 }
 
+func TestFuzzTests(t *testing.T) {
+	listed := "FuzzA\nFuzzB\nok  \ta.example/one\t0.1s\n?   \ta.example/none\t[no test files]\nok  \ta.example/two\t0.1s\nFuzzC\nok  \ta.example/three\t0.1s\n"
+	want := []fuzzTest{{"a.example/one", "FuzzA"}, {"a.example/one", "FuzzB"}, {"a.example/three", "FuzzC"}}
+	if got := fuzzTests(listed); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestBinaryName(t *testing.T) {
 	if got := binaryName("shproxy", "v0.1.0", "linux/arm64"); got != "shproxy_v0.1.0_linux_arm64" {
 		t.Error(got)

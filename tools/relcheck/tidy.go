@@ -16,10 +16,21 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// tidy runs go mod tidy in each module. The tool ignores go.work, so siblings
-// that are not released come from a file proxy made of the working tree; their
-// sums are taken out of go.sum again, because they change with every edit.
+// tidy runs go mod tidy in each module.
 func tidy(ctx context.Context, repo string) error {
+	return inModules(ctx, repo, []string{"mod", "tidy"})
+}
+
+// update raises every dependency of each module to its latest version.
+func update(ctx context.Context, repo string) error {
+	return inModules(ctx, repo, []string{"get", "-u", "-t", "./..."}, []string{"mod", "tidy"})
+}
+
+// inModules runs go commands in each module that edit its go.mod. They ignore
+// go.work, so siblings that are not released come from a file proxy made of
+// the working tree; their sums are taken out of go.sum again, because they
+// change with every edit.
+func inModules(ctx context.Context, repo string, commands ...[]string) error {
 	pending, err := unreleased(repo)
 	if err != nil {
 		return err
@@ -35,8 +46,10 @@ func tidy(ctx context.Context, repo string) error {
 		}
 	}
 	for _, dir := range modules() {
-		if _, err := s.run(ctx, filepath.Join(repo, dir), "go", "mod", "tidy"); err != nil {
-			return fmt.Errorf("%s: %w", dir, err)
+		for _, args := range commands {
+			if _, err := s.run(ctx, filepath.Join(repo, dir), "go", args...); err != nil {
+				return fmt.Errorf("%s: %w", dir, err)
+			}
 		}
 		if err := dropSums(filepath.Join(repo, dir, "go.sum"), pending); err != nil {
 			return err
