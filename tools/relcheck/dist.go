@@ -19,10 +19,10 @@ var platforms = []string{
 	"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64",
 }
 
-// dist builds the command of a tagged module for every platform into out, and
-// writes SHA256SUMS beside. HEAD must be the tag, so that the go command
+// dist builds the command of a tagged module for platforms, written GOOS/GOARCH,
+// into out, and writes SHA256SUMS beside. HEAD must be the tag, so that the go command
 // stamps its version into the binaries.
-func dist(ctx context.Context, repo, tag, out string) error {
+func dist(ctx context.Context, repo, tag, out string, platforms []string) error {
 	if _, err := changesOf(repo, tag); err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case command == "notes" && len(args) == 1:
 		return notes(ctx, repo, args[0], out)
 	case command == "dist" && len(args) == 2:
-		return dist(ctx, repo, args[0], args[1])
+		return dist(ctx, repo, args[0], args[1], platforms)
 	default:
 		return errUsage
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -35,9 +36,7 @@ func TestRehearse(t *testing.T) {
 			if test.file != "" {
 				breakFile(t, filepath.Join(repo, test.file), test.old, test.new)
 			}
-			git(t, repo, "init", "--quiet")
-			git(t, repo, "add", ".")
-			git(t, repo, "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgSign=false", "commit", "--quiet", "-m", "toy")
+			commit(t, repo)
 			var out strings.Builder
 			err := rehearse(t.Context(), repo, &out)
 			if !errorLike(err, test.err) {
@@ -47,6 +46,48 @@ func TestRehearse(t *testing.T) {
 				t.Errorf("output:\n%s", out.String())
 			}
 		})
+	}
+}
+
+// TestRelease follows RELEASING.md on a toy: sums, commit, tags, binaries. The
+// rehearsal after it fails if the hashes in the committed go.sum were not those
+// of the tagged modules.
+func TestRelease(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and installs four commands several times")
+	}
+	ctx, repo := t.Context(), toyRepo(t)
+	for _, dir := range []string{"oauthdyn", "shclient"} {
+		breakFile(t, filepath.Join(repo, dir, "CHANGELOG.md"), "## [Unreleased]", "## [Unreleased]\n\n## [v0.1.0] - 2026-11-24\n\n- First.")
+	}
+	commit(t, repo)
+	if err := check(ctx, repo); !errorLike(err, "neither tagged nor replaced") {
+		t.Errorf("check before the release: %v", err)
+	}
+	if err := sums(ctx, repo, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, repo)
+	for _, tag := range []string{"oauthdyn/v0.1.0", "shclient/v0.1.0"} {
+		git(t, repo, "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "tag.gpgSign=false", "tag", "-a", "-m", tag, tag)
+	}
+	if err := check(ctx, repo); err != nil {
+		t.Errorf("check after the release: %v", err)
+	}
+	var out strings.Builder
+	if err := notes(ctx, repo, "shclient/v0.1.0", &out); err != nil || out.String() != "- First.\n" {
+		t.Errorf("notes: %q, %v", out.String(), err)
+	}
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	at := t.TempDir()
+	if err := rehearse(ctx, repo, t.Output()); err != nil {
+		t.Errorf("rehearsal of the next release: %v", err)
+	}
+	if err := dist(ctx, repo, "oauthdyn/v0.1.0", at, []string{platform}); err != nil {
+		t.Errorf("dist: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(at, binaryName("oauthdyn", "v0.1.0", platform))); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -105,6 +146,12 @@ func breakFile(t *testing.T, name, old, new string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func commit(t *testing.T, repo string) {
+	git(t, repo, "init", "--quiet")
+	git(t, repo, "add", ".")
+	git(t, repo, "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgSign=false", "commit", "--quiet", "-m", "toy")
 }
 
 func git(t *testing.T, repo string, args ...string) {
