@@ -43,12 +43,14 @@ func TestModuleFiles(t *testing.T) {
 
 func TestEveryDependencyIsExplained(t *testing.T) {
 	for _, dir := range append([]string{"examples"}, released...) {
-		readme := readFile(t, dir+"/README.md")
-		for _, req := range goJSON[gomod](t, "mod", "edit", "-json", dir+"/go.mod")[0].Require {
-			if !req.Indirect && !strings.HasPrefix(req.Path, prefix+"/") && !strings.Contains(readme, req.Path) {
-				t.Errorf("%s/README.md: its dependency table lacks %s", dir, req.Path)
+		t.Run(dir, func(t *testing.T) {
+			readme := readFile(t, dir+"/README.md")
+			for _, req := range goJSON[gomod](t, "mod", "edit", "-json", dir+"/go.mod")[0].Require {
+				if !req.Indirect && !strings.HasPrefix(req.Path, prefix+"/") && !strings.Contains(readme, req.Path) {
+					t.Errorf("the dependency table of README.md lacks %s", req.Path)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -56,10 +58,12 @@ var changelogHeading = regexp.MustCompile(`(?m)^## .*$`)
 
 func TestChangelogsStartWithUnreleased(t *testing.T) {
 	for _, dir := range released {
-		headings := changelogHeading.FindAllString(readFile(t, dir+"/CHANGELOG.md"), -1)
-		if len(headings) == 0 || headings[0] != "## [Unreleased]" {
-			t.Errorf("%s/CHANGELOG.md: first section is not ## [Unreleased]", dir)
-		}
+		t.Run(dir, func(t *testing.T) {
+			headings := changelogHeading.FindAllString(readFile(t, dir+"/CHANGELOG.md"), -1)
+			if len(headings) == 0 || headings[0] != "## [Unreleased]" {
+				t.Error("the first section of CHANGELOG.md is not ## [Unreleased]")
+			}
+		})
 	}
 }
 

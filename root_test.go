@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -93,12 +94,7 @@ func sources(t *testing.T) []source {
 // released reports whether the file belongs to a module that gets versions.
 func (s source) released() bool {
 	module, _, _ := strings.Cut(s.name, "/")
-	for _, r := range released {
-		if module == r {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(released, module)
 }
 
 // uses lists the selectors in the file that name one of names, a map from
