@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package extract turns an HTML page into Markdown: its main content, without
+// navigation, advertising and scripts, with absolute links.
+//
+//	doc, err := extract.HTML(ctx, page, &extract.Options{URL: pageURL})
+//	fmt.Println(doc.Title)
+//	fmt.Println(doc.Markdown)
+//
+// The Markdown is CommonMark with the tables and strikethrough of GitHub
+// Flavored Markdown.
+//
+// # Hostile pages
+//
+// Pages are untrusted. Time is linear in the size of the page, memory and
+// output are capped, and the context is looked at on the way. The tree is
+// built from the tokens of golang.org/x/net/html by this package, not by that
+// one's parser: the repair rules of the HTML standard reopen formatting
+// elements, which lets a page of a few hundred kilobytes grow into gigabytes
+// of nodes, and x/net gives up at 512 open elements. Here an element is never
+// created twice, and what nests too deep joins its parent.
+package extract

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package extract
+
+import (
+	"context"
+	"net/url"
+	"strings"
+)
+
+// DefaultMaxOutput is the default cap on the Markdown of a page, in bytes.
+const DefaultMaxOutput = 8 << 20
+
+// Options say how to convert a page. The zero value is the default.
+type Options struct {
+	// URL is where the page came from; relative links are resolved against it,
+	// or against the page's base element. Nil leaves relative links relative.
+	URL *url.URL
+	// WholePage converts everything visible instead of the main content.
+	WholePage bool
+	// MaxOutput caps the Markdown in bytes. Default [DefaultMaxOutput].
+	MaxOutput int
+}
+
+// Document is a converted page.
+type Document struct {
+	Title    string // of the page, one line; may be empty
+	Lang     string // the language the page declares (BCP 47); may be empty
+	Markdown string // ends without a newline
+	// Truncated says that the page was larger than the caps of this package
+	// and that Markdown is only its beginning.
+	Truncated bool
+}
+
+// HTML converts a page given as UTF-8. Any input is a page, so the only error
+// is that of ctx.
+func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.MaxOutput <= 0 {
+		opts.MaxOutput = DefaultMaxOutput
+	}
+	t, err := parse(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+	var roots []*node
+	if opts.WholePage {
+		roots = []*node{t.body}
+	} else {
+		roots = t.mainContent()
+	}
+	w := newWriter(ctx, baseURL(opts.URL, t.base), opts.MaxOutput)
+	for _, n := range roots {
+		w.container(n)
+	}
+	if w.err != nil && w.err != errFull {
+		return nil, w.err
+	}
+	return &Document{
+		Title:     t.pageTitle(),
+		Lang:      t.lang,
+		Markdown:  strings.TrimRight(string(w.out), " \n"),
+		Truncated: t.truncated || w.err == errFull,
+	}, nil
+}
+
+// baseURL resolves the base element's href (HTML section 4.2.3).
+func baseURL(page *url.URL, base string) *url.URL {
+	if base == "" {
+		return page
+	}
+	b, err := url.Parse(base)
+	if err != nil {
+		return page
+	}
+	if page != nil {
+		b = page.ResolveReference(b)
+	}
+	if b.Scheme != "http" && b.Scheme != "https" {
+		return page
+	}
+	return b
+}
