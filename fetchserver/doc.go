@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fetchserver is an MCP server that reads the web for a model: one
+// tool, fetch, that returns a page as Markdown, a slice at a time.
+//
+//	server := fetchserver.New(nil)
+//	http.Handle("/mcp", server.Handler())
+//
+// It speaks Streamable HTTP, to clients of the 2026-07-28 protocol and to
+// those of every older version, on one endpoint and without sessions. The
+// options say which private addresses may be reached, whether robots.txt
+// counts, and how much of everything is allowed.
+//
+// # Threat model
+//
+// The URL comes from a model that may have been talked into it, the page from
+// anyone. Package fetch refuses addresses that are not public, at the moment
+// a connection is opened, for every redirect. Package extract converts hostile
+// pages in bounded time and memory. Requests of web pages to this server are
+// refused by their Origin and Host fields. A panic ends one call, not the
+// server. Who may call is up to the caller of this package: wrap
+// [Server.Handler] in the middleware of your choice.
+package fetchserver

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetchserver
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+)
+
+// Options configure a [Server]. The zero value is the safe default.
+type Options struct {
+	// AllowPrefixes may be fetched from although they are not public, on the
+	// ports 80, 443 and Ports.
+	AllowPrefixes []netip.Prefix
+	// AllowAddresses may be fetched from although they are not public, and
+	// whatever their port.
+	AllowAddresses []netip.AddrPort
+	// Ports are allowed in URLs in addition to 80 and 443.
+	Ports []uint16
+	// UserAgent is sent to origins; its leading product name is what
+	// robots.txt files are asked about. Default [fetch.DefaultUserAgent].
+	UserAgent string
+	// IgnoreRobots fetches what robots.txt files forbid.
+	IgnoreRobots bool
+	// Timeout bounds one call of the tool. Default 30 s.
+	Timeout time.Duration
+	// MaxBytes bounds a fetched body in bytes, before and after decoding.
+	// Default 10 MiB.
+	MaxBytes int64
+	// MaxConcurrent bounds the calls that work at the same time; further ones
+	// wait within their time. Default 32.
+	MaxConcurrent int
+	// MaxRequests bounds the HTTP requests to Handler that are open at the
+	// same time; further ones are answered with 503. Default 1024.
+	MaxRequests int
+	// AllowedHosts are the names, without port, by which clients may address
+	// the server in the Host field. Loopback names are always allowed. Empty
+	// means any name, except on connections to a loopback address, where a
+	// foreign name is the sign of DNS rebinding.
+	AllowedHosts []string
+	// AllowedOrigins are the origins, such as https://app.example.com, whose
+	// web pages may call the server. Its own origin is always allowed.
+	AllowedOrigins []string
+	// Resolver resolves host names. Nil means [net.DefaultResolver].
+	Resolver *net.Resolver
+	// Logger gets a record for each call. Nil discards.
+	Logger *slog.Logger
+}
+
+func (o *Options) withDefaults() Options {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = fetch.DefaultUserAgent
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = fetch.DefaultTimeout
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = fetch.DefaultMaxBytes
+	}
+	if c.MaxConcurrent <= 0 {
+		c.MaxConcurrent = 32
+	}
+	if c.MaxRequests <= 0 {
+		c.MaxRequests = 1024
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

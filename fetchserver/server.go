@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetchserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/buildinfo"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/robots"
+)
+
+// maxRequestBytes bounds a JSON-RPC request. A URL and three numbers fit.
+const maxRequestBytes = 256 << 10
+
+// Server is an MCP server with the fetch tool. It is safe for concurrent use.
+type Server struct {
+	opts    Options
+	client  *fetch.Client
+	robots  *robots.Checker // nil: not asked
+	mcp     *mcp.Server
+	working chan struct{} // holds a token for each call that works
+}
+
+// New returns a server. A nil o means the defaults.
+func New(o *Options) (*Server, error) {
+	opts := o.withDefaults()
+	s := &Server{
+		opts: opts,
+		client: fetch.New(&fetch.Options{
+			AllowPrefixes:  opts.AllowPrefixes,
+			AllowEndpoints: opts.AllowAddresses,
+			Ports:          opts.Ports,
+			UserAgent:      opts.UserAgent,
+			Timeout:        opts.Timeout,
+			MaxBytes:       opts.MaxBytes,
+			Resolver:       opts.Resolver,
+			Logger:         opts.Logger,
+		}),
+		working: make(chan struct{}, opts.MaxConcurrent),
+	}
+	if !opts.IgnoreRobots {
+		token := robots.ProductToken(opts.UserAgent)
+		if token == "" {
+			return nil, errors.New("fetchserver: the user agent must start with a product name of letters, \"-\" and \"_\", which robots.txt files can name")
+		}
+		s.robots = robots.NewChecker(s.fetchRobots, []string{token, "ModelContextProtocol"}, nil)
+	}
+	s.mcp = mcp.NewServer(&mcp.Implementation{
+		Name:    "fetchserver",
+		Title:   "Web fetch",
+		Version: buildinfo.Version(),
+	}, &mcp.ServerOptions{
+		Instructions: "The fetch tool reads a web page as Markdown. Long pages come in slices: call again with start_index set to next_index.",
+		Logger:       opts.Logger,
+		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
+	})
+	s.addFetchTool()
+	s.mcp.AddReceivingMiddleware(s.recoverPanics)
+	return s, nil
+}
+
+// MCP returns the server of the SDK, to run it on another transport or to add
+// features to it.
+func (s *Server) MCP() *mcp.Server { return s.mcp }
+
+// Close closes idle connections to origins.
+func (s *Server) Close() { s.client.Close() }
+
+// Handler returns the MCP endpoint, a Streamable HTTP handler, to be mounted
+// at one path. It serves any number of clients.
+func (s *Server) Handler() http.Handler {
+	var h http.Handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s.mcp }, &mcp.StreamableHTTPOptions{
+		Stateless:                    true,
+		PropagateRequestCancellation: true,
+		MaxRequestBodyBytes:          maxRequestBytes,
+		DisableLocalhostProtection:   true, // newGuard does it, with AllowedHosts
+		Logger:                       s.opts.Logger,
+	})
+	h = limitRequests(h, s.opts.MaxRequests)
+	return newGuard(h, s.opts.AllowedHosts, s.opts.AllowedOrigins)
+}
+
+// recoverPanics turns a panic of a method handler into an internal error. The
+// SDK runs handlers in goroutines of their own, where a panic would end the
+// process.
+func (s *Server) recoverPanics(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				s.opts.Logger.LogAttrs(ctx, slog.LevelError, "panic in a method handler",
+					slog.String("method", method), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+				result, err = nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "internal error"}
+			}
+		}()
+		return next(ctx, method, req)
+	}
+}
+
+// fetchRobots is the robots.FetchFunc of the server: under the same guard as
+// any fetch.
+func (s *Server) fetchRobots(ctx context.Context, robotsURL string) (int, []byte, error) {
+	resp, err := s.client.Do(ctx, &fetch.Request{URL: robotsURL})
+	if err != nil {
+		return 0, nil, err
+	}
+	return resp.Status, resp.Body, nil
+}
