@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauthdyn
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/safefile"
+)
+
+const (
+	fileStoreVersion = 1
+	maxStoreBytes    = 8 << 20
+)
+
+// FileStore is a CredentialStore in one JSON file that only its owner can read
+// (mode 0600, in a directory of mode 0700 if it has to create one). The file is
+// replaced as a whole and flushed to disk before Save returns.
+//
+// It refuses a file that is a symbolic link, belongs to somebody else or is
+// open to other users, and a directory that other users can write to; the error
+// tells what to do. On Windows the permissions of the user's profile apply
+// instead.
+//
+// Processes may share a file. Their locks are empty files in a directory beside
+// it, whose name ends in ".locks".
+type FileStore struct {
+	path string
+}
+
+// NewFileStore returns a store that keeps its records in the file path. Nothing
+// is read or created before the first use.
+func NewFileStore(path string) *FileStore {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs // a later chdir must not lose the records
+	}
+	return &FileStore{path: path}
+}
+
+// storeFile is the layout of the file. Records stay raw, so that those of other
+// keys are rewritten as they were.
+type storeFile struct {
+	Version     int                        `json:"version"`
+	Credentials map[string]json.RawMessage `json:"credentials"`
+}
+
+// Load implements CredentialStore.
+func (s *FileStore) Load(_ context.Context, key string) (*Credentials, error) {
+	file, err := s.read()
+	if err != nil {
+		return nil, fmt.Errorf("credential file: %w", err)
+	}
+	raw, ok := file.Credentials[key]
+	if !ok {
+		return nil, ErrNoCredentials
+	}
+	c := new(Credentials)
+	if json.Unmarshal(raw, c) != nil { // its error could quote a secret
+		return nil, fmt.Errorf("credential file: %w", s.damaged())
+	}
+	return c, nil
+}
+
+// Save implements CredentialStore.
+func (s *FileStore) Save(ctx context.Context, key string, c *Credentials) error {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("credential file: %w", err)
+	}
+	return s.update(ctx, func(records map[string]json.RawMessage) bool {
+		records[key] = raw
+		return true
+	})
+}
+
+// Delete implements CredentialStore.
+func (s *FileStore) Delete(ctx context.Context, key string) error {
+	return s.update(ctx, func(records map[string]json.RawMessage) bool {
+		_, ok := records[key]
+		delete(records, key)
+		return ok
+	})
+}
+
+// Lock implements Locker.
+func (s *FileStore) Lock(ctx context.Context, key string) (unlock func(), err error) {
+	sum := sha256.Sum256([]byte(key))
+	return s.lock(ctx, hex.EncodeToString(sum[:8]))
+}
+
+func (s *FileStore) lock(ctx context.Context, name string) (unlock func(), err error) {
+	unlock, err = safefile.Lock(ctx, filepath.Join(s.path+".locks", name))
+	if err != nil {
+		return nil, fmt.Errorf("credential file: %w", err)
+	}
+	return unlock, nil
+}
+
+// update changes the file under a lock of its own, so that writers of different
+// keys do not undo each other's work. A change that returns false writes
+// nothing.
+func (s *FileStore) update(ctx context.Context, change func(map[string]json.RawMessage) bool) error {
+	unlock, err := s.lock(ctx, "file")
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	file, err := s.read()
+	if err != nil {
+		return fmt.Errorf("credential file: %w", err)
+	}
+	if !change(file.Credentials) {
+		return nil
+	}
+	data, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return fmt.Errorf("credential file: %w", err)
+	}
+	if err := safefile.Write(s.path, append(data, '\n')); err != nil {
+		return fmt.Errorf("credential file: %w", err)
+	}
+	return nil
+}
+
+func (s *FileStore) read() (*storeFile, error) {
+	file := &storeFile{Version: fileStoreVersion, Credentials: map[string]json.RawMessage{}}
+	data, err := safefile.Read(s.path, maxStoreBytes)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return file, nil
+	case err != nil:
+		return nil, err
+	}
+	switch err := json.Unmarshal(data, file); {
+	case err != nil || file.Version < 1: // the error could quote a secret
+		return nil, s.damaged()
+	case file.Version > fileStoreVersion:
+		return nil, fmt.Errorf("%s was written by a newer version of this program (layout %d); update the program", s.path, file.Version)
+	case file.Credentials == nil:
+		file.Credentials = map[string]json.RawMessage{}
+	}
+	return file, nil
+}
+
+func (s *FileStore) damaged() error {
+	return fmt.Errorf("%s is damaged; move it away and sign in again", s.path)
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauthdyn
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/loopback"
+)
+
+// probeAuthorizationTimeout bounds the question whether a stored registration
+// is still known.
+const probeAuthorizationTimeout = 10 * time.Second
+
+// attempt is one authorization request. It keeps together what the answer is
+// checked against, above all the issuer that the person was sent to.
+type attempt struct {
+	d           *Discovery
+	client      *ClientInformation
+	redirectURI string
+	state       string
+	verifier    string
+	scopes      []string
+	stored      bool // the registration was made for an earlier login
+}
+
+// login signs a person in. A registration that the server has forgotten is
+// replaced once.
+func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.LoginTimeout,
+		fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
+	defer cancel()
+	d, err := c.discover(ctx, n.challenge)
+	if err != nil {
+		return nil, err
+	}
+	scopes, err := c.scopesFor(n.scopes, d)
+	if err != nil {
+		return nil, err
+	}
+	creds, err := c.loginOnce(ctx, d, scopes)
+	if forgotten, ok := errors.AsType[*forgottenError](err); ok {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is not known any more, registering again", slog.String("issuer", d.Issuer))
+		if err := c.forgetRegistration(ctx, d.Issuer, forgotten.clientID); err != nil {
+			return nil, err
+		}
+		creds, err = c.loginOnce(ctx, d, scopes)
+	}
+	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return creds, err
+}
+
+// forgottenError tells that the authorization server does not know the client.
+type forgottenError struct {
+	clientID string
+	err      error
+}
+
+func (e *forgottenError) Error() string {
+	return fmt.Sprintf("client %s is refused: %v", e.clientID, e.err)
+}
+
+func (e *forgottenError) Unwrap() error { return e.err }
+
+// blame marks an error that means that a stored registration is gone.
+func (a *attempt) blame(err error) error {
+	if a.stored && (errors.Is(err, &Error{Code: CodeInvalidClient}) || errors.Is(err, &Error{Code: CodeUnauthorizedClient})) {
+		return &forgottenError{clientID: a.client.ClientID, err: err}
+	}
+	return err
+}
+
+// loginOnce makes one authorization request and redeems its code. The listener
+// is open before anything leaves this machine.
+func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (*Credentials, error) {
+	client, registered, err := c.identity(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	l, err := c.listen(registered)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	stored := registered != ""
+	if client == nil {
+		if client, err = c.registerDynamic(ctx, d, l.URL()); err != nil {
+			return nil, err
+		}
+	}
+	a := &attempt{
+		d: d, client: client, redirectURI: l.URL(), scopes: scopes,
+		state: rand.Text(), verifier: oauth2.GenerateVerifier(), stored: stored,
+	}
+	page, err := a.url()
+	if err != nil {
+		return nil, err
+	}
+	if stored {
+		if err := c.probeAuthorization(ctx, client.ClientID, page); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := c.ask(ctx, l, page)
+	if err != nil {
+		return nil, err
+	}
+	code, err := a.check(answer)
+	if err != nil {
+		return nil, a.blame(err)
+	}
+	return c.redeem(ctx, a, code)
+}
+
+// url builds the authorization URL: RFC 6749 section 4.1.1, RFC 7636, RFC 8707.
+func (a *attempt) url() (string, error) {
+	u, err := parseBrowserURL(a.d.Server.AuthorizationEndpoint)
+	if err != nil {
+		return "", err
+	}
+	if u.Fragment != "" {
+		return "", errors.New("authorization endpoint has a fragment (RFC 6749 section 3.1)")
+	}
+	q := u.Query()
+	q.Set("response_type", ResponseTypeCode)
+	q.Set("client_id", a.client.ClientID)
+	q.Set("redirect_uri", a.redirectURI)
+	q.Set("state", a.state)
+	q.Set("code_challenge", oauth2.S256ChallengeFromVerifier(a.verifier))
+	q.Set("code_challenge_method", "S256")
+	if a.d.Resource != "" {
+		q.Set("resource", a.d.Resource)
+	}
+	if len(a.scopes) > 0 {
+		q.Set("scope", strings.Join(a.scopes, " "))
+	}
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// probeAuthorization asks whether the server still knows a stored client. One
+// that does not must not redirect (RFC 6749 section 4.1.2.1), so a person would
+// be left in front of an error page, and this program without an answer.
+func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeAuthorizationTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "text/html")
+	h := *c.http
+	h.Jar = nil
+	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := h.Do(req)
+	if err != nil {
+		return nil // the browser may do better, behind a proxy for one
+	}
+	_ = resp.Body.Close() // only the status counts
+	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnauthorized {
+		return &forgottenError{clientID: clientID, err: &Error{Code: CodeInvalidClient, Status: resp.StatusCode}}
+	}
+	return nil
+}
+
+// ask shows the authorization URL and waits for the redirect.
+func (c *Client) ask(ctx context.Context, l *loopback.Listener, page string) (url.Values, error) {
+	openCtx, cancel := context.WithCancel(ctx)
+	opened := make(chan error, 1)
+	go func() { opened <- c.cfg.OpenURL(openCtx, page) }()
+	opening := true
+	defer func() {
+		l.Close() // lets the reply page leave before the opener is told to stop
+		cancel()
+		if opening {
+			<-opened
+		}
+	}()
+	for {
+		select {
+		case q := <-l.Answer():
+			return q, nil
+		case err := <-opened:
+			opening = false
+			select {
+			case q := <-l.Answer(): // it did its work before it failed
+				return q, nil
+			default:
+			}
+			if err != nil {
+				return nil, fmt.Errorf("show the sign-in page: %w", err)
+			}
+			opened = nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// check returns the code of an answer, or why there is none. Until state and
+// issuer are right, nothing in the answer is believed or repeated.
+func (a *attempt) check(q url.Values) (code string, err error) {
+	for _, name := range []string{"state", "iss", "code", "error"} {
+		if len(q[name]) > 1 {
+			return "", fmt.Errorf("redirect carries %s twice and is not believed", name)
+		}
+	}
+	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(a.state)) != 1 {
+		return "", errors.New("redirect carries a wrong state and is not believed")
+	}
+	// RFC 9207 section 2.4, compared byte by byte.
+	iss, sent := q.Get("iss"), q.Has("iss")
+	switch {
+	case sent && iss != a.d.Issuer:
+		return "", fmt.Errorf("redirect comes from another authorization server than %s and is not believed (RFC 9207)", a.d.Issuer)
+	case !sent && a.d.Server.AuthorizationResponseIssParameterSupported:
+		return "", fmt.Errorf("redirect lacks the issuer that %s announces to send, and is not believed (RFC 9207)", a.d.Issuer)
+	}
+	if q.Has("error") {
+		return "", &Error{
+			Code:        peerText(q.Get("error")),
+			Description: peerText(q.Get("error_description")),
+			URI:         peerText(q.Get("error_uri")),
+		}
+	}
+	if q.Get("code") == "" {
+		return "", errors.New("redirect carries neither a code nor an error")
+	}
+	return q.Get("code"), nil
+}
+
+// redeem trades a code for a grant and saves it.
+func (c *Client) redeem(ctx context.Context, a *attempt, code string) (*Credentials, error) {
+	g, err := c.requestToken(ctx, a.d, a.client, url.Values{
+		"grant_type":    {GrantAuthorizationCode},
+		"code":          {code},
+		"redirect_uri":  {a.redirectURI},
+		"code_verifier": {a.verifier},
+	})
+	if err != nil {
+		return nil, a.blame(err)
+	}
+	g.Requested = a.scopes
+	if g.Scopes == nil {
+		g.Scopes = a.scopes // RFC 6749 section 5.1: as asked for
+	}
+	creds := &Credentials{Issuer: a.d.Issuer, Grant: g}
+	if err := c.keep(ctx, creds); err != nil {
+		return nil, fmt.Errorf("signed in, but the token could not be saved: %w", err)
+	}
+	c.mu.Lock()
+	c.unproved = g.AccessToken
+	c.mu.Unlock()
+	c.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("issuer", a.d.Issuer), slog.Any("grant", *g))
+	return creds, nil
+}

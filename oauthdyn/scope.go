@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauthdyn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	scopeOfflineAccess = "offline_access"
+
+	// A union of scopes that grows beyond these is a server's fault.
+	maxScopes     = 100
+	maxScopeBytes = 4 << 10
+)
+
+// checkScopes accepts scope tokens of RFC 6749 section 3.3, within bounds.
+func checkScopes(scopes []string) error {
+	size := 0
+	for _, s := range scopes {
+		size += len(s) + 1
+		if !validScope(s) {
+			return fmt.Errorf("scope %q: want printable ASCII without blank, quote and backslash (RFC 6749 section 3.3)", peerText(s))
+		}
+	}
+	if len(scopes) > maxScopes || size > maxScopeBytes {
+		return fmt.Errorf("too many scopes: %d scopes in %d bytes", len(scopes), size)
+	}
+	return nil
+}
+
+func validScope(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// unionScopes appends those of more that base does not have.
+func unionScopes(base, more []string) []string {
+	union := slices.Clone(base)
+	for _, s := range more {
+		if !slices.Contains(union, s) {
+			union = append(union, s)
+		}
+	}
+	return union
+}
+
+// coversScopes reports whether all of want are in have.
+func coversScopes(have, want []string) bool {
+	for _, s := range want {
+		if !slices.Contains(have, s) {
+			return false
+		}
+	}
+	return true
+}
+
+// scopesFor selects what a login asks for: an explicit demand, the
+// configuration, the challenge, the resource's metadata, else nothing, which
+// leaves it to the authorization server.
+func (c *Client) scopesFor(demand []string, d *Discovery) ([]string, error) {
+	scopes := demand
+	if len(scopes) == 0 && len(c.cfg.Scopes) > 0 {
+		return slices.Clone(c.cfg.Scopes), nil
+	}
+	if len(scopes) == 0 {
+		scopes = d.Scopes
+	}
+	if len(scopes) == 0 && d.ResourceMetadata != nil {
+		scopes = d.ResourceMetadata.ScopesSupported
+	}
+	if slices.Contains(d.Server.ScopesSupported, scopeOfflineAccess) && len(c.cfg.Scopes) == 0 {
+		scopes = unionScopes(scopes, []string{scopeOfflineAccess}) // asks for a refresh token
+	}
+	scopes = unionScopes(nil, scopes)
+	return scopes, checkScopes(scopes)
+}
+
+// scopeKey names a set of scopes.
+func scopeKey(scopes []string) string {
+	sorted := slices.Sorted(slices.Values(scopes))
+	return strings.Join(slices.Compact(sorted), " ")
+}
+
+// stepUps counts how often a set of scopes was asked for because the resource
+// demanded it, so that a resource that is never content cannot open one login
+// page after another.
+type stepUps struct {
+	count map[string]int
+}
+
+const (
+	maxStepUps       = 2  // for one set of scopes, until one of them helps
+	maxStepUpSubject = 64 // sets that are told apart
+)
+
+// allow reports whether one more attempt is in order, and counts it.
+func (s *stepUps) allow(key string) bool {
+	if s.count == nil {
+		s.count = map[string]int{}
+	}
+	if s.count[key] >= maxStepUps || len(s.count) >= maxStepUpSubject && s.count[key] == 0 {
+		return false
+	}
+	s.count[key]++
+	return true
+}
+
+// settle forgets the attempts for a set that was granted and helped.
+func (s *stepUps) settle(key string) { delete(s.count, key) }
