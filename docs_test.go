@@ -15,11 +15,17 @@ import (
 func TestEveryPackageIsDocumented(t *testing.T) {
 	documented := map[string]bool{}
 	for _, f := range sources(t) {
-		documented[f.dir] = documented[f.dir] || f.file.Doc.Text() != ""
+		doc, name := f.file.Doc.Text(), f.file.Name.Name
+		ok := strings.HasPrefix(doc, "Package "+name+" ") || name == "main" && doc != ""
+		if strings.HasPrefix(doc, "SPDX") {
+			t.Errorf("%s: an empty line must part the licence from the package clause, or it becomes documentation", f.name)
+			ok = false
+		}
+		documented[f.dir] = documented[f.dir] || ok
 	}
 	for dir, ok := range documented {
 		if !ok {
-			t.Errorf("%s: no file has a package comment", dir)
+			t.Errorf("%s: no file has a comment that starts with Package and its name", dir)
 		}
 	}
 }
