@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"syscall"
+	"time"
+)
+
+// BridgeOptions bounds what a [Bridge] holds and how long it waits. The zero
+// value of each field means its default.
+type BridgeOptions struct {
+	// MaxMessageBytes is the size of the largest message in either
+	// direction. Default 64 MiB.
+	MaxMessageBytes int
+
+	// MaxInFlight is how many requests may wait for their answers at a time;
+	// further ones are answered with an error. Default 256.
+	MaxInFlight int
+
+	// DrainTimeout is how long requests in flight may still be answered when
+	// the program has closed its end. Default 5 seconds.
+	DrainTimeout time.Duration
+}
+
+func (o *BridgeOptions) withDefaults() BridgeOptions {
+	var with BridgeOptions
+	if o != nil {
+		with = *o
+	}
+	if with.MaxMessageBytes <= 0 {
+		with.MaxMessageBytes = 64 << 20
+	}
+	if with.MaxInFlight <= 0 {
+		with.MaxInFlight = 256
+	}
+	if with.DrainTimeout <= 0 {
+		with.DrainTimeout = 5 * time.Second
+	}
+	return with
+}
+
+const (
+	// abandonTimeout is how long the program may take to read its last
+	// messages before they are given up.
+	abandonTimeout = time.Second
+
+	// deleteTimeout bounds the farewell to the server.
+	deleteTimeout = 2 * time.Second
+)
+
+// A Bridge connects a program that speaks MCP over stdin and stdout with a
+// remote server. Each line that the program writes becomes one POST; what the
+// server answers, at once or as a stream, becomes lines again, byte for byte.
+//
+// The bridge keeps the session: it remembers how the program initialized it,
+// and does so again, unseen, when the server has forgotten it. A request that
+// fails on the way is answered with a JSON-RPC error that says why.
+//
+// A Bridge may be used by several goroutines; each call of Run is a connection
+// of its own.
+type Bridge struct {
+	endpoint *endpoint
+	options  BridgeOptions
+}
+
+// NewBridge returns a bridge to the server that o names. limits may be nil.
+func NewBridge(o Options, limits *BridgeOptions) (*Bridge, error) {
+	e, err := o.endpoint(nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Bridge{endpoint: e, options: limits.withDefaults()}, nil
+}
+
+// errEnding is what requests are told that the end of the bridge overtakes.
+var errEnding = errors.New("the bridge ended before the server answered")
+
+// Run forwards messages until in ends, out cannot be written, or ctx is done.
+// It then tells the server that the session is over and returns: nil when the
+// program closed its end, the cause when ctx is done, or what reading or
+// writing failed with.
+//
+// A Read of in or a Write of out that blocks cannot be interrupted: when ctx is
+// done, Run may leave a goroutine behind that ends with it.
+func (b *Bridge) Run(ctx context.Context, in io.Reader, out io.Writer) error {
+	runCtx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	l := newLink(runCtx, end, b)
+	l.out = startLineWriter(out, end)
+	lines := startLineReader(runCtx, in, b.options.MaxMessageBytes)
+
+	l.dispatch(lines)
+	l.drain()
+	cause := context.Cause(runCtx)
+	end(errEnding)
+
+	abandon := time.AfterFunc(abandonTimeout, l.out.abandon)
+	l.tasks.Wait()
+	l.hangUp(context.WithoutCancel(ctx), l.session.state())
+	l.out.close()
+	abandon.Stop()
+
+	switch {
+	case isClosed(cause):
+		return nil
+	case cause != nil:
+		return cause
+	}
+	return lines.err
+}
+
+// isClosed recognizes the end of the program at the other end of a pipe.
+func isClosed(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, fs.ErrClosed)
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package shclient talks to remote MCP servers over Streamable HTTP.
+//
+// It offers two things:
+//
+//   - [Client] makes typed calls: [Client.ListTools], [Client.CallTool]. It is
+//     the official SDK's client behind our HTTP stack.
+//   - [Bridge] connects a program that speaks MCP over stdin and stdout with a
+//     remote server. It forwards bytes, so that what it does not know (methods,
+//     members, content types, the digits of a number) passes unchanged.
+//
+// Both take [Options]. With Options.OAuth set they find the authorization
+// server, register, log in and refresh tokens by themselves, through package
+// oauthdyn.
+//
+//	c, err := shclient.New(shclient.Options{
+//		URL:   "https://mcp.example.com/mcp",
+//		OAuth: &oauthdyn.Config{ClientName: "my program"},
+//	})
+//	…
+//	defer c.Close()
+//	result, err := c.CallTool(ctx, "echo", map[string]any{"message": "hello"})
+//
+// Both eras of the protocol are understood: servers with sessions (2025-03-26
+// to 2025-11-25) and servers without (2026-07-28). The bridge follows the
+// program at its other end: it translates the transport, not the era.
+//
+// Credentials and custom headers go to the server's origin only; a redirect to
+// another origin is refused. Neither is written to a log or an error.
+//
+// The wire rules come from the Streamable HTTP and stdio pages of
+// https://modelcontextprotocol.io/specification.
+package shclient

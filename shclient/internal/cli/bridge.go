@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/atrawog/mcp-oauth-gateway/shclient"
+)
+
+// bridge runs until the program at the other end, or a signal, ends it. Both
+// are the normal end of a bridge.
+func (a *app) bridge(cmd *cobra.Command, args []string) error {
+	o, err := a.options(cmd, args[0])
+	if err != nil {
+		return err
+	}
+	b, err := shclient.NewBridge(o, nil)
+	if err != nil {
+		return usage(cmd, "%s", plain(err))
+	}
+	ctx := cmd.Context()
+	err = b.Run(ctx, a.stdin, a.stdout)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return at(args[0], err)
+}

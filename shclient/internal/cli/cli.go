@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is the shclient command. It alone touches the arguments, the
+// standard streams, signals and the environment.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/buildinfo"
+)
+
+// Main runs the command with the arguments and streams of the process, and
+// returns its exit status.
+func Main() int {
+	// A broken pipe must be an error of a write, so that sessions get closed.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv}
+	return a.run(ctx, os.Args[1:])
+}
+
+// app is one run of the command.
+type app struct {
+	stdin     io.Reader
+	stdout    io.Writer
+	stderr    io.Writer
+	lookupEnv func(string) (string, bool)
+
+	connect connectFlags
+	verbose bool
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	f := explain(err, ctx.Err() != nil)
+	fmt.Fprintf(a.stderr, "shclient: %s\n", f.text)
+	if f.hint != "" {
+		fmt.Fprintf(a.stderr, "hint: %s\n", f.hint)
+	}
+	return f.code
+}
+
+const rootHelp = `shclient connects programs and people with remote MCP servers.
+
+"shclient URL" is an MCP server on stdin and stdout that forwards to URL; put it
+into the configuration of a client that only speaks stdio:
+
+  {"mcpServers": {"x": {"command": "shclient", "args": ["https://example.com/mcp"]}}}
+
+When a server asks for a login, shclient opens the browser once and keeps what it
+gets in a file that only you can read.
+
+Exit status: 0 success, 1 bad usage, 2 any other failure, 3 not authorized,
+4 no MCP server at the URL, 5 the tool or the server reported an error.`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "shclient URL",
+		Short: "Connect to remote MCP servers",
+		Long:  rootHelp,
+		Example: `  shclient https://example.com/mcp
+  shclient list https://example.com/mcp
+  shclient call https://example.com/mcp search query='go modules' limit=5`,
+		Version:           buildinfo.Version(),
+		Args:              wantURL,
+		RunE:              a.bridge,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SetVersionTemplate("shclient {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(cmd, "%v", err)
+	})
+	a.connect.register(root.PersistentFlags())
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens to stderr")
+	root.AddCommand(a.listCommand(), a.callCommand(), a.loginCommand(), a.logoutCommand())
+	return root
+}
+
+// logger writes to stderr; stdout belongs to the protocol and to results.
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// wantURL is the check of the arguments of commands that take just a URL.
+func wantURL(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return usage(cmd, "the URL of an MCP server is missing")
+	case len(args) > 1:
+		return usage(cmd, "too many arguments: want just the URL of an MCP server")
+	}
+	return checkURL(cmd, args[0])
+}

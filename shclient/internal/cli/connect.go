@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/shclient"
+)
+
+// tokenEnv names the variable that holds a bearer token.
+const tokenEnv = "MCP_CLIENT_ACCESS_TOKEN"
+
+// connectFlags say how to get to a server, the same for every command.
+type connectFlags struct {
+	headers      []string
+	tokenFile    string
+	clientID     string
+	secretFile   string
+	scopes       []string
+	noBrowser    bool
+	callbackPort int
+	authTimeout  time.Duration
+	credentials  string
+}
+
+func (f *connectFlags) register(flags *pflag.FlagSet) {
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "`header` for each request, such as 'X-Key: ${KEY}' with KEY from the environment")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token, instead of a login; or set "+tokenEnv)
+	flags.StringVar(&f.clientID, "client-id", "", "`id` of a client registered by hand")
+	flags.StringVar(&f.secretFile, "client-secret-file", "", "`file` with that client's secret")
+	flags.StringSliceVar(&f.scopes, "scope", nil, "`scopes` to ask for (default: what the server suggests)")
+	flags.BoolVar(&f.noBrowser, "no-browser", false, "print the login URL instead of opening it")
+	flags.IntVar(&f.callbackPort, "callback-port", 0, "`port` on which the login comes back (default: any free one)")
+	flags.DurationVar(&f.authTimeout, "auth-timeout", oauthdyn.DefaultLoginTimeout, "how long to wait for the login")
+	flags.StringVar(&f.credentials, "credentials", "", "`file` that keeps logins (default: mcp-oauth-gateway/credentials.json in the configuration directory)")
+}
+
+func checkURL(cmd *cobra.Command, text string) error {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return usage(cmd, "%q is not the URL of an MCP server (http://… or https://…)", text)
+	}
+	return nil
+}
+
+// options are those of the library for one server.
+func (a *app) options(cmd *cobra.Command, server string) (shclient.Options, error) {
+	o := shclient.Options{URL: server, Logger: a.logger()}
+	header, err := a.header()
+	if err != nil {
+		return o, usage(cmd, "%v", err)
+	}
+	o.Header = header
+	if header.Get("Authorization") == "" {
+		o.OAuth, err = a.oauth(cmd, server)
+	}
+	return o, err
+}
+
+// header collects the headers of the flags, and that of a token.
+func (a *app) header() (http.Header, error) {
+	header := http.Header{}
+	for _, text := range a.connect.headers {
+		name, value, ok := strings.Cut(text, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" {
+			return nil, errors.New("--header wants 'Name: value'")
+		}
+		value, err := a.expand(strings.TrimSpace(value))
+		if err != nil {
+			return nil, fmt.Errorf("--header %s: %w", name, err)
+		}
+		header.Add(name, value)
+	}
+	token, err := a.token()
+	if err != nil {
+		return nil, err
+	}
+	if token != "" && header.Get("Authorization") == "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
+	return header, nil
+}
+
+// expand replaces each ${NAME} by the variable of that name, which must exist.
+func (a *app) expand(text string) (string, error) {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "${")
+		b.WriteString(before)
+		if !found {
+			return b.String(), nil
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		value, set := a.lookupEnv(name)
+		switch {
+		case !closed:
+			return "", errors.New("${ without }")
+		case !set:
+			return "", fmt.Errorf("the environment has no variable %s", name)
+		}
+		b.WriteString(value)
+		text = after
+	}
+}
+
+func (a *app) token() (string, error) {
+	if a.connect.tokenFile == "" {
+		token, _ := a.lookupEnv(tokenEnv)
+		return strings.TrimSpace(token), nil
+	}
+	return readSecret("--token-file", a.connect.tokenFile)
+}
+
+func readSecret(flag, name string) (string, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", flag, err)
+	}
+	secret := strings.TrimSpace(string(text))
+	if secret == "" || strings.ContainsAny(secret, "\r\n") {
+		return "", fmt.Errorf("%s: %s must hold one line", flag, name)
+	}
+	return secret, nil
+}
+
+// oauth is the configuration of the login.
+func (a *app) oauth(cmd *cobra.Command, server string) (*oauthdyn.Config, error) {
+	f := &a.connect
+	store, err := a.store()
+	if err != nil {
+		return nil, err
+	}
+	config := &oauthdyn.Config{
+		Resource:     server,
+		ClientName:   "shclient",
+		ClientID:     f.clientID,
+		Scopes:       f.scopes,
+		CallbackPort: f.callbackPort,
+		LoginTimeout: f.authTimeout,
+		OpenURL:      a.opener(),
+		Store:        store,
+		Logger:       a.logger(),
+	}
+	if f.secretFile != "" {
+		if config.ClientSecret, err = readSecret("--client-secret-file", f.secretFile); err != nil {
+			return nil, usage(cmd, "%v", err)
+		}
+	}
+	if _, err := oauthdyn.New(*config); err != nil {
+		return nil, usage(cmd, "%s", plain(err))
+	}
+	return config, nil
+}
+
+// store is the file of this user's logins.
+func (a *app) store() (oauthdyn.CredentialStore, error) {
+	name := a.connect.credentials
+	if name == "" {
+		dir, _ := a.lookupEnv("XDG_CONFIG_HOME")
+		if !filepath.IsAbs(dir) {
+			var err error
+			if dir, err = os.UserConfigDir(); err != nil {
+				return nil, fmt.Errorf("no place for credentials: %w; name a file with --credentials", err)
+			}
+		}
+		name = filepath.Join(dir, "mcp-oauth-gateway", "credentials.json")
+	}
+	return oauthdyn.NewFileStore(name), nil
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/spf13/cobra"
+
+	"github.com/atrawog/mcp-oauth-gateway/shclient"
+)
+
+// Exit statuses. Those of a client follow what users of other MCP command
+// lines know.
+const (
+	exitOK          = 0
+	exitUsage       = 1
+	exitFailure     = 2
+	exitAuth        = 3
+	exitUnreachable = 4
+	exitTool        = 5
+)
+
+// failure is how an error ends the command.
+type failure struct {
+	code int
+	text string
+	hint string
+}
+
+// exitError is an error that knows its exit status.
+type exitError struct {
+	failure
+	cause error
+}
+
+func (e *exitError) Error() string { return e.text }
+
+func (e *exitError) Unwrap() error { return e.cause }
+
+// usage is a mistake on the command line.
+func usage(cmd *cobra.Command, format string, args ...any) error {
+	return &exitError{failure: failure{
+		code: exitUsage,
+		text: fmt.Sprintf(format, args...),
+		hint: "run " + cmd.CommandPath() + " --help",
+	}}
+}
+
+// at adds the server to an error, for hints that name it.
+func at(server string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &serverError{server, err}
+}
+
+type serverError struct {
+	server string
+	error
+}
+
+func (e *serverError) Unwrap() error { return e.error }
+
+// explain chooses the exit status, the line and the hint for an error.
+func explain(err error, interrupted bool) failure {
+	if known, ok := errors.AsType[*exitError](err); ok {
+		return known.failure
+	}
+	if interrupted {
+		return failure{code: exitFailure, text: "interrupted"}
+	}
+	server := "URL"
+	if known, ok := errors.AsType[*serverError](err); ok {
+		server = known.server
+	}
+	if status, ok := errors.AsType[*shclient.StatusError](err); ok {
+		return explainStatus(status, server)
+	}
+	if auth, ok := errors.AsType[*shclient.AuthError](err); ok {
+		return failure{exitAuth, plain(auth), "run shclient login " + server}
+	}
+	if wire, ok := errors.AsType[*jsonrpc.Error](err); ok {
+		return failure{exitTool, fmt.Sprintf("the server answered with error %d: %s", wire.Code, firstLine(wire.Message)), ""}
+	}
+	if isUnreachable(err) {
+		return failure{exitUnreachable, "cannot reach " + server + ": " + networkText(err), "check the URL, and that the server runs"}
+	}
+	return failure{code: exitFailure, text: plain(err)}
+}
+
+func explainStatus(e *shclient.StatusError, server string) failure {
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return failure{exitAuth, "the server wants a login: " + e.Error(), "run shclient login " + server + ", or pass a valid token with --token-file"}
+	case e.Status == http.StatusForbidden:
+		return failure{exitAuth, "the server denies access: " + e.Error(), ""}
+	case e.Status == http.StatusProxyAuthRequired || e.Status >= 500:
+		return failure{exitUnreachable, e.Error(), ""}
+	}
+	return failure{exitUnreachable, "no MCP server: " + e.Error(), "check the path of the URL; it often ends in /mcp"}
+}
+
+func isUnreachable(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	_, request := errors.AsType[*url.Error](err)
+	return network || request || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// networkText is what a failed request says about the network, without the URL
+// and its query.
+func networkText(err error) string {
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err
+	}
+	if errors.Is(err, io.EOF) {
+		return "the connection was closed before an answer came"
+	}
+	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
+		return firstLine(dial.Err.Error())
+	}
+	return plain(err)
+}
+
+// plain is the text of an error on one line, without the package it came from.
+func plain(err error) string {
+	text := firstLine(err.Error())
+	for _, prefix := range []string{"shclient: ", "oauthdyn: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
+}
+
+func firstLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+}
