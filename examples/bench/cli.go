@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// Options says what to measure and for how long.
+type options struct {
+	rounds   int
+	duration time.Duration // of one measurement
+	calls    int           // most calls of one measurement; 0: as many as fit in duration
+	systems  []string      // names; nil: all
+	peers    string        // directory of the installed peers
+	install  bool
+	shproxy  string // path of a shproxy binary; "": built from the workspace
+	json     bool
+}
+
+// run is main without the process: it plays a server's role when the first
+// argument names one, else it runs the benchmark.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) > 0 && isRole(args[0]) {
+		return report(stderr, serveRole(args, stdin, stdout))
+	}
+	opts, err := parseOptions(args, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintf(stderr, "bench: %v\n", err)
+		return exitUsage
+	}
+	return report(stderr, measureAndPrint(ctx, opts, stdout, stderr))
+}
+
+func report(stderr io.Writer, err error) int {
+	if err != nil {
+		fmt.Fprintf(stderr, "bench: %v\n", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func parseOptions(args []string, stderr io.Writer) (*options, error) {
+	var opts options
+	var systems string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run prints the one error line
+	flags.IntVar(&opts.rounds, "rounds", 3, "how often to measure every system; the report shows medians")
+	flags.DurationVar(&opts.duration, "duration", 2*time.Second, "how long to load a system for one figure")
+	flags.IntVar(&opts.calls, "calls", 0, "most calls for one figure (default no limit but the duration)")
+	flags.StringVar(&systems, "systems", "", "comma-separated systems to measure, of "+strings.Join(systemNames(), ",")+" (default all)")
+	flags.StringVar(&opts.peers, "peers", "", "directory of the installed peers (default mcp-oauth-gateway-bench in the user's cache directory)")
+	flags.BoolVar(&opts.install, "install", false, "install missing peers into the peers directory first, with npm and pip")
+	flags.StringVar(&opts.shproxy, "shproxy", "", "shproxy binary to measure (default built from this workspace)")
+	flags.BoolVar(&opts.json, "json", false, "print every round as JSON instead of tables of medians")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(stderr, "usage: go run ./examples/bench [flags]")
+			flags.SetOutput(stderr)
+			flags.PrintDefaults()
+		}
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q: there are only flags, see -help", flags.Arg(0))
+	}
+	if systems != "" {
+		opts.systems = strings.Split(systems, ",")
+	}
+	return &opts, opts.check()
+}
+
+func (o *options) check() error {
+	if o.rounds < 1 || o.rounds > 100 {
+		return fmt.Errorf("-rounds %d: want 1 to 100", o.rounds)
+	}
+	if o.duration <= 0 || o.duration > time.Minute {
+		return fmt.Errorf("-duration %v: want more than 0 and at most 1m", o.duration)
+	}
+	if o.calls < 0 {
+		return fmt.Errorf("-calls %d: want 0 or more", o.calls)
+	}
+	for _, name := range o.systems {
+		if !slices.Contains(systemNames(), name) {
+			return fmt.Errorf("-systems: unknown system %q, want some of %s", name, strings.Join(systemNames(), ","))
+		}
+	}
+	if o.peers == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return fmt.Errorf("no cache directory for the peers, name one with -peers: %w", err)
+		}
+		o.peers = filepath.Join(cache, "mcp-oauth-gateway-bench")
+	}
+	var err error
+	o.peers, err = filepath.Abs(o.peers)
+	return err
+}
+
+// measureAndPrint runs the benchmark and prints its report, also when some
+// system failed: the others' figures stay worth reading.
+func measureAndPrint(ctx context.Context, opts *options, stdout, stderr io.Writer) error {
+	scratch, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+
+	systems, err := prepare(ctx, opts, scratch, stderr)
+	if err != nil {
+		return err
+	}
+	b := &bench{rounds: opts.rounds, duration: opts.duration, calls: opts.calls, systems: systems, progress: stderr}
+	res, err := b.run(ctx)
+	if err != nil {
+		return err
+	}
+	res.Interpreters = interpreters(ctx)
+	if opts.json {
+		err = res.writeJSON(stdout)
+	} else {
+		err = res.writeMarkdown(stdout)
+	}
+	return errors.Join(err, res.failure())
+}

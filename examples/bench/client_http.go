@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// An httpSession is an MCP session over Streamable HTTP.
+type httpSession struct {
+	address, path string
+	id            string // Mcp-Session-Id; "" until initialize
+}
+
+// openHTTPSession initializes a session as the lifecycle page of MCP says.
+func openHTTPSession(ctx context.Context, address, path string) (session, error) {
+	s := &httpSession{address: address, path: path}
+	c, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if err := c.conn.SetDeadline(time.Now().Add(startTimeout)); err != nil {
+		return nil, err
+	}
+	if err := c.roundTrip([]byte(initializeFrame)); err != nil {
+		return nil, fmt.Errorf("initialize: %w", err)
+	}
+	frame, err := c.reply.message(initializeID)
+	if err != nil {
+		return nil, fmt.Errorf("initialize: %w", err)
+	}
+	if member(frame, "protocolVersion") == nil {
+		return nil, fmt.Errorf("initialize: unexpected reply %.200s", frame)
+	}
+	s.id = c.reply.sessionID
+	c.head = s.requestHead()
+	if err := c.roundTrip([]byte(initializedFrame)); err != nil {
+		return nil, fmt.Errorf("notifications/initialized: %w", err)
+	}
+	if c.reply.status >= 300 {
+		return nil, fmt.Errorf("notifications/initialized: HTTP status %d", c.reply.status)
+	}
+	return s, nil
+}
+
+// lanes opens depth connections: HTTP/1.1 carries one call at a time on each.
+func (s *httpSession) lanes(ctx context.Context, depth int) ([]lane, error) {
+	var lanes []lane
+	for range depth {
+		c, err := s.dial(ctx)
+		if err != nil {
+			return lanes, err
+		}
+		lanes = append(lanes, c)
+	}
+	return lanes, nil
+}
+
+func (s *httpSession) dial(ctx context.Context) (*httpLane, error) {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", s.address)
+	if err != nil {
+		return nil, err
+	}
+	return &httpLane{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), head: s.requestHead()}, nil
+}
+
+// requestHead returns a POST request up to the value of its Content-Length.
+func (s *httpSession) requestHead() []byte {
+	head := "POST " + s.path + " HTTP/1.1\r\nHost: " + s.address +
+		"\r\nContent-Type: " + typeJSON + "\r\nAccept: " + typeJSON + ", " + typeEvents + "\r\n"
+	if s.id != "" {
+		head += "Mcp-Session-Id: " + s.id + "\r\nMCP-Protocol-Version: " + protocolVersion + "\r\n"
+	}
+	return []byte(head + "Content-Length: ")
+}
+
+// An httpLane is a persistent connection of a session. It is leaner than
+// net/http's client, whose cost would hide that of a fast server.
+type httpLane struct {
+	conn    net.Conn
+	in      *bufio.Reader
+	head    []byte
+	request []byte
+	reply   reply
+	checker checker
+}
+
+func (c *httpLane) close() { c.conn.Close() }
+
+func (c *httpLane) drive(ctx context.Context, p *plan) (t tally) {
+	if err := c.conn.SetDeadline(p.deadline.Add(callTimeout)); err != nil {
+		t.fail(err)
+		return t
+	}
+	defer context.AfterFunc(ctx, c.close)()
+	var frame []byte
+	for {
+		start := time.Now()
+		id, ok := p.next(start)
+		if !ok {
+			return t
+		}
+		frame = appendCall(frame[:0], id, p.times)
+		if err := c.roundTrip(frame); err != nil {
+			t.fail(err)
+			return t
+		}
+		latency := time.Since(start)
+		if err := c.verify(id, p.times); err != nil {
+			t.fail(err)
+		} else {
+			t.latencies = append(t.latencies, latency)
+		}
+		if c.reply.closing {
+			t.fail(fmt.Errorf("the server closes the connection after a reply with status %d", c.reply.status))
+			return t
+		}
+	}
+}
+
+func (c *httpLane) roundTrip(body []byte) error {
+	c.request = append(c.request[:0], c.head...)
+	c.request = strconv.AppendInt(c.request, int64(len(body)), 10)
+	c.request = append(c.request, "\r\n\r\n"...)
+	c.request = append(c.request, body...)
+	if _, err := c.conn.Write(c.request); err != nil {
+		return err
+	}
+	return c.reply.read(c.in)
+}
+
+func (c *httpLane) verify(id int64, times int) error {
+	frame, err := c.reply.message(id)
+	if err != nil {
+		return err
+	}
+	return c.checker.check(frame, id, times)
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestParseStat(t *testing.T) {
+	line := "42 (a) R (b)) S 7 42 42 0 -1 4194560 1 0 0 0 150 50 9 9 20 0 1 0 12345 1000000 3 184467"
+	got, ok := parseStat([]byte(line))
+	want := stat{parent: 7, cpu: 2 * time.Second, started: 12345, rss: 3 * int64(os.Getpagesize())}
+	if !ok || got != want {
+		t.Errorf("got %+v, %v, want %+v", got, ok, want)
+	}
+	for _, bad := range []string{"", "42 (x", "42 (x) S 1 2", "42 (x) Z 7 42 42 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 1 0 0 0"} {
+		if _, ok := parseStat([]byte(bad)); ok {
+			t.Errorf("%q parses", bad)
+		}
+	}
+}
+
+func TestProcOfThisProcess(t *testing.T) {
+	self := []int{os.Getpid()}
+	if own, tree, ok := residentBytes(self); !ok || own < 1e6 || tree < own {
+		t.Errorf("memory %d, %d, %v", own, tree, ok)
+	}
+	for begin := time.Now(); time.Since(begin) < 30*time.Millisecond; {
+	}
+	if used, ok := cpuTime(self); !ok || used <= 0 {
+		t.Errorf("CPU time %v, %v", used, ok)
+	}
+	if _, ok := cpuTime([]int{-1}); ok {
+		t.Error("there is no process -1")
+	}
+}
+
+// TestStopEndsAll starts a process that ignores the polite signal, has a
+// child in its group, and one that has left the group.
+func TestStopEndsAll(t *testing.T) {
+	p, err := startProcess([]string{"sh", "-c", `trap "" TERM; sleep 600 & setsid sleep 600 >/dev/null 2>&1 & wait; wait; wait`}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.grace = 50 * time.Millisecond
+	waitFor(t, "two children", func() bool { return len(descendants(p.pid())) == 2 })
+	family := descendants(p.pid())
+	if left := p.stop(); left != 1 {
+		t.Errorf("%d processes would have been left, want 1", left)
+	}
+	waitFor(t, "the end of all", func() bool { return countAlive(family) == 0 })
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+)
+
+// A system is one thing to measure.
+type system interface {
+	name() string    // for -systems
+	title() string   // for the tables
+	missing() string // why it cannot run here; "" if it can
+	// start returns as soon as sessions can be opened.
+	start(ctx context.Context) (server, error)
+}
+
+// A server is a started system.
+type server interface {
+	open(ctx context.Context) (session, error)
+	pids() []int // the processes that are the system, without its children
+	stop() (left int)
+}
+
+// A session is an initialized MCP session.
+type session interface {
+	// lanes returns lanes that together make depth calls at a time.
+	lanes(ctx context.Context, depth int) ([]lane, error)
+}
+
+// Names of the systems that come with the repository.
+const (
+	stdioName   = "stdio"
+	httpName    = "http"
+	shproxyName = "shproxy"
+)
+
+func systemNames() []string {
+	names := []string{stdioName, httpName, shproxyName}
+	for _, p := range peers {
+		names = append(names, p.key)
+	}
+	return names
+}
+
+// prepare returns the systems that opts names, with what they need built or
+// installed.
+func prepare(ctx context.Context, opts *options, scratch string, progress io.Writer) ([]system, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	wanted := func(name string) bool { return opts.systems == nil || slices.Contains(opts.systems, name) }
+	var systems []system
+	if wanted(stdioName) {
+		systems = append(systems, &stdioSystem{self: self})
+	}
+	if wanted(httpName) {
+		systems = append(systems, &httpSystem{self: self})
+	}
+	echo := []string{self, roleStdio}
+	if wanted(shproxyName) {
+		binary, err := findShproxy(ctx, opts.shproxy, scratch, progress)
+		if err != nil {
+			return nil, err
+		}
+		systems = append(systems, &bridgeSystem{
+			key: shproxyName, label: "shproxy", command: []string{binary, "--port", portArg, "--"}, child: echo,
+		})
+	}
+	for _, p := range peers {
+		if !wanted(p.key) {
+			continue
+		}
+		if opts.install && !p.installed(opts.peers) {
+			fmt.Fprintf(progress, "installing %s %s into %s\n", p.pack, p.version, opts.peers)
+			if err := p.install(ctx, opts.peers); err != nil {
+				return nil, fmt.Errorf("installing %s: %w", p.pack, err)
+			}
+		}
+		systems = append(systems, p.system(opts.peers, echo))
+	}
+	return systems, nil
+}
+
+// findShproxy returns an absolute path, building the command if need be.
+func findShproxy(ctx context.Context, binary, scratch string, progress io.Writer) (string, error) {
+	if binary != "" {
+		if _, err := os.Stat(binary); err != nil {
+			return "", fmt.Errorf("-shproxy: %w", err)
+		}
+		return filepath.Abs(binary)
+	}
+	root, err := workspaceRoot()
+	if err != nil {
+		return "", err
+	}
+	binary = filepath.Join(scratch, "shproxy")
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	fmt.Fprintln(progress, "building shproxy")
+	env := []string{"GOWORK=" + filepath.Join(root, "go.work")}
+	if err := runTool(ctx, env, "go", "build", "-C", root, "-o", binary, "./shproxy/cmd/shproxy"); err != nil {
+		return "", fmt.Errorf("building shproxy: %w", err)
+	}
+	return binary, nil
+}
+
+// stdioSystem is the echo server without any bridge: one process a session.
+type stdioSystem struct{ self string }
+
+func (s *stdioSystem) name() string                          { return stdioName }
+func (s *stdioSystem) title() string                         { return "bare stdio" }
+func (s *stdioSystem) missing() string                       { return "" }
+func (s *stdioSystem) start(context.Context) (server, error) { return &stdioServer{self: s.self}, nil }
+
+type stdioServer struct {
+	self      string
+	processes []*process
+}
+
+func (s *stdioServer) open(context.Context) (session, error) {
+	p, err := startProcess([]string{s.self, roleStdio}, true)
+	if err != nil {
+		return nil, err
+	}
+	s.processes = append(s.processes, p)
+	return openStdioSession(p.stdin, p.stdout)
+}
+
+func (s *stdioServer) pids() []int {
+	var pids []int
+	for _, p := range s.processes {
+		pids = append(pids, p.pid())
+	}
+	return pids
+}
+
+func (s *stdioServer) stop() (left int) {
+	for _, p := range s.processes {
+		left += p.stop()
+	}
+	return left
+}
+
+// httpSystem is a bare net/http handler, in a process of its own, that gives
+// the echo server's replies.
+type httpSystem struct{ self string }
+
+func (s *httpSystem) name() string    { return httpName }
+func (s *httpSystem) title() string   { return "bare net/http" }
+func (s *httpSystem) missing() string { return "" }
+
+func (s *httpSystem) start(ctx context.Context) (server, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	return startHTTPServer(ctx, []string{s.self, roleHTTP, address}, address)
+}
+
+// portArg stands for the port in a bridgeSystem's command.
+const portArg = "{port}"
+
+// bridgeSystem is a bridge that wraps the echo server.
+type bridgeSystem struct {
+	key, label string
+	absent     string   // why it cannot run
+	command    []string // with portArg; the child's command follows
+	child      []string
+}
+
+func (s *bridgeSystem) name() string    { return s.key }
+func (s *bridgeSystem) title() string   { return s.label }
+func (s *bridgeSystem) missing() string { return s.absent }
+
+func (s *bridgeSystem) start(ctx context.Context) (server, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	argv := slices.Concat(s.command, s.child)
+	for i := range argv {
+		if argv[i] == portArg {
+			argv[i] = port
+		}
+	}
+	return startHTTPServer(ctx, argv, address)
+}
+
+// httpServer is a process that serves MCP at /mcp.
+type httpServer struct {
+	*process
+	address string
+}
+
+func startHTTPServer(ctx context.Context, argv []string, address string) (server, error) {
+	p, err := startProcess(argv, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.waitListening(ctx, address); err != nil {
+		p.stop()
+		return nil, err
+	}
+	return &httpServer{process: p, address: address}, nil
+}
+
+func (s *httpServer) open(ctx context.Context) (session, error) {
+	opened, err := openHTTPSession(ctx, s.address, "/mcp")
+	if err != nil {
+		return nil, fmt.Errorf("%w; %s", err, s.output)
+	}
+	return opened, nil
+}
+
+func (s *httpServer) pids() []int { return []int{s.pid()} }
