@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -50,17 +52,14 @@ func (b *bench) run(ctx context.Context) (*results, error) {
 // round starts all systems, so that each load meets them one right after the
 // other, and stops them. Every other round goes through them backwards.
 func (b *bench) round(ctx context.Context, index int) ([]round, error) {
-	contestants := make([]*contestant, len(b.systems))
-	order := make([]*contestant, len(b.systems))
-	for i, s := range b.systems {
-		contestants[i] = &contestant{system: s, record: round{Loads: map[string]sample{}}}
-		if index%2 == 0 {
-			order[i] = contestants[i]
-		} else {
-			order[len(order)-1-i] = contestants[i]
-		}
+	var contestants []*contestant
+	for _, s := range b.systems {
+		contestants = append(contestants, &contestant{system: s, record: round{Loads: map[string]sample{}}})
 	}
-	defer stopAll(contestants)
+	order := slices.Clone(contestants)
+	if index%2 == 1 {
+		slices.Reverse(order)
+	}
 	for _, c := range order {
 		if c.missing() == "" && ctx.Err() == nil {
 			c.startUp(ctx)
@@ -78,11 +77,11 @@ func (b *bench) round(ctx context.Context, index int) ([]round, error) {
 	}
 	stopAll(contestants)
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("interrupted")
+		return nil, errors.New("interrupted")
 	}
-	records := make([]round, len(contestants))
-	for i, c := range contestants {
-		records[i] = c.record
+	var records []round
+	for _, c := range contestants {
+		records = append(records, c.record)
 	}
 	return records, nil
 }
@@ -166,7 +165,7 @@ func (b *bench) drive(ctx context.Context, lanes []lane, l load, fraction int) (
 	return drive(ctx, lanes, p)
 }
 
-// stopAll stops what was started, at once for all. It may be called twice.
+// stopAll stops what was started, all of it at once.
 func stopAll(contestants []*contestant) {
 	var stopping sync.WaitGroup
 	for _, c := range contestants {
@@ -175,7 +174,4 @@ func stopAll(contestants []*contestant) {
 		}
 	}
 	stopping.Wait()
-	for _, c := range contestants {
-		c.server = nil
-	}
 }
