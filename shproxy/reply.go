@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shproxy
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
+)
+
+const (
+	// patience is how long a call may take before its reply becomes an event
+	// stream, so that the headers leave and keep-alives can follow.
+	patience = time.Second
+	// writeTimeout is how long a client may take to read what is written.
+	writeTimeout = 30 * time.Second
+)
+
+// reply writes one HTTP response: a single JSON message, or an event stream.
+type reply struct {
+	w         http.ResponseWriter
+	ctx       context.Context
+	keepAlive time.Duration
+	json      bool        // the client takes application/json
+	events    bool        // the client takes text/event-stream
+	stream    *sse.Writer // once the event stream has begun
+}
+
+// newReply reads what the client accepts. The specification makes clients
+// list both types; those that take only one of them are served with that.
+func (p *Proxy) newReply(w http.ResponseWriter, r *http.Request) (reply, *problem) {
+	rp := reply{w: w, ctx: r.Context(), keepAlive: p.opts.KeepAlive}
+	accept := r.Header["Accept"]
+	rp.json = len(accept) == 0
+	rp.events = len(accept) == 0
+	for _, v := range accept {
+		rp.json = rp.json || strings.Contains(v, "application/json") || strings.Contains(v, "application/*") || strings.Contains(v, "*/*")
+		rp.events = rp.events || strings.Contains(v, sse.ContentType) || strings.Contains(v, "text/*") || strings.Contains(v, "*/*")
+	}
+	if !rp.json && !rp.events {
+		return rp, fail(http.StatusNotAcceptable, codeTransport, "Accept must list application/json and text/event-stream")
+	}
+	return rp, nil
+}
+
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
+
+// relay copies the messages of a stream to the client until it ends or the
+// client leaves.
+func (rp *reply) relay(t *session.Stream) {
+	timer := timers.Get().(*time.Timer)
+	defer timers.Put(timer)
+	defer timer.Stop()
+	if rp.stream == nil {
+		timer.Reset(patience)
+	} else {
+		timer.Reset(rp.keepAlive)
+	}
+	for {
+		f, more, cause := t.Next()
+		switch {
+		case f != nil:
+			err := rp.message(f.Data, more)
+			f.Release()
+			if err != nil || !more {
+				return
+			}
+			timer.Reset(rp.keepAlive)
+		case !more:
+			rp.end(cause)
+			return
+		default:
+			select {
+			case <-t.Wake():
+			case <-rp.ctx.Done():
+				return
+			case <-timer.C:
+				if rp.breathe() != nil {
+					return
+				}
+				timer.Reset(rp.keepAlive)
+			}
+		}
+	}
+}
+
+// message writes one message: as the whole response if it is the first and
+// last one, and else as an event.
+func (rp *reply) message(data []byte, more bool) error {
+	if rp.stream == nil && rp.json && !more {
+		if len(data) > keepDeadline {
+			rp.extendDeadline()
+		}
+		writeJSON(rp.w, http.StatusOK, data)
+		return nil
+	}
+	if err := rp.begin(); err != nil {
+		return err
+	}
+	rp.extendDeadline()
+	return rp.stream.Event(sse.Event{Data: data})
+}
+
+// keepDeadline is the size up to which the socket takes a response at once.
+const keepDeadline = 16 << 10
+
+// begin starts the event stream unless it has begun.
+func (rp *reply) begin() error {
+	if rp.stream != nil {
+		return nil
+	}
+	h := rp.w.Header()
+	h.Set("Content-Type", sse.ContentType)
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	rp.w.WriteHeader(http.StatusOK)
+	rp.stream = sse.NewWriter(rp.w, http.NewResponseController(rp.w).Flush)
+	rp.extendDeadline()
+	return http.NewResponseController(rp.w).Flush()
+}
+
+// breathe gives a sign of life on a quiet stream. The first one sends the
+// headers.
+func (rp *reply) breathe() error {
+	switch {
+	case !rp.events:
+		return nil
+	case rp.stream == nil:
+		return rp.begin()
+	}
+	rp.extendDeadline()
+	return rp.stream.Comment("keep-alive")
+}
+
+// end closes a stream that was cut off before its response.
+func (rp *reply) end(cause error) {
+	if rp.begin() == nil && cause != nil {
+		rp.extendDeadline()
+		_ = rp.stream.Comment(cause.Error())
+	}
+}
+
+// extendDeadline gives the client time to read the next write. Response
+// writers without deadlines go without.
+func (rp *reply) extendDeadline() {
+	_ = http.NewResponseController(rp.w).SetWriteDeadline(time.Now().Add(writeTimeout))
+}
