@@ -37,7 +37,7 @@ func parseBaseline(text string) (baseline, error) {
 		if !ok || !strings.HasPrefix(line, "- ") || strings.TrimSpace(reason) == "" {
 			return nil, fmt.Errorf("line %d: %q: want - SCENARIO[:CHECK] # REASON", n+1, line)
 		}
-		scenario, check, ok := strings.Cut(entry, ":")
+		scenario, check, ok := strings.Cut(strings.TrimSpace(entry), ":")
 		if !ok {
 			check = wholeScenario
 		}
