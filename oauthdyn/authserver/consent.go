@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
+)
+
+// defaultScopeText explains scopes that need no Options.ScopeText.
+var defaultScopeText = map[string]string{
+	ScopeOfflineAccess: "Stay connected when you are not using it",
+}
+
+// startConsent asks the person for consent, unless a known person gave it
+// before.
+func (s *Server) startConsent(w http.ResponseWriter, r *http.Request, a *authorization, client *store.Client) {
+	browser := s.browser(w, r)
+	a.Browser = store.HashOf(browser)
+	a.User = s.session(r)
+	if a.User.Subject != "" && rememberable(a) {
+		approved, err := s.o.Store.Approved(r.Context(), a.User.Subject, a.fingerprint())
+		if err != nil {
+			s.redirectError(w, r, a, s.internal(r, "look up a consent", err))
+			return
+		}
+		if approved {
+			s.issueCode(w, r, a)
+			return
+		}
+	}
+	s.askConsent(w, r, a, client, browser)
+}
+
+// askConsent shows the consent page.
+func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, a *authorization, client *store.Client, browser string) {
+	id := randomString(secretBytes)
+	if err := s.putAuthorization(r.Context(), kindConsent, id, a); err != nil {
+		s.redirectError(w, r, a, s.internal(r, "keep an authorization", err))
+		return
+	}
+	page := pages.Consent{
+		Action:    s.path(pathConsent),
+		Tx:        id,
+		CSRF:      csrfToken(browser, kindConsent, id),
+		Client:    displayName(client),
+		ClientURI: client.Metadata.ClientURI,
+		Username:  a.User.Name,
+		Host:      redirectHost(a.RedirectURI),
+		Loopback:  redirecturi.IsLoopback(a.RedirectURI),
+		Private:   !isWebURL(a.RedirectURI),
+	}
+	for _, uri := range a.Resources {
+		if res, ok := s.resource(uri); ok {
+			page.Resources = append(page.Resources, pages.Resource{Name: res.Name, URI: res.URI})
+		}
+	}
+	for _, scope := range a.Scopes {
+		text := s.o.ScopeText[scope]
+		if text == "" {
+			text = defaultScopeText[scope]
+		}
+		page.Scopes = append(page.Scopes, pages.Scope{Name: scope, Text: text})
+	}
+	pages.Render(w, http.StatusOK, page, a.RedirectURI)
+}
+
+// displayName is what people get to see of a client's name.
+func displayName(c *store.Client) string {
+	if name := pages.Clean(c.Metadata.ClientName); name != "" {
+		return name
+	}
+	return "An app without a name"
+}
+
+// redirectHost is what people get to see of a redirect URI.
+func redirectHost(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return ""
+	case u.Host != "" && isWebURL(uri):
+		return u.Host
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// serveConsent takes the answer of the consent page.
+func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
+	a, id, ok := s.ownForm(w, r, kindConsent)
+	if !ok {
+		return
+	}
+	// The answer counts once, whatever it is.
+	if err := s.takeTransaction(r.Context(), kindConsent, id); err != nil {
+		s.staleForm(w)
+		return
+	}
+	switch r.PostForm.Get("action") {
+	case "approve":
+		s.consented(w, r, a)
+	case "switch":
+		s.switchUser(w, r, a)
+	default:
+		s.deny(w, r, a)
+	}
+}
+
+// consented goes on after consent: to the code if the person is known, else to
+// the sign-in.
+func (s *Server) consented(w http.ResponseWriter, r *http.Request, a *authorization) {
+	if a.User.Subject != "" && s.session(r) == a.User {
+		s.remember(r, a)
+		s.issueCode(w, r, a)
+		return
+	}
+	a.User = User{}
+	id := randomString(secretBytes)
+	if err := s.putAuthorization(r.Context(), kindLogin, id, a); err != nil {
+		s.redirectError(w, r, a, s.internal(r, "keep an authorization", err))
+		return
+	}
+	http.Redirect(w, r, s.path(pathLogin)+"?tx="+id, http.StatusSeeOther)
+}
+
+// switchUser signs the person out and asks for consent again.
+func (s *Server) switchUser(w http.ResponseWriter, r *http.Request, a *authorization) {
+	if err := s.endSession(w, r); err != nil {
+		s.redirectError(w, r, a, s.internal(r, "end a session", err))
+		return
+	}
+	a.User = User{}
+	client, err := s.o.Store.Client(r.Context(), a.ClientID)
+	if err != nil {
+		s.staleForm(w)
+		return
+	}
+	s.askConsent(w, r, a, client, s.browser(w, r))
+}
+
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, a *authorization) {
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "consent denied", slog.String("client_id", a.ClientID))
+	s.redirectError(w, r, a, fail(0, oauthdyn.CodeAccessDenied, "the person did not allow it"))
+}
+
+// ownForm returns the transaction of a form that this browser was shown, or
+// answers the request itself.
+func (s *Server) ownForm(w http.ResponseWriter, r *http.Request, kind store.Kind) (*authorization, string, bool) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		s.errorPage(w, http.StatusMethodNotAllowed, "Nothing to see here", "this address takes answers of a form only.")
+		return nil, "", false
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+	if err := r.ParseForm(); err != nil {
+		s.errorPage(w, http.StatusBadRequest, "The form cannot be read", "it is malformed or too long.")
+		return nil, "", false
+	}
+	id := r.PostForm.Get("tx")
+	token := []byte(csrfToken(s.cookie(r, cookieBrowser), kind, id))
+	if !s.sameOrigin(r) || !equal(token, []byte(r.PostForm.Get("csrf"))) {
+		s.staleForm(w)
+		return nil, "", false
+	}
+	a, err := s.ownAuthorization(r, kind, id)
+	if err != nil {
+		s.staleForm(w)
+		return nil, "", false
+	}
+	return a, id, true
+}
+
+func (s *Server) staleForm(w http.ResponseWriter) {
+	s.errorPage(w, http.StatusForbidden, "This page has expired",
+		"it was answered before, was left open for too long, or belongs to another browser. Start over in the app.")
+}
+
+// rememberable reports whether a consent may be remembered: not if another
+// program on the person's device could take the client's place (RFC 8252
+// section 8.6).
+func rememberable(a *authorization) bool {
+	return isWebURL(a.RedirectURI) && !redirecturi.IsLoopback(a.RedirectURI)
+}
+
+// remember keeps the consent of a known person.
+func (s *Server) remember(r *http.Request, a *authorization) {
+	if !rememberable(a) {
+		return
+	}
+	err := s.o.Store.Approve(r.Context(), a.User.Subject, a.fingerprint(), time.Now().Add(s.o.GrantTTL))
+	if err != nil {
+		// The person is asked again next time.
+		s.log.LogAttrs(r.Context(), slog.LevelError, "consent could not be remembered", slog.String("error", err.Error()))
+	}
+}
+
+// fingerprint stands for what was consented to: the client, where it sends the
+// person, and what it gets.
+func (a *authorization) fingerprint() store.Hash {
+	scopes, resources := slices.Sorted(slices.Values(a.Scopes)), slices.Sorted(slices.Values(a.Resources))
+	data, err := json.Marshal([]any{a.ClientID, redirectHost(a.RedirectURI), scopes, resources})
+	if err != nil {
+		panic(errors.New("strings cannot be encoded")) // cannot happen
+	}
+	return sha256.Sum256(data)
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package authserver is an OAuth authorization server for the Model Context
+// Protocol, as an http.Handler: clients register themselves, a person signs in
+// and consents, and the client gets tokens that are good for the MCP servers you
+// name, and for nothing else.
+//
+//	users, err := local.Open("users")
+//	…
+//	srv, err := authserver.New(ctx, authserver.Options{
+//		Issuer:    "https://auth.example.com",
+//		Store:     memory.New(nil),
+//		Login:     users,
+//		Resources: []authserver.Resource{{URI: "https://mcp.example.com/mcp", Scopes: []string{"mcp"}}},
+//	})
+//	if err != nil { … }
+//	defer srv.Close()
+//	http.ListenAndServe("127.0.0.1:9000", srv)
+//
+// # What it implements
+//
+// Authorization server metadata (RFC 8414, and the OpenID Connect Discovery
+// form of it), dynamic client registration (RFC 7591), the authorization code
+// grant of OAuth 2.1 with PKCE S256 (RFC 7636) for public and confidential
+// clients, refresh tokens with rotation, resource indicators (RFC 8707), the
+// issuer in authorization responses (RFC 9207), JWT access tokens (RFC 9068)
+// and a JWK set. Requirements and their names follow the authorization chapter
+// of the MCP specification, 2026-07-28; clients of the revisions since
+// 2025-03-26 are served too.
+//
+// # How it is mounted
+//
+// Mount it at the root of the issuer's origin: well-known paths belong there.
+// All addresses in its replies come from Options.Issuer, never from a request.
+//
+// # What it defends against
+//
+// Redirect URIs are compared byte by byte, but for the port of loopback ones.
+// Whoever asks for an unknown client or URI gets an error page, not a redirect.
+// Consent comes before sign-in and is bound to the browser that gave it, so that
+// neither a live session nor another person's click gives a code away. Codes
+// and refresh tokens are used once; a second use revokes the grant. The store
+// holds hashes of secrets only.
+package authserver

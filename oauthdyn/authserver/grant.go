@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+)
+
+var errNoSubject = errors.New("the login returned a user without a subject")
+
+// redeem exchanges an authorization code: OAuth 2.1 section 4.1.3.
+func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values) (*tokenResponse, *oauthdyn.Error) {
+	ctx := r.Context()
+	if form.Get("code") == "" {
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code is missing")
+	}
+	hash := store.HashOf(form.Get("code"))
+	code, err := s.o.Store.Code(ctx, hash)
+	if errors.Is(err, store.ErrNotFound) || err == nil && code.ClientID != client.ID {
+		return nil, invalidGrant("code")
+	}
+	if err != nil {
+		return nil, s.internal(r, "look up a code", err)
+	}
+	var t target
+	if !code.Redeemed() { // a second use is not for us to forgive, whatever else is wrong
+		var e *oauthdyn.Error
+		if t, e = s.checkCode(code, form); e != nil {
+			if err := s.o.Store.FailCode(ctx, hash); err != nil {
+				return nil, s.internal(r, "count a failure", err)
+			}
+			return nil, e
+		}
+	}
+	grant, refreshToken := s.newGrant(code, client)
+	switch err := s.o.Store.RedeemCode(ctx, hash, grant); {
+	case errors.Is(err, store.ErrReplayed):
+		s.log.LogAttrs(ctx, slog.LevelWarn, "code used twice, grant revoked", slog.String("client_id", client.ID), slog.String("subject", code.Subject))
+		return nil, invalidGrant("code")
+	case errors.Is(err, store.ErrNotFound):
+		return nil, invalidGrant("code")
+	case err != nil:
+		return nil, s.internal(r, "redeem a code", err)
+	}
+	if e := s.touch(r, client); e != nil {
+		return nil, e
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "tokens issued", slog.String("client_id", client.ID), slog.String("subject", grant.Subject))
+	return s.respond(r, &grant, t, refreshToken)
+}
+
+// checkCode checks what the code is bound to. The redirect URI may be left out,
+// as in OAuth 2.1 (section 10.2), because PKCE has taken its place.
+func (s *Server) checkCode(code *store.Code, form url.Values) (target, *oauthdyn.Error) {
+	verifier := form.Get("code_verifier")
+	switch {
+	case verifier == "":
+		return target{}, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code_verifier is missing: PKCE is required")
+	case len(verifier) < 43 || len(verifier) > 128 || !onlyUnreserved(verifier):
+		return target{}, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code_verifier must be 43 to 128 unreserved characters")
+	case form.Has("redirect_uri") && form.Get("redirect_uri") != code.RedirectURI:
+		return target{}, invalidGrant("code")
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	if !equal([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(code.Challenge)) {
+		return target{}, invalidGrant("code")
+	}
+	return s.narrow(form, target{resources: code.Resources, scopes: code.Scopes})
+}
+
+// newGrant makes the grant of a code, with a refresh token if the client
+// registered for one.
+func (s *Server) newGrant(code *store.Code, client *store.Client) (store.Grant, string) {
+	now := time.Now()
+	handle := randomString(16)
+	g := store.Grant{
+		ID:        store.HashOf(handle),
+		ClientID:  client.ID,
+		Subject:   code.Subject,
+		Username:  code.Username,
+		Scopes:    code.Scopes,
+		Resources: code.Resources,
+		Created:   now,
+		Expires:   now.Add(s.o.GrantTTL),
+	}
+	if !slices.Contains(client.Metadata.GrantTypes, oauthdyn.GrantRefreshToken) {
+		g.Expires = now.Add(s.o.AccessTokenTTL) // nothing outlives the access token
+		return g, ""
+	}
+	token := newRefreshToken(handle)
+	g.Refresh = store.Refresh{Current: store.HashOf(token), Expires: now.Add(s.o.RefreshTokenTTL)}
+	return g, token
+}
+
+// newRefreshToken makes a refresh token of the grant with a handle. The handle
+// is in all of them, see store.Grant.
+func newRefreshToken(handle string) string { return handle + "." + randomString(secretBytes) }
+
+// refresh exchanges a refresh token for its successor: OAuth 2.1 section 4.3.
+func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values) (*tokenResponse, *oauthdyn.Error) {
+	ctx := r.Context()
+	old := form.Get("refresh_token")
+	if old == "" {
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "refresh_token is missing")
+	}
+	handle, _, _ := strings.Cut(old, ".")
+	grant, err := s.o.Store.Grant(ctx, store.HashOf(handle))
+	if errors.Is(err, store.ErrNotFound) || err == nil && grant.ClientID != client.ID {
+		return nil, invalidGrant("refresh token")
+	}
+	if err != nil {
+		return nil, s.internal(r, "look up a grant", err)
+	}
+	// A request that asks for too much must not cost the client its token.
+	t, e := s.narrow(form, target{resources: grant.Resources, scopes: grant.Scopes})
+	if e != nil {
+		return nil, e
+	}
+	next, e := s.rotate(r, client, handle, old)
+	if e != nil {
+		return nil, e
+	}
+	if e := s.touch(r, client); e != nil {
+		return nil, e
+	}
+	return s.respond(r, grant, t, next)
+}
+
+// rotate returns the successor of a refresh token.
+func (s *Server) rotate(r *http.Request, client *store.Client, handle, old string) (string, *oauthdyn.Error) {
+	next := newRefreshToken(handle)
+	sealed, err := seal(old, next)
+	if err != nil {
+		return "", s.internal(r, "seal a refresh token", err)
+	}
+	grant, outcome, err := s.o.Store.RotateRefresh(r.Context(), store.Rotation{
+		Grant:    store.HashOf(handle),
+		ClientID: client.ID,
+		Old:      store.HashOf(old),
+		New:      store.HashOf(next),
+		Sealed:   sealed,
+		Expires:  time.Now().Add(s.o.RefreshTokenTTL),
+		Grace:    s.o.RefreshGrace,
+	})
+	switch {
+	case errors.Is(err, store.ErrReplayed):
+		s.log.LogAttrs(r.Context(), slog.LevelWarn, "refresh token used twice, grant revoked", slog.String("client_id", client.ID))
+		return "", invalidGrant("refresh token")
+	case errors.Is(err, store.ErrNotFound):
+		return "", invalidGrant("refresh token")
+	case err != nil:
+		return "", s.internal(r, "rotate a refresh token", err)
+	case outcome == store.Repeated:
+		if next, err = unseal(old, grant.Refresh.Successor); err != nil {
+			return "", s.internal(r, "repeat a refresh token", err)
+		}
+	}
+	return next, nil
+}
+
+// touch records that a client is in use, so that it is not collected.
+func (s *Server) touch(r *http.Request, client *store.Client) *oauthdyn.Error {
+	if !client.NeedsTouch(time.Now()) {
+		return nil
+	}
+	if err := s.o.Store.TouchClient(r.Context(), client.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return s.internal(r, "touch a client", err)
+	}
+	return nil
+}
+
+// seal encrypts a refresh token so that only its predecessor opens it: the store
+// alone cannot.
+func seal(old, next string) ([]byte, error) {
+	aead, err := successorCipher(old)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nil, []byte(next), nil), nil
+}
+
+func unseal(old string, sealed []byte) (string, error) {
+	aead, err := successorCipher(old)
+	if err != nil {
+		return "", err
+	}
+	next, err := aead.Open(nil, nil, sealed, nil)
+	return string(next), err
+}
+
+func successorCipher(old string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, []byte(old), nil, "oauthdyn refresh token successor", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pages renders what the person at the browser sees. The pages need no
+// script, load nothing, cannot be framed, and escape everything.
+package pages
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+//go:embed *.html style.css
+var files embed.FS
+
+var (
+	style     = mustRead("style.css")
+	styleHash = hash(style)
+	templates = template.Must(template.New("").
+			Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }}).
+			ParseFS(files, "*.html"))
+)
+
+func mustRead(name string) string {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
+
+// A Page is the content of one of the templates.
+type Page interface{ template() string }
+
+// Consent asks whether a client may act for the person.
+type Consent struct {
+	Action   string // where the form goes
+	Tx, CSRF string
+
+	Client    string // display name
+	ClientURI string // its home page; empty if there is none to be linked
+	Username  string // empty: not signed in yet
+	Host      string // of the redirect URI
+	Loopback  bool   // the redirect URI leads to the person's own computer
+	Private   bool   // the redirect URI opens an installed program by its scheme
+	Resources []Resource
+	Scopes    []Scope
+}
+
+// Resource is an MCP server that the client wants to use.
+type Resource struct{ Name, URI string }
+
+// Scope is a permission in words.
+type Scope struct{ Name, Text string }
+
+// Login asks who the person is.
+type Login struct {
+	Action   string
+	Tx, CSRF string
+	Client   string
+	Fields   []Field
+	Problem  string
+	Submit   string
+}
+
+// Field is one input of the Login page.
+type Field struct{ Name, Label, Type, Autocomplete, Value string }
+
+// Error tells the person why it does not go on.
+type Error struct {
+	Title  string
+	Text   string
+	Advice string
+}
+
+func (Consent) template() string { return "consent.html" }
+func (Login) template() string   { return "login.html" }
+func (Error) template() string   { return "error.html" }
+
+// Render writes a page. Browsers apply form-action to the redirects that follow
+// a form, so that the redirect URI must be named; empty: there is none.
+func Render(w http.ResponseWriter, status int, p Page, redirectURI string) {
+	var body bytes.Buffer
+	if err := templates.ExecuteTemplate(&body, p.template(), p); err != nil {
+		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleHash+
+		"; form-action 'self'"+formTarget(redirectURI)+"; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	w.WriteHeader(status)
+	// The browser may be gone; there is nobody to tell.
+	_, _ = w.Write(body.Bytes())
+}
+
+// formTarget returns the source expression of a redirect URI: its origin, or
+// its scheme if CSP cannot express the origin.
+func formTarget(redirectURI string) string {
+	u, err := url.Parse(redirectURI)
+	if err != nil || u.Scheme == "" {
+		return ""
+	}
+	if (u.Scheme == "https" || u.Scheme == "http") && !strings.Contains(u.Host, "[") {
+		return " " + u.Scheme + "://" + u.Host
+	}
+	return " " + u.Scheme + ":"
+}
+
+// maxShown bounds a text that a client chose, in characters.
+const maxShown = 80
+
+// Clean makes a text chosen by a client fit to be shown beside our own: one
+// line, without characters that are invisible or reorder what stands around
+// them, and cut.
+func Clean(s string) string {
+	var b strings.Builder
+	n, space := 0, false
+	for _, r := range s {
+		if unicode.IsSpace(r) {
+			space = n > 0
+			continue
+		}
+		if !unicode.IsPrint(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Zs) || unicode.In(r, unicode.Mn, unicode.Me) && n == 0 {
+			continue
+		}
+		if n++; n > maxShown {
+			return b.String() + "…"
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package local is a login by name and password, for a server whose people can
+// be counted. The users are in a file, or in memory for tests and trials.
+//
+//	users, err := local.Open("/var/lib/oauthdyn/users")
+//	if err != nil { … }
+//	err = users.Set("alice", password)
+//
+// Passwords are kept as Argon2id hashes (RFC 9106). Whoever guesses has to wait
+// longer after each few failures, by user and by address, and learns nothing
+// about which users exist.
+package local
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+)
+
+const (
+	maxName     = 64
+	minPassword = 8
+	maxPassword = 1024
+)
+
+// Users are the people who can sign in. It implements authserver.Login and is
+// safe for concurrent use.
+type Users struct {
+	path     string // empty: in memory
+	throttle *throttle
+	dummy    hash          // checked when a name is unknown, to take as long
+	hashing  chan struct{} // bounds the memory that hashing takes
+
+	mu sync.Mutex
+	// mu guards the fields below.
+	hashes map[string]hash
+	read   fileState
+}
+
+// New returns users that are kept in memory. There are none at first.
+func New() *Users {
+	return &Users{
+		throttle: newThrottle(),
+		dummy:    newHash(""),
+		hashing:  make(chan struct{}, maxHashing),
+		hashes:   map[string]hash{},
+	}
+}
+
+// Open reads a file of users. A file that does not exist is made by the first
+// Set. Changes that another process makes to the file are seen at once.
+func Open(path string) (*Users, error) {
+	u := New()
+	u.path = path
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u, u.reload()
+}
+
+// Set adds a user or changes the password of one. Names are not case-sensitive
+// and have up to 64 letters, digits and . _ - @ +; passwords have 8 to 1024
+// bytes.
+func (u *Users) Set(name, password string) error {
+	name, err := cleanName(name)
+	if err != nil {
+		return err
+	}
+	if len(password) < minPassword || len(password) > maxPassword {
+		return errors.New("local: a password must have 8 to 1024 bytes")
+	}
+	h := newHash(password)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.change(func() { u.hashes[name] = h })
+}
+
+// Delete removes a user. It is no error if there is none of that name.
+func (u *Users) Delete(name string) error {
+	name, err := cleanName(name)
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.change(func() { delete(u.hashes, name) })
+}
+
+// Names returns the names of all users, sorted.
+func (u *Users) Names() ([]string, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.reload(); err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range u.hashes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Verify reports whether a user with this name and password exists. It takes
+// as long if there is no such user.
+func (u *Users) Verify(ctx context.Context, name, password string) (bool, error) {
+	clean, err := cleanName(name)
+	if err != nil {
+		clean = "" // nobody's
+	}
+	u.mu.Lock()
+	err = u.reload()
+	h, known := u.hashes[clean]
+	u.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	if !known {
+		h = u.dummy
+	}
+	select {
+	case u.hashing <- struct{}{}:
+		defer func() { <-u.hashing }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if len(password) > maxPassword {
+		return false, nil
+	}
+	return h.matches(password) && known, nil
+}
+
+// cleanName brings a name into its one form.
+func cleanName(name string) (string, error) {
+	name = strings.ToLower(strings.TrimSpace(name))
+	ok := name != "" && len(name) <= maxName &&
+		strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789._-@+") == "" && !strings.HasPrefix(name, "-")
+	if !ok {
+		return "", errors.New("local: a user name must have 1 to 64 letters, digits and . _ - @ +")
+	}
+	return name, nil
+}
+
+// ServeLogin implements authserver.Login with a form for name and password.
+func (u *Users) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver.Attempt) (*authserver.User, error) {
+	if r.Method != http.MethodPost {
+		showForm(w, http.StatusOK, a, "", "")
+		return nil, nil
+	}
+	name, password := r.PostForm.Get("username"), r.PostForm.Get("password")
+	clean, err := cleanName(name)
+	if err != nil {
+		showForm(w, http.StatusForbidden, a, "", wrong)
+		return nil, nil
+	}
+	keys := throttleKeys(clean, r.RemoteAddr)
+	if wait := u.throttle.begin(keys, time.Now()); wait > 0 {
+		seconds := strconv.Itoa(int(wait/time.Second) + 1)
+		w.Header().Set("Retry-After", seconds)
+		showForm(w, http.StatusTooManyRequests, a, clean, "Too many attempts. Try again in "+seconds+" seconds.")
+		return nil, nil
+	}
+	ok, err := u.Verify(r.Context(), clean, password)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		showForm(w, http.StatusForbidden, a, clean, wrong)
+		return nil, nil
+	}
+	u.throttle.succeeded(keys)
+	return &authserver.User{Subject: "local:" + clean, Name: clean}, nil
+}
+
+const wrong = "That name and password do not fit together."
+
+func showForm(w http.ResponseWriter, status int, a *authserver.Attempt, name, problem string) {
+	a.ShowForm(w, status, authserver.Form{
+		Problem: problem,
+		Fields: []authserver.Field{
+			{Name: "username", Label: "Name", Type: "text", Autocomplete: "username", Value: name},
+			{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password"},
+		},
+	})
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+)
+
+// ScopeOfflineAccess asks for a refresh token. Clients may always request it;
+// whether they get a refresh token depends on the grant types they registered.
+const ScopeOfflineAccess = "offline_access"
+
+// Options configure a Server. Issuer, Store, Login and Resources are required.
+type Options struct {
+	// Issuer is the URL of the server: https, or http on a loopback address;
+	// without query and fragment, without a slash at the end.
+	Issuer string
+
+	// Store keeps clients, grants and keys. The server does not close it.
+	Store store.Store
+
+	// Login finds out who the person at the browser is.
+	Login Login
+
+	// Resources are the MCP servers that tokens can be issued for. Requests
+	// that name none are for the first (clients of MCP 2025-03-26).
+	Resources []Resource
+
+	// ScopeText explains scopes to people, on the consent page: "mcp" might be
+	// "Use all tools of this server". Scopes without text are shown by name.
+	ScopeText map[string]string
+
+	AccessTokenTTL  time.Duration // default 15 minutes
+	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
+	GrantTTL        time.Duration // after which the person has to consent again; default 180 days
+	SessionTTL      time.Duration // of a sign-in at the browser; default 12 hours
+
+	// CodeTTL is how long an authorization code lives; default 60 seconds, at
+	// most 10 minutes (RFC 6749 section 4.1.2).
+	CodeTTL time.Duration
+
+	// RefreshGrace is how long a used refresh token may be repeated while its
+	// successor is unused, because a reply was lost or two processes share it.
+	// It gets the same successor again. Default 60 seconds; negative: none.
+	RefreshGrace time.Duration
+
+	// Logger gets one line per event, without secrets. Nil: none.
+	Logger *slog.Logger
+}
+
+// A Resource is an MCP server that tokens can be issued for.
+type Resource struct {
+	// URI is the resource identifier (RFC 8707) and the audience of its tokens.
+	URI string
+
+	// Name is shown to people. Default: host and path of URI.
+	Name string
+
+	// Scopes are all the scopes that clients can get. A request without scope
+	// asks for all of them.
+	Scopes []string
+}
+
+const maxCodeTTL = 10 * time.Minute
+
+// complete checks the options and fills in defaults.
+func (o *Options) complete() error {
+	if err := checkIssuer(o.Issuer); err != nil {
+		return err
+	}
+	switch {
+	case o.Store == nil:
+		return errors.New("no store; use memory.New or bolt.Open")
+	case o.Login == nil:
+		return errors.New("no login; use local.Open, for example")
+	case len(o.Resources) == 0:
+		return errors.New("no resource; name the MCP server that tokens are for")
+	case o.CodeTTL > maxCodeTTL:
+		return fmt.Errorf("codes must not live longer than %v", maxCodeTTL)
+	}
+	setDefault(&o.AccessTokenTTL, 15*time.Minute)
+	setDefault(&o.RefreshTokenTTL, 30*24*time.Hour)
+	setDefault(&o.GrantTTL, 180*24*time.Hour)
+	setDefault(&o.SessionTTL, 12*time.Hour)
+	setDefault(&o.CodeTTL, time.Minute)
+	if o.RefreshGrace == 0 {
+		o.RefreshGrace = time.Minute
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Resources = slices.Clone(o.Resources)
+	for i := range o.Resources {
+		if err := o.Resources[i].complete(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d <= 0 {
+		*d = value
+	}
+}
+
+func (r *Resource) complete() (err error) {
+	if r.URI, err = oauthdyn.CanonicalResource(r.URI); err != nil {
+		return err
+	}
+	if r.Name == "" {
+		_, r.Name, _ = strings.Cut(r.URI, "://")
+	}
+	for _, scope := range r.Scopes {
+		if !validScope(scope) {
+			return fmt.Errorf("scope %q of resource %s holds a character that scopes cannot have (RFC 6749 section 3.3)", scope, r.URI)
+		}
+	}
+	return nil
+}
+
+// validScope checks a scope-token: RFC 6749 section 3.3.
+func validScope(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || r == '"' || r == '\\'
+	})
+}
+
+// checkIssuer applies RFC 8414 section 2 and RFC 9207 section 2.
+func checkIssuer(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		return errors.New("no issuer; name the URL at which clients reach the server")
+	case err != nil || u.Hostname() == "" || u.User != nil:
+		return fmt.Errorf("issuer %q is not an absolute URL", raw)
+	case u.RawQuery != "" || u.ForceQuery || strings.Contains(raw, "#"):
+		return fmt.Errorf("issuer %q has a query or fragment; remove it", raw)
+	case strings.HasSuffix(raw, "/"):
+		return fmt.Errorf("issuer %q ends in a slash; remove it", raw)
+	case u.Host != strings.ToLower(u.Host) || u.String() != raw:
+		return fmt.Errorf("issuer %q is not in normal form; write it in lower case and without escapes", raw)
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("issuer %q must use https (http is accepted on a loopback address only)", raw)
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/strictjson"
+)
+
+const (
+	maxRegistrationBytes = 16 << 10
+	maxRedirectURIs      = 32
+)
+
+var (
+	grantTypes  = []string{oauthdyn.GrantAuthorizationCode, oauthdyn.GrantRefreshToken}
+	authMethods = []string{oauthdyn.AuthMethodNone, oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
+)
+
+// serveRegister is the client registration endpoint: RFC 7591 section 3. It
+// takes whatever clients are known to send, as long as it is clear: members may
+// be missing, null or unknown.
+func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
+	info, err := s.register(r)
+	if err != nil {
+		if err.Status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "60")
+		}
+		writeError(w, err)
+		return
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelInfo, "client registered", slog.Any("client", info))
+	writeJSON(w, http.StatusCreated, info)
+}
+
+func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthdyn.Error) {
+	md, err := readRegistration(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := completeRegistration(md); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	client := store.Client{ID: "client_" + randomString(16), Metadata: *md, Created: now}
+	info := &oauthdyn.ClientInformation{
+		ClientID:         client.ID,
+		ClientIDIssuedAt: now.Unix(),
+		ClientMetadata:   *md,
+	}
+	if md.TokenEndpointAuthMethod != oauthdyn.AuthMethodNone {
+		info.ClientSecret = randomString(secretBytes)
+		info.ClientSecretExpiresAt = new(int64) // 0: never
+		client.Secret = store.HashOf(info.ClientSecret)
+	}
+	if err := s.o.Store.CreateClient(r.Context(), client); err != nil {
+		return nil, s.internal(r, "register a client", err)
+	}
+	return info, nil
+}
+
+// readRegistration reads the request body.
+func readRegistration(r *http.Request) (*oauthdyn.ClientMetadata, *oauthdyn.Error) {
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "send the metadata as application/json")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxRegistrationBytes))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, fail(http.StatusRequestEntityTooLarge, oauthdyn.CodeInvalidClientMetadata, "the metadata is longer than 16 KiB")
+	}
+	if err != nil {
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "the request body cannot be read")
+	}
+	obj, err := strictjson.Parse(body)
+	if err != nil {
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "the metadata is "+err.Error())
+	}
+	md := &oauthdyn.ClientMetadata{}
+	if err := obj.Decode(md); err != nil {
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, err.Error())
+	}
+	return md, nil
+}
+
+// completeRegistration checks the metadata and fills in what RFC 7591 section 2
+// says of absent members.
+func completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
+	invalid := func(description string) *oauthdyn.Error {
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, description)
+	}
+	if err := checkRedirectURIs(md.RedirectURIs); err != nil {
+		return err
+	}
+	if md.TokenEndpointAuthMethod == "" {
+		md.TokenEndpointAuthMethod = oauthdyn.AuthMethodClientSecretBasic
+	}
+	if !slices.Contains(authMethods, md.TokenEndpointAuthMethod) {
+		return invalid("token_endpoint_auth_method must be none, client_secret_basic or client_secret_post")
+	}
+	if len(md.GrantTypes) == 0 {
+		md.GrantTypes = slices.Clone(grantTypes)
+	}
+	// Known clients list grants that they never use here; RFC 7591 section
+	// 3.2.1 lets us leave them out.
+	md.GrantTypes = slices.DeleteFunc(md.GrantTypes, func(g string) bool { return !slices.Contains(grantTypes, g) })
+	if !slices.Contains(md.GrantTypes, oauthdyn.GrantAuthorizationCode) {
+		return invalid("grant_types must include authorization_code")
+	}
+	if len(md.ResponseTypes) > 0 && !slices.Contains(md.ResponseTypes, oauthdyn.ResponseTypeCode) {
+		return invalid("response_types must include code")
+	}
+	md.ResponseTypes = []string{oauthdyn.ResponseTypeCode}
+	switch md.ApplicationType {
+	case "", oauthdyn.ApplicationTypeNative, oauthdyn.ApplicationTypeWeb:
+	default:
+		return invalid("application_type must be native or web")
+	}
+	for name, uri := range map[string]string{
+		"client_uri": md.ClientURI, "logo_uri": md.LogoURI, "tos_uri": md.TOSURI, "policy_uri": md.PolicyURI, "jwks_uri": md.JWKSURI,
+	} {
+		if uri != "" && !isWebURL(uri) {
+			return invalid(name + " must be an http or https URL")
+		}
+	}
+	return nil
+}
+
+func checkRedirectURIs(uris []string) *oauthdyn.Error {
+	if len(uris) == 0 {
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "redirect_uris is required")
+	}
+	if len(uris) > maxRedirectURIs {
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "at most 32 redirect URIs can be registered")
+	}
+	for _, uri := range uris {
+		if err := redirecturi.Check(uri); err != nil {
+			return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "a redirect URI "+err.Error())
+		}
+	}
+	return nil
+}
+
+// isWebURL reports whether a link to uri can be shown to a person.
+func isWebURL(uri string) bool {
+	u, err := url.Parse(uri)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
+)
+
+// Paths of the endpoints, below the path of the issuer.
+const (
+	pathAuthorize     = "/authorize"
+	pathConsent       = "/consent"
+	pathLogin         = "/login"
+	pathLoginCallback = "/login/callback"
+	pathToken         = "/token"
+	pathRegister      = "/register"
+	pathJWKS          = "/jwks"
+)
+
+// collectInterval is how often the store is cleaned up.
+const collectInterval = time.Minute
+
+// A Server is an authorization server. It is safe for concurrent use.
+type Server struct {
+	o         Options
+	origin    string // scheme and host of the issuer
+	base      string // path of the issuer, without a slash at the end
+	secure    bool   // https
+	resources []Resource
+	keys      *jose.KeySet
+	routes    map[string]http.Handler
+	log       *slog.Logger
+
+	stop      context.CancelFunc
+	collector sync.WaitGroup
+}
+
+// New checks the options, loads the signing keys from the store or makes the
+// first one, and starts the regular clean-up of the store. Close ends that.
+func New(ctx context.Context, o Options) (*Server, error) {
+	if err := o.complete(); err != nil {
+		return nil, fmt.Errorf("authserver: %w", err)
+	}
+	issuer, err := url.Parse(o.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("authserver: %w", err)
+	}
+	s := &Server{
+		o:         o,
+		origin:    issuer.Scheme + "://" + issuer.Host,
+		base:      issuer.Path,
+		secure:    issuer.Scheme == "https",
+		resources: o.Resources,
+		log:       o.Logger,
+	}
+	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
+		return nil, fmt.Errorf("authserver: signing keys: %w", err)
+	}
+	if err := s.buildRoutes(); err != nil {
+		return nil, fmt.Errorf("authserver: %w", err)
+	}
+	collectCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop = stop
+	s.collector.Go(func() { s.collect(collectCtx) })
+	return s, nil
+}
+
+// Close stops the clean-up of the store and waits for it. Requests can still be
+// served. It can be called more than once.
+func (s *Server) Close() {
+	s.stop()
+	s.collector.Wait()
+}
+
+// loadKeys returns the signing keys. Of several servers that start on an empty
+// store, one makes the key.
+func loadKeys(ctx context.Context, keys store.Keys) (*jose.KeySet, error) {
+	for {
+		document, revision, err := keys.LoadKeys(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if document != nil {
+			return jose.ParseKeySet(document)
+		}
+		fresh, err := jose.NewKeySet()
+		if err != nil {
+			return nil, err
+		}
+		if document, err = fresh.Marshal(); err != nil {
+			return nil, err
+		}
+		switch err := keys.SaveKeys(ctx, document, revision); {
+		case err == nil:
+			return fresh, nil
+		case !errors.Is(err, store.ErrConflict):
+			return nil, err
+		}
+	}
+}
+
+// collect removes what has expired from the store until ctx ends.
+func (s *Server) collect(ctx context.Context) {
+	ticker := time.NewTicker(collectInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if _, err := s.o.Store.Collect(ctx); err != nil && ctx.Err() == nil {
+			s.log.LogAttrs(ctx, slog.LevelError, "store could not be cleaned up", slog.String("error", err.Error()))
+		}
+	}
+}
+
+func (s *Server) buildRoutes() error {
+	s.routes = map[string]http.Handler{
+		s.base + pathAuthorize:     http.HandlerFunc(s.serveAuthorize),
+		s.base + pathConsent:       http.HandlerFunc(s.serveConsent),
+		s.base + pathLogin:         http.HandlerFunc(s.serveLogin),
+		s.base + pathLoginCallback: http.HandlerFunc(s.serveLogin),
+		s.base + pathToken:         crossOrigin(http.MethodPost, http.HandlerFunc(s.serveToken)),
+		s.base + pathRegister:      crossOrigin(http.MethodPost, http.HandlerFunc(s.serveRegister)),
+	}
+	return s.addDocuments()
+}
+
+// ServeHTTP serves the endpoints. Mount it at the root of the issuer's origin.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := s.routes[r.URL.Path]; h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	writeError(w, &oauthdyn.Error{Code: "not_found", Description: "there is no such endpoint", Status: http.StatusNotFound})
+}
+
+// path returns the absolute path of an endpoint.
+func (s *Server) path(endpoint string) string { return s.base + endpoint }
+
+// url returns the address of an endpoint.
+func (s *Server) url(endpoint string) string { return s.o.Issuer + endpoint }
+
+// resource finds a configured resource. A slash at the end makes no difference:
+// clients disagree about it.
+func (s *Server) resource(uri string) (Resource, bool) {
+	canonical, err := oauthdyn.CanonicalResource(uri)
+	if err != nil {
+		return Resource{}, false
+	}
+	for _, r := range s.resources {
+		if strings.TrimSuffix(r.URI, "/") == strings.TrimSuffix(canonical, "/") {
+			return r, true
+		}
+	}
+	return Resource{}, false
+}
+
+// randomString returns n random bytes as base64url.
+func randomString(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// secretBytes is the size of codes, tokens and session ids: 256 bits.
+const secretBytes = 32

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import "time"
+
+// A Grant is what a person has allowed a client, with the one refresh token that
+// is alive. Its id is the hash of a random handle that is part of all refresh
+// tokens of the grant: so an old token is known for what it is without keeping
+// the hash of each.
+type Grant struct {
+	ID        Hash      `json:"id"`
+	ClientID  string    `json:"client_id"`
+	Subject   string    `json:"sub"`
+	Username  string    `json:"username"`
+	Scopes    []string  `json:"scopes,omitempty"`
+	Resources []string  `json:"resources"`
+	Created   time.Time `json:"created"`
+	Expires   time.Time `json:"expires"` // absolute end
+
+	Refresh Refresh `json:"refresh,omitzero"`
+}
+
+// Refresh is the state of a grant's refresh tokens.
+type Refresh struct {
+	Current Hash      `json:"current"` // zero: the client gets no refresh tokens
+	Expires time.Time `json:"expires"` // of Current
+
+	// The token before Current, until it is clear that the client got Current.
+	Previous  Hash      `json:"previous,omitzero"`
+	Rotated   time.Time `json:"rotated,omitzero"`
+	Successor []byte    `json:"successor,omitempty"` // Current, sealed with the previous token
+}
+
+// Rotation asks to exchange a refresh token.
+type Rotation struct {
+	Grant    Hash
+	ClientID string
+	Old      Hash
+	New      Hash
+	Sealed   []byte    // the new token, sealed so that only the old one opens it
+	Expires  time.Time // of the new token
+
+	// Grace is how long the old token may be repeated while its successor is
+	// unused: the reply may have been lost, or two processes share the token.
+	Grace time.Duration
+}
+
+// Outcome tells what a rotation did.
+type Outcome int
+
+const (
+	// Rotated: the new token is alive.
+	Rotated Outcome = iota + 1
+
+	// Repeated: the old token was exchanged a moment ago. The successor it got
+	// then is alive, and is in Refresh.Successor.
+	Repeated
+)
+
+// Alive reports whether the grant has not ended.
+func (g *Grant) Alive(now time.Time) bool {
+	if !g.Refresh.Current.IsZero() && !now.Before(g.Refresh.Expires) {
+		return false
+	}
+	return now.Before(g.Expires)
+}
+
+// Rotate applies a rotation to the grant: the rules of OAuth 2.1 section 4.3.1
+// that each Store follows. A token of another client, or of a grant that has
+// ended, is ErrNotFound and changes nothing. A token of this grant that is
+// neither alive nor within its grace is ErrReplayed: revoke the grant.
+func (g *Grant) Rotate(r Rotation, now time.Time) (Outcome, error) {
+	switch {
+	case g.ClientID != r.ClientID || g.Refresh.Current.IsZero() || !g.Alive(now):
+		return 0, ErrNotFound
+	case g.Refresh.Current.Equal(r.Old):
+		expires := r.Expires
+		if expires.After(g.Expires) {
+			expires = g.Expires
+		}
+		g.Refresh = Refresh{Current: r.New, Expires: expires, Previous: r.Old, Rotated: now, Successor: r.Sealed}
+		return Rotated, nil
+	case !g.Refresh.Previous.IsZero() && g.Refresh.Previous.Equal(r.Old) && now.Sub(g.Refresh.Rotated) < r.Grace:
+		return Repeated, nil
+	}
+	return 0, ErrReplayed
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store defines what an authorization server keeps, and the atomic
+// operations on it. Package memory and package bolt implement it; package
+// storetest is the contract that every implementation passes.
+//
+// Each method is one atomic step: two callers never both win the redemption of
+// a code or the rotation of a refresh token. Secrets that the server hands out
+// (codes, refresh tokens, client secrets, session ids) come in as a [Hash] only,
+// so that a copy of a store opens nothing.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors that the methods of a Store return, possibly wrapped.
+var (
+	// ErrNotFound reports a record that does not exist or has expired.
+	ErrNotFound = errors.New("not found")
+
+	// ErrReplayed reports a code or refresh token that was used before. The
+	// grant behind it has been revoked.
+	ErrReplayed = errors.New("used twice; the grant is revoked")
+
+	// ErrConflict reports that another writer was first.
+	ErrConflict = errors.New("changed by another writer")
+
+	// ErrFull reports that a limit is reached and nothing can make room.
+	ErrFull = errors.New("the store is full")
+)
+
+// A Store keeps the state of an authorization server. It is safe for concurrent
+// use. Values passed in and out are copies.
+type Store interface {
+	Clients
+	Transactions
+	Codes
+	Grants
+	Approvals
+	Keys
+
+	// Collect removes a bounded number of records that are of no more use:
+	// expired ones, and clients that Limits calls stale. It returns how many.
+	Collect(ctx context.Context) (int, error)
+}
+
+// Clients are the dynamically registered clients (RFC 7591).
+type Clients interface {
+	// CreateClient stores a new client; its Created is set by the store. When
+	// Limits.Clients is reached, the oldest client that was never used makes
+	// room if it is older than Limits.ClientGrace; else the error is ErrFull.
+	CreateClient(ctx context.Context, c Client) error
+
+	// Client returns a client, or ErrNotFound.
+	Client(ctx context.Context, id string) (*Client, error)
+
+	// TouchClient records that a client is in use, at most once an hour.
+	TouchClient(ctx context.Context, id string) error
+
+	// DeleteClient removes a client. It is no error if it does not exist.
+	DeleteClient(ctx context.Context, id string) error
+}
+
+// Kind tells kinds of transactions apart.
+type Kind string
+
+// Transactions are records of browsers on their way: authorizations in progress
+// and sessions. Their content is the server's business.
+type Transactions interface {
+	// PutTransaction stores or replaces a record until it expires. The error is
+	// ErrFull when Limits.Transactions is reached.
+	PutTransaction(ctx context.Context, kind Kind, id Hash, value []byte, expires time.Time) error
+
+	// Transaction returns a record, or ErrNotFound.
+	Transaction(ctx context.Context, kind Kind, id Hash) ([]byte, error)
+
+	// TakeTransaction returns a record and removes it. Of several callers one
+	// gets it, the others get ErrNotFound.
+	TakeTransaction(ctx context.Context, kind Kind, id Hash) ([]byte, error)
+}
+
+// Codes are authorization codes: RFC 6749 section 4.1.2.
+type Codes interface {
+	// PutCode stores a fresh code.
+	PutCode(ctx context.Context, c Code) error
+
+	// Code returns a code that has not expired, or that was redeemed and whose
+	// grant could still be alive; else ErrNotFound.
+	Code(ctx context.Context, code Hash) (*Code, error)
+
+	// FailCode counts a failed redemption. After MaxCodeFailures the code is
+	// removed.
+	FailCode(ctx context.Context, code Hash) error
+
+	// RedeemCode consumes a code and creates its grant. A second redemption
+	// revokes the grant of the first and returns ErrReplayed. An expired or
+	// unknown code is ErrNotFound.
+	RedeemCode(ctx context.Context, code Hash, g Grant) error
+}
+
+// Grants are what people have allowed clients to do, each with its family of
+// refresh tokens.
+type Grants interface {
+	// Grant returns a grant that is alive, or ErrNotFound.
+	Grant(ctx context.Context, id Hash) (*Grant, error)
+
+	// RotateRefresh exchanges a refresh token for its successor and returns the
+	// grant after it; see Grant.Rotate for the rules.
+	RotateRefresh(ctx context.Context, r Rotation) (*Grant, Outcome, error)
+
+	// RevokeGrant removes a grant and its refresh tokens. It is no error if it
+	// does not exist.
+	RevokeGrant(ctx context.Context, id Hash) error
+}
+
+// Approvals remember which clients a person has consented to.
+type Approvals interface {
+	// Approve remembers a consent until it expires. The fingerprint stands for
+	// the client and what it was allowed.
+	Approve(ctx context.Context, subject string, fingerprint Hash, expires time.Time) error
+
+	// Approved reports whether a consent is remembered.
+	Approved(ctx context.Context, subject string, fingerprint Hash) (bool, error)
+}
+
+// Keys is one document with the signing keys.
+type Keys interface {
+	// LoadKeys returns the document and its revision; nil and 0 if there is
+	// none yet.
+	LoadKeys(ctx context.Context) (document []byte, revision uint64, err error)
+
+	// SaveKeys replaces the document if its revision is still the given one;
+	// else ErrConflict.
+	SaveKeys(ctx context.Context, document []byte, revision uint64) error
+}

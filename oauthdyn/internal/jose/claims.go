@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jose
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Claims are the claims of an access token: RFC 9068 section 2.2. The names in
+// the token are fixed here; no caller can add one.
+type Claims struct {
+	Issuer   string
+	Subject  string
+	ClientID string
+	ID       string
+	Username string
+	Audience []string
+	Scopes   []string
+
+	IssuedAt  time.Time
+	NotBefore time.Time // zero: absent
+	Expires   time.Time
+}
+
+// wireClaims is the JSON form of Claims.
+type wireClaims struct {
+	Issuer    string      `json:"iss"`
+	Subject   string      `json:"sub"`
+	Audience  audience    `json:"aud"`
+	ClientID  string      `json:"client_id,omitempty"`
+	ID        string      `json:"jti,omitempty"`
+	Scope     *string     `json:"scope,omitempty"`
+	Username  string      `json:"preferred_username,omitempty"`
+	IssuedAt  numericDate `json:"iat,omitempty"`
+	NotBefore numericDate `json:"nbf,omitempty"`
+	Expires   numericDate `json:"exp,omitempty"`
+}
+
+// audience is one string or a list of them: RFC 7519 section 4.1.3.
+type audience []string
+
+func (a audience) MarshalJSON() ([]byte, error) {
+	if len(a) == 1 {
+		return json.Marshal(a[0])
+	}
+	return json.Marshal([]string(a))
+}
+
+func (a *audience) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '[' {
+		return json.Unmarshal(data, (*[]string)(a))
+	}
+	var one string
+	if err := json.Unmarshal(data, &one); err != nil {
+		return err
+	}
+	*a = audience{one}
+	return nil
+}
+
+// numericDate is seconds since the epoch; other issuers add fractions.
+type numericDate float64
+
+// maxDate keeps a date inside of what time.Unix and int64 hold.
+const maxDate = 1 << 40
+
+func (d numericDate) time() (time.Time, error) {
+	if d == 0 {
+		return time.Time{}, nil
+	}
+	if !(d > 0 && d < maxDate) {
+		return time.Time{}, errors.New("a date is out of range")
+	}
+	return time.Unix(int64(d), 0), nil
+}
+
+func (c Claims) wire() wireClaims {
+	w := wireClaims{
+		Issuer:   c.Issuer,
+		Subject:  c.Subject,
+		Audience: c.Audience,
+		ClientID: c.ClientID,
+		ID:       c.ID,
+		Username: c.Username,
+		IssuedAt: numericDate(c.IssuedAt.Unix()),
+		Expires:  numericDate(c.Expires.Unix()),
+	}
+	if len(c.Scopes) > 0 {
+		scope := strings.Join(c.Scopes, " ")
+		w.Scope = &scope
+	}
+	return w
+}
+
+func (w wireClaims) claims() (*Claims, error) {
+	c := &Claims{
+		Issuer:   w.Issuer,
+		Subject:  w.Subject,
+		ClientID: w.ClientID,
+		ID:       w.ID,
+		Username: w.Username,
+		Audience: w.Audience,
+	}
+	if w.Scope != nil {
+		c.Scopes = strings.Fields(*w.Scope)
+	}
+	var errs [3]error
+	c.IssuedAt, errs[0] = w.IssuedAt.time()
+	c.NotBefore, errs[1] = w.NotBefore.time()
+	c.Expires, errs[2] = w.Expires.time()
+	return c, errors.Join(errs[:]...)
+}
+
+// Expect says what a token must be to be accepted.
+type Expect struct {
+	Issuer   string // exact
+	Audience string // one of the token's audiences, exact
+	Now      time.Time
+	Skew     time.Duration // tolerated difference of clocks
+}
+
+// Check validates claims as RFC 9068 section 4 asks. The signature has been
+// checked before.
+func (c *Claims) Check(e Expect) error {
+	switch {
+	case c.Issuer != e.Issuer:
+		return fmt.Errorf("issued by %q", c.Issuer)
+	case c.Subject == "":
+		return errors.New("without a subject")
+	case !slices.Contains(c.Audience, e.Audience):
+		return errors.New("issued for another audience")
+	case c.Expires.IsZero():
+		return errors.New("without an expiry")
+	case !e.Now.Before(c.Expires.Add(e.Skew)):
+		return errors.New("expired")
+	case c.NotBefore.After(e.Now.Add(e.Skew)):
+		return errors.New("not valid yet")
+	case c.IssuedAt.After(e.Now.Add(e.Skew)):
+		return errors.New("issued in the future")
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package oauthdyntest gives tests a real authorization server and a real
+// protected resource on the loopback address, and a [Browser] that signs in.
+//
+//	srv := oauthdyntest.New(t, &oauthdyntest.Options{Handler: mcpHandler})
+//	client, err := oauthdyn.New(oauthdyn.Config{
+//		Resource: srv.ResourceURL,
+//		OpenURL:  srv.Browser().Open,
+//	})
+package oauthdyntest
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
+)
+
+// The person who can sign in.
+const (
+	Username = "alice"
+	Password = "correct horse battery staple"
+)
+
+// Browser signs a person in without a screen; see package browser, which does
+// not import testing.
+type Browser = browser.Browser
+
+// Options configure New. The zero value is fine.
+type Options struct {
+	// Handler is served at Server.ResourceURL to requests with a valid token.
+	// Nil: one that answers with the name of the person.
+	Handler http.Handler
+
+	// ResourcePath is the path of ResourceURL. Default "/mcp".
+	ResourcePath string
+
+	// Scopes are those of the resource, all required to reach Handler.
+	Scopes []string
+
+	// Resources are further resources that tokens can be issued for, served by
+	// the test itself.
+	Resources []authserver.Resource
+
+	// Adjust may change the options of the authorization server.
+	Adjust func(*authserver.Options)
+
+	// Logger hears what the servers say. Nil: none.
+	Logger *slog.Logger
+}
+
+// A Server is an authorization server and a resource that it protects, each at
+// an origin of its own.
+type Server struct {
+	Issuer      string              // URL of the authorization server
+	ResourceURL string              // URL of the protected resource
+	Users       *local.Users        // Username and Password are in it
+	Store       store.Store         // of the authorization server
+	Resource    *resource.Resource  // around Options.Handler
+	AuthServer  *authserver.Server  // behind Issuer
+	HTTP        *httptest.Server    // of the authorization server
+	Protected   *httptest.Server    // of the resource
+	Options     *authserver.Options // that AuthServer got
+}
+
+// New starts the servers and stops them when the test ends.
+func New(tb testing.TB, o *Options) *Server {
+	tb.Helper()
+	if o == nil {
+		o = &Options{}
+	}
+	s, err := start(tb, *o)
+	if err != nil {
+		tb.Fatalf("oauthdyntest: %v", err)
+	}
+	return s
+}
+
+func start(tb testing.TB, o Options) (*Server, error) {
+	if o.Handler == nil {
+		o.Handler = http.HandlerFunc(greet)
+	}
+	if o.ResourcePath == "" {
+		o.ResourcePath = "/mcp"
+	}
+	// The servers need each other's address, so that both listen first.
+	s := &Server{Users: local.New(), HTTP: httptest.NewUnstartedServer(nil), Protected: httptest.NewUnstartedServer(nil)}
+	tb.Cleanup(s.HTTP.Close)
+	tb.Cleanup(s.Protected.Close)
+	s.Issuer = "http://" + s.HTTP.Listener.Addr().String()
+	s.ResourceURL = "http://" + s.Protected.Listener.Addr().String() + o.ResourcePath
+	if err := s.Users.Set(Username, Password); err != nil {
+		return nil, err
+	}
+	if err := s.startAuthServer(tb, o); err != nil {
+		return nil, err
+	}
+	return s, s.startResource(o)
+}
+
+func (s *Server) startAuthServer(tb testing.TB, o Options) (err error) {
+	s.Options = &authserver.Options{
+		Issuer:    s.Issuer,
+		Login:     s.Users,
+		Resources: append([]authserver.Resource{{URI: s.ResourceURL, Name: "Test server", Scopes: o.Scopes}}, o.Resources...),
+		Logger:    o.Logger,
+	}
+	if o.Adjust != nil {
+		o.Adjust(s.Options)
+	}
+	if s.Options.Store == nil {
+		s.Options.Store = memory.New(nil)
+	}
+	s.Store = s.Options.Store
+	if s.AuthServer, err = authserver.New(tb.Context(), *s.Options); err != nil {
+		return err
+	}
+	tb.Cleanup(s.AuthServer.Close)
+	s.HTTP.Config.Handler = s.AuthServer
+	s.HTTP.Start()
+	return nil
+}
+
+func (s *Server) startResource(o Options) (err error) {
+	s.Resource, err = resource.New(resource.Options{
+		Resource:             s.ResourceURL,
+		AuthorizationServers: []string{s.Issuer},
+		Name:                 "Test server",
+		Scopes:               o.Scopes,
+		RequiredScopes:       o.Scopes,
+		Logger:               o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle(o.ResourcePath, s.Resource.Middleware(o.Handler))
+	mux.Handle(s.Resource.MetadataPath(), s.Resource.MetadataHandler())
+	s.Protected.Config.Handler = mux
+	s.Protected.Start()
+	return nil
+}
+
+// Browser returns a browser at which the person sits, without cookies yet.
+func (s *Server) Browser() *Browser {
+	return &Browser{Username: Username, Password: Password}
+}
+
+// greet answers with the name of the person.
+func greet(w http.ResponseWriter, r *http.Request) {
+	p, _ := resource.FromContext(r.Context())
+	fmt.Fprintf(w, "hello %s\n", p.Username)
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package resource is the resource server side of OAuth for the Model Context
+// Protocol: it lets only requests with a valid access token reach an HTTP
+// handler, and tells everybody else where to get one.
+//
+//	res, err := resource.New(resource.Options{
+//		Resource:             "https://mcp.example.com/mcp",
+//		AuthorizationServers: []string{"https://auth.example.com"},
+//	})
+//	if err != nil { … }
+//	mux.Handle("/mcp", res.Middleware(mcpHandler))
+//	mux.Handle(res.MetadataPath(), res.MetadataHandler())
+//
+// The handler finds out who calls with [FromContext].
+//
+// # What is checked
+//
+// Tokens are taken from the Authorization header only (RFC 6750 section 2.1).
+// The default verifier accepts JWT access tokens (RFC 9068) signed with ES256
+// or RS256 whose issuer is one of the authorization servers and whose audience
+// is exactly the resource; it finds the keys through the issuer's metadata
+// (RFC 8414, OpenID Connect Discovery). A verified token is remembered by its
+// hash, for five minutes at most, so that a check costs about a microsecond.
+//
+// Failures are answered as the MCP specification (2026-07-28, authorization)
+// and RFC 6750 section 3 ask: 401 without a valid token, 403 when a scope is
+// missing, 400 when the header is malformed; each with a challenge that names
+// the protected resource metadata (RFC 9728).
+//
+// # CORS
+//
+// The metadata may be read from any origin. The protected handler's own policy
+// is yours: put it outside of [Resource.Middleware], since preflight requests
+// carry no token.
+package resource
