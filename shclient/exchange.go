@@ -104,7 +104,7 @@ func (l *link) receiveJSON(resp *http.Response, c *call) error {
 	if err != nil {
 		return localError("the server's answer is no MCP message: " + err.Error())
 	}
-	if m.Kind == jsonrpc.Response && m.Error.Present() && (!m.ID.Present() || string(m.id()) == "null") {
+	if m.isNamelessError() {
 		return &rpcAnswer{m}
 	}
 	l.deliver(c, m)

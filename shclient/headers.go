@@ -42,6 +42,12 @@ func (m message) modern() bool { return m.version() != "" }
 
 func (m message) version() string { return jsonrpc.Text(m.ProtocolVersion.Of(m.frame)) }
 
+// isNamelessError recognizes the error of a server that does not say, or did
+// not see, which request it is about. Where it stands tells.
+func (m message) isNamelessError() bool {
+	return m.Kind == jsonrpc.Response && m.Error.Present() && (!m.ID.Present() || string(m.id()) == "null")
+}
+
 // withID returns the frame of a response with another id.
 func (m message) withID(id []byte) []byte {
 	if m.ID.Present() {

@@ -90,7 +90,7 @@ func (l *link) restart(m message) {
 	s.initialize, s.initialized = m, message{}
 	s.mu.Unlock()
 	if old.id != "" {
-		l.tasks.Go(func() { l.hangUp(l.ctx, old) })
+		l.tasks.Go(func() { l.hangUp(context.WithoutCancel(l.ctx), old) })
 	}
 }
 

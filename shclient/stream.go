@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
 
@@ -151,7 +150,7 @@ func (l *link) readEvents(body io.Reader, c *call, cur *cursor) error {
 			l.logger.LogAttrs(l.ctx, slog.LevelWarn, "event dropped", slog.String("error", err.Error()))
 			continue
 		}
-		if c != nil && m.Kind == jsonrpc.Response && !m.ID.Present() {
+		if c != nil && m.isNamelessError() {
 			return &rpcAnswer{m}
 		}
 		l.deliver(c, m)
