@@ -232,12 +232,12 @@ func (c *Client) lock(ctx context.Context) (unlock func(), err error) {
 	if !ok {
 		return release, nil
 	}
-	unlock, err = locker.Lock(ctx, c.grantKey())
+	unlockStore, err := locker.Lock(ctx, c.grantKey())
 	if err != nil {
 		release()
 		return nil, err
 	}
-	return func() { unlock(); release() }, nil
+	return func() { unlockStore(); release() }, nil
 }
 
 // load returns the stored grant, nil if there is none that this client may use.
