@@ -75,9 +75,9 @@ func setDefault[T comparable](field *T, value T) {
 // Client fetches URLs under the rules of the package. It is safe for
 // concurrent use and keeps connections open between fetches.
 type Client struct {
-	opts   Options
-	policy *policy
-	http   *http.Client
+	opts      Options
+	policy    *policy
+	transport *http.Transport
 }
 
 // New returns a client. A nil o means the defaults.
@@ -89,26 +89,24 @@ func New(o *Options) *Client {
 		Resolver: c.opts.Resolver,
 		Control:  c.policy.control,
 	}
-	c.http = &http.Client{
-		// Redirects are followed by Do, one judged hop at a time.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  nil, // a proxy would dial in our place, out of the guard's sight
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        c.opts.TLSClientConfig.Clone(),
-			TLSHandshakeTimeout:    10 * time.Second,
-			MaxResponseHeaderBytes: c.opts.MaxHeaderBytes,
-			DisableCompression:     true, // decoded by this package, under its caps
-			ForceAttemptHTTP2:      true,
-			MaxIdleConns:           100,
-			IdleConnTimeout:        30 * time.Second,
-		},
+	// The transport is used without an http.Client, which would follow
+	// redirects: Do does that, one judged hop at a time.
+	c.transport = &http.Transport{
+		Proxy:                  nil, // a proxy would dial in our place, out of the guard's sight
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        c.opts.TLSClientConfig.Clone(),
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxResponseHeaderBytes: c.opts.MaxHeaderBytes,
+		DisableCompression:     true, // decoded by this package, under its caps
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           100,
+		IdleConnTimeout:        30 * time.Second,
 	}
 	return c
 }
 
 // Close closes idle connections. The client stays usable.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // CheckURL reports whether the form of a URL allows it to be fetched. It
 // resolves nothing; the address is judged when it is connected to. The error
@@ -212,7 +210,7 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, own http.Header) (*h
 	for name, values := range own {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		err = classify(ctx, u, err)
 		c.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "fetch failed", slog.String("url", redact(u)), slog.String("error", err.Error()))
