@@ -13,9 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
@@ -135,12 +133,4 @@ func benchCall(conn net.Conn, r *bufio.Reader, request []byte) error {
 	}
 	_, err := r.Discard(length)
 	return err
-}
-
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -13,22 +14,20 @@ import (
 
 const probeFrame = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"shproxy-probe","version":"1"}}}`
 
-var errProbed = errors.New("the probe is over")
-
 // Probe starts the server once, sends initialize and ends it again. The error
 // tells in one line what is wrong with the server: that it cannot be started,
-// ends at once, does not answer within StartTimeout, or refuses.
+// ends at once, does not answer within StartTimeout, or refuses. It includes
+// what the server wrote to stderr last; nothing is logged.
 func (p *Proxy) Probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.StartTimeout)
 	defer cancel()
-	s, err := p.sessions.Start("")
-	if err != nil {
-		return fmt.Errorf("shproxy: %w", err)
-	}
-	err = p.probe(ctx, s)
-	s.End(errProbed)
-	if waited := s.Wait(context.WithoutCancel(ctx)); err == nil {
-		err = waited
+	cfg := p.sessionConfig(slog.New(slog.DiscardHandler))
+	cfg.MaxSessions = 1
+	m := session.NewManager(cfg)
+	err := p.probe(ctx, m)
+	// The steps of the ending are short, and nothing must be left.
+	if ended := m.Shutdown(context.WithoutCancel(ctx)); err == nil {
+		err = ended
 	}
 	if err != nil {
 		return fmt.Errorf("shproxy: %w", err)
@@ -36,13 +35,17 @@ func (p *Proxy) Probe(ctx context.Context) error {
 	return nil
 }
 
-func (p *Proxy) probe(ctx context.Context, s *session.Session) error {
-	frame := []byte(probeFrame)
-	m, err := jsonrpc.Scan(frame)
+func (p *Proxy) probe(ctx context.Context, m *session.Manager) error {
+	s, err := m.Start("")
 	if err != nil {
 		return err
 	}
-	call, err := s.Call(frame, m, false)
+	frame := []byte(probeFrame)
+	message, err := jsonrpc.Scan(frame)
+	if err != nil {
+		return err
+	}
+	call, err := s.Call(frame, message, false)
 	if err != nil {
 		return err
 	}
@@ -69,6 +72,9 @@ func (p *Proxy) probe(ctx context.Context, s *session.Session) error {
 
 // judge reads the answer to the probe's initialize.
 func (p *Proxy) judge(s *session.Session, answer []byte) error {
+	if cause := s.Cause(); cause != nil {
+		return cause
+	}
 	if s.Version() != "" {
 		return nil
 	}
@@ -77,7 +83,7 @@ func (p *Proxy) judge(s *session.Session, answer []byte) error {
 		return err
 	}
 	if text, ok := jsonrpc.Lookup(answer, m.Error, "message"); ok {
-		return fmt.Errorf("initialize failed: %s", jsonrpc.Text(text.Of(answer)))
+		return fmt.Errorf("server %q refused initialize: %s", p.server.Name, jsonrpc.Text(text.Of(answer)))
 	}
 	return fmt.Errorf("server %q answered initialize without a protocol version", p.server.Name)
 }

@@ -79,6 +79,7 @@ const (
 // mounted. It is safe for concurrent use.
 type Proxy struct {
 	server   Server
+	path     string // of the executable
 	opts     Options
 	guard    guard
 	sessions *session.Manager
@@ -108,17 +109,20 @@ func New(s Server, o *Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Proxy{
-		server: s, opts: opts, guard: guard,
-		sessions: session.NewManager(session.Config{
-			MaxSessions: opts.MaxSessions,
-			IdleTimeout: opts.IdleTimeout,
-			Child: child.Config{
-				Name: s.Name, Path: path, Args: s.Args, Env: s.Env, Dir: s.Dir,
-				MaxLine: opts.MaxMessageBytes, MaxQueue: maxQueue, Grace: stopGrace, Logger: opts.Logger,
-			},
-		}),
-	}, nil
+	p := &Proxy{server: s, path: path, opts: opts, guard: guard}
+	p.sessions = session.NewManager(p.sessionConfig(opts.Logger))
+	return p, nil
+}
+
+func (p *Proxy) sessionConfig(log *slog.Logger) session.Config {
+	return session.Config{
+		MaxSessions: p.opts.MaxSessions,
+		IdleTimeout: p.opts.IdleTimeout,
+		Child: child.Config{
+			Name: p.server.Name, Path: p.path, Args: p.server.Args, Env: p.server.Env, Dir: p.server.Dir,
+			MaxLine: p.opts.MaxMessageBytes, MaxQueue: maxQueue, Grace: stopGrace, Logger: log,
+		},
+	}
 }
 
 // complete fills in the defaults.

@@ -92,24 +92,18 @@ func (s *Session) Version() string {
 // Done is closed when the session has ended. Its child may still be ending.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
+// Cause tells why the session ended, and is nil while it has not.
+func (s *Session) Cause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
+}
+
 // Says describes what the child printed without being asked.
 func (s *Session) Says() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.child.Says()
-}
-
-// Wait returns when the session's child has ended, or with the error of ctx.
-func (s *Session) Wait(ctx context.Context) error {
-	s.mu.Lock()
-	c := s.child
-	s.mu.Unlock()
-	select {
-	case <-c.Done():
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Post sends a notification or a response of the client to the child.
