@@ -3,7 +3,8 @@
 // Package fetchserver is an MCP server that reads the web for a model: one
 // tool, fetch, that returns a page as Markdown, a slice at a time.
 //
-//	server := fetchserver.New(nil)
+//	server, err := fetchserver.New(nil)
+//	if err != nil { … }
 //	http.Handle("/mcp", server.Handler())
 //
 // It speaks Streamable HTTP, to clients of the 2026-07-28 protocol and to
@@ -18,6 +19,6 @@
 // a connection is opened, for every redirect. Package extract converts hostile
 // pages in bounded time and memory. Requests of web pages to this server are
 // refused by their Origin and Host fields. A panic ends one call, not the
-// server. Who may call is up to the caller of this package: wrap
-// [Server.Handler] in the middleware of your choice.
+// server. Who may call is up to the program that uses this package: see
+// [Options.Middleware].
 package fetchserver

@@ -107,18 +107,3 @@ func onLoopback(r *http.Request) bool {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	return ok && isLoopbackName(hostname(addr.String()))
 }
-
-// limitRequests answers with 503 what exceeds limit open requests.
-func limitRequests(next http.Handler, limit int) http.Handler {
-	open := make(chan struct{}, limit)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case open <- struct{}{}:
-			defer func() { <-open }()
-			next.ServeHTTP(w, r)
-		default:
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, "too many open requests; try again in a second", http.StatusServiceUnavailable)
-		}
-	})
-}

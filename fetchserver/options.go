@@ -5,6 +5,7 @@ package fetchserver
 import (
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -45,6 +46,9 @@ type Options struct {
 	// AllowedOrigins are the origins, such as https://app.example.com, whose
 	// web pages may call the server. Its own origin is always allowed.
 	AllowedOrigins []string
+	// Middleware wraps the MCP endpoint inside of the Host and Origin checks,
+	// for example to demand an access token. Nil means none.
+	Middleware func(http.Handler) http.Handler
 	// Resolver resolves host names. Nil means [net.DefaultResolver].
 	Resolver *net.Resolver
 	// Logger gets a record for each call. Nil discards.

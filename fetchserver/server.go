@@ -17,9 +17,6 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/robots"
 )
 
-// maxRequestBytes bounds a JSON-RPC request. A URL and three numbers fit.
-const maxRequestBytes = 256 << 10
-
 // Server is an MCP server with the fetch tool. It is safe for concurrent use.
 type Server struct {
 	opts    Options
@@ -84,6 +81,10 @@ func (s *Server) Handler() http.Handler {
 		DisableLocalhostProtection:   true, // newGuard does it, with AllowedHosts
 		Logger:                       s.opts.Logger,
 	})
+	h = bufferBody(h)
+	if s.opts.Middleware != nil {
+		h = s.opts.Middleware(h)
+	}
 	h = limitRequests(h, s.opts.MaxRequests)
 	return newGuard(h, s.opts.AllowedHosts, s.opts.AllowedOrigins)
 }
