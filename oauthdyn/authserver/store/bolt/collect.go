@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+)
+
+// collectStep bounds the records that one Collect looks at in each bucket; the
+// next one goes on from there.
+const collectStep = 10_000
+
+// Collect implements store.Store. Looking costs readers and writers nothing;
+// only what is removed takes the writers' lock.
+func (s *Store) Collect(ctx context.Context) (int, error) {
+	s.collecting.Lock()
+	defer s.collecting.Unlock()
+	total := 0
+	buckets, err := s.collected()
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range buckets {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		n, err := s.collectBucket(name)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// collected lists the buckets whose records end.
+func (s *Store) collected() (names []string, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			if !bytes.Equal(name, bucketMeta) && !bytes.Equal(name, bucketUnused) {
+				names = append(names, string(name))
+			}
+			return nil
+		})
+	})
+	return names, err
+}
+
+func (s *Store) collectBucket(name string) (n int, err error) {
+	var stale [][]byte
+	if err := s.db.View(func(tx *bbolt.Tx) error {
+		stale = s.staleKeys(tx.Bucket([]byte(name)), name)
+		return nil
+	}); err != nil || len(stale) == 0 {
+		return 0, err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(name))
+		n = 0
+		for _, key := range stale {
+			value := b.Get(key)
+			if value == nil || !s.stale(name, value) {
+				continue // it has been used in the meantime
+			}
+			if err := remove(tx, b, name, key); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, err
+}
+
+// staleKeys looks at the next records of a bucket.
+func (s *Store) staleKeys(b *bbolt.Bucket, name string) (stale [][]byte) {
+	c := b.Cursor()
+	key, value := c.Seek(s.positions[name])
+	for range collectStep {
+		if key == nil {
+			break
+		}
+		if s.stale(name, value) {
+			stale = append(stale, bytes.Clone(key))
+		}
+		key, value = c.Next()
+	}
+	s.positions[name] = bytes.Clone(key) // nil: from the start again
+	return stale
+}
+
+// stale reports whether a record is of no more use. One that cannot be read is
+// kept, for somebody to look at.
+func (s *Store) stale(name string, value []byte) bool {
+	now := s.now()
+	switch name {
+	case string(bucketClients):
+		var c store.Client
+		return json.Unmarshal(value, &c) == nil && c.Stale(now, s.limits)
+	case string(bucketCodes):
+		var c struct{ Expires time.Time }
+		return json.Unmarshal(value, &c) == nil && !now.Before(c.Expires)
+	case string(bucketGrants):
+		var g store.Grant
+		return json.Unmarshal(value, &g) == nil && !g.Alive(now)
+	}
+	return !now.Before(bytesTime(value)) // approvals and transactions begin with their end
+}
+
+// remove deletes a record and what belongs to it.
+func remove(tx *bbolt.Tx, b *bbolt.Bucket, name string, key []byte) error {
+	switch name {
+	case string(bucketClients):
+		return deleteClient(tx, string(key))
+	case string(bucketCodes), string(bucketGrants), string(bucketApprovals):
+		return b.Delete(key)
+	}
+	return errors.Join(b.Delete(key), count(b, -1))
+}

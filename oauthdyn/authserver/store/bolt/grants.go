@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt
+
+import (
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+)
+
+// PutCode implements store.Codes.
+func (s *Store) PutCode(_ context.Context, c store.Code) error {
+	return s.update(func(tx *bbolt.Tx) error { return put(tx.Bucket(bucketCodes), c.Hash[:], c) })
+}
+
+// Code implements store.Codes.
+func (s *Store) Code(_ context.Context, code store.Hash) (c *store.Code, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		c, err = get[store.Code](tx.Bucket(bucketCodes), code[:])
+		return err
+	})
+	if err == nil && !s.now().Before(c.Expires) {
+		return nil, store.ErrNotFound
+	}
+	return c, err
+}
+
+// FailCode implements store.Codes.
+func (s *Store) FailCode(_ context.Context, code store.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		codes := tx.Bucket(bucketCodes)
+		c, err := get[store.Code](codes, code[:])
+		if errors.Is(err, store.ErrNotFound) || err == nil && c.Redeemed() {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if c.Failures++; c.Failures >= store.MaxCodeFailures {
+			return codes.Delete(code[:])
+		}
+		return put(codes, code[:], c)
+	})
+}
+
+// RedeemCode implements store.Codes.
+func (s *Store) RedeemCode(_ context.Context, code store.Hash, g store.Grant) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		codes, grants := tx.Bucket(bucketCodes), tx.Bucket(bucketGrants)
+		c, err := get[store.Code](codes, code[:])
+		if err != nil {
+			return err
+		}
+		switch err := c.Redeem(g, s.now()); {
+		case errors.Is(err, store.ErrReplayed):
+			return revoke(grants, c.Grant, err)
+		case err != nil:
+			return err
+		}
+		return errors.Join(put(codes, code[:], c), put(grants, g.ID[:], g))
+	})
+}
+
+// Grant implements store.Grants.
+func (s *Store) Grant(_ context.Context, id store.Hash) (g *store.Grant, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		g, err = get[store.Grant](tx.Bucket(bucketGrants), id[:])
+		return err
+	})
+	if err == nil && !g.Alive(s.now()) {
+		return nil, store.ErrNotFound
+	}
+	return g, err
+}
+
+// RotateRefresh implements store.Grants.
+func (s *Store) RotateRefresh(_ context.Context, r store.Rotation) (g *store.Grant, outcome store.Outcome, err error) {
+	err = s.update(func(tx *bbolt.Tx) (err error) {
+		grants := tx.Bucket(bucketGrants)
+		if g, err = get[store.Grant](grants, r.Grant[:]); err != nil {
+			return err
+		}
+		switch outcome, err = g.Rotate(r, s.now()); {
+		case errors.Is(err, store.ErrReplayed):
+			return revoke(grants, r.Grant, err)
+		case err != nil || outcome == store.Repeated:
+			return err
+		}
+		return put(grants, r.Grant[:], g)
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return g, outcome, nil
+}
+
+// RevokeGrant implements store.Grants.
+func (s *Store) RevokeGrant(_ context.Context, id store.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketGrants).Delete(id[:]) })
+}
+
+// revoke removes a grant and returns why, unless it could not be removed.
+func revoke(grants *bbolt.Bucket, id store.Hash, why error) error {
+	if err := grants.Delete(id[:]); err != nil {
+		return err
+	}
+	return why
+}

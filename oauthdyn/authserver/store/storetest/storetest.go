@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package storetest is the contract of package store as tests. Each Store runs
+// it:
+//
+//	func TestContract(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T, o storetest.Options) store.Store { … })
+//	}
+package storetest
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+)
+
+// Options are what a Store under test must be opened with.
+type Options struct {
+	Limits store.Limits
+	Now    func() time.Time
+}
+
+// Open opens an empty store. It is closed by a cleanup of the test.
+type Open func(t *testing.T, o Options) store.Store
+
+// racers is how many goroutines compete for what one may get.
+const racers = 64
+
+// Run runs all tests of the contract.
+func Run(t *testing.T, open Open) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *fixture)
+	}{
+		{"clients", testClients},
+		{"client cap", testClientCap},
+		{"transactions", testTransactions},
+		{"transaction race", testTransactionRace},
+		{"codes", testCodes},
+		{"code failures", testCodeFailures},
+		{"code expiry", testCodeExpiry},
+		{"code race", testCodeRace},
+		{"refresh", testRefresh},
+		{"refresh grace", testRefreshGrace},
+		{"refresh expiry", testRefreshExpiry},
+		{"refresh race", testRefreshRace},
+		{"approvals", testApprovals},
+		{"keys", testKeys},
+		{"keys race", testKeysRace},
+		{"collect", testCollect},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := &fixture{t: t, clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+			f.Store = open(t, Options{Now: f.now, Limits: store.Limits{Clients: 3, Transactions: 3}})
+			test.run(t, f)
+		})
+	}
+}
+
+// A fixture is a store with a clock that the test moves.
+type fixture struct {
+	store.Store
+	t *testing.T
+
+	mu sync.Mutex
+	// mu guards clock.
+	clock time.Time
+}
+
+func (f *fixture) now() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.clock
+}
+
+func (f *fixture) advance(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clock = f.clock.Add(d)
+}
+
+// check fails the test unless err is want; a nil want means success.
+func (f *fixture) check(what string, err, want error) {
+	f.t.Helper()
+	if !errors.Is(err, want) {
+		f.t.Errorf("%s: error %v, want %v", what, err, want)
+	}
+}
+
+// must stops the test on an error.
+func (f *fixture) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// race runs fn in many goroutines at once and returns how often each error
+// came; nil counts as "won".
+func race(fn func() error) map[error]int {
+	var (
+		mu      sync.Mutex
+		results = map[error]int{}
+		ready   = make(chan struct{})
+		all     sync.WaitGroup
+	)
+	for range racers {
+		all.Go(func() {
+			<-ready
+			err := fn()
+			for _, known := range []error{store.ErrNotFound, store.ErrReplayed, store.ErrConflict, store.ErrFull} {
+				if errors.Is(err, known) {
+					err = known
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			results[err]++
+		})
+	}
+	close(ready)
+	all.Wait()
+	return results
+}
