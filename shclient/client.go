@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -65,7 +66,7 @@ func (c *Client) Session(ctx context.Context) (*mcp.ClientSession, error) {
 		DisableStandaloneSSE: true,
 	}, nil)
 	if err != nil {
-		return nil, fmt.Errorf("shclient: %w", err)
+		return nil, c.failed("connecting", err)
 	}
 	c.session = session
 	return session, nil
@@ -80,7 +81,7 @@ func (c *Client) ListTools(ctx context.Context) ([]*mcp.Tool, error) {
 	var tools []*mcp.Tool
 	for tool, err := range session.Tools(ctx, nil) {
 		if err != nil {
-			return nil, fmt.Errorf("shclient: listing tools: %w", err)
+			return nil, c.failed("listing tools", err)
 		}
 		if len(tools) == maxTools {
 			return nil, fmt.Errorf("shclient: the server lists more than %d tools", maxTools)
@@ -100,9 +101,21 @@ func (c *Client) CallTool(ctx context.Context, name string, arguments any) (*mcp
 	}
 	result, err := session.CallTool(ctx, &mcp.CallToolParams{Name: name, Arguments: arguments})
 	if err != nil {
-		return nil, fmt.Errorf("shclient: calling %s: %w", name, err)
+		return nil, c.failed("calling "+name, err)
 	}
 	return result, nil
+}
+
+// failed wraps an error of the SDK. An error that the server reported stays as
+// it is; of a request that failed the SDK's own wrapping is taken off.
+func (c *Client) failed(doing string, err error) error {
+	_, answered := errors.AsType[*StatusError](err)
+	_, login := errors.AsType[*AuthError](err)
+	_, request := errors.AsType[*url.Error](err)
+	if answered || login || request {
+		err = c.endpoint.explain(err)
+	}
+	return fmt.Errorf("shclient: %s: %w", doing, err)
 }
 
 // Close ends the session, also at the server. The client cannot be used again.

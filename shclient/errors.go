@@ -121,16 +121,22 @@ func mediaType(h http.Header) string {
 	return kind
 }
 
-// explain is the text of a failed request without the URL that net/http puts in
-// front of it, since its query may hold a key.
-func (e *endpoint) explain(err error) string {
+// explain makes a failed request readable. The URL that net/http puts in front
+// of the cause is replaced, since its query may hold a key.
+func (e *endpoint) explain(err error) error {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		return status
+	}
+	if auth, ok := errors.AsType[*AuthError](err); ok {
+		return auth
+	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	if errors.Is(err, io.EOF) {
-		return e.name() + ": the connection was closed before an answer came"
+		return fmt.Errorf("%s: the connection was closed before an answer came (%w)", e.name(), err)
 	}
-	return e.name() + ": " + err.Error()
+	return fmt.Errorf("%s: %w", e.name(), err)
 }
 
 // localError is a failure of the bridge's own, told to the program as it is.

@@ -218,13 +218,10 @@ func (l *link) reply(m message, err error) {
 
 // text is an error as the program and the log see it.
 func (l *link) text(err error) string {
-	if status, ok := errors.AsType[*StatusError](err); ok {
-		return status.Error()
-	}
 	if local, ok := errors.AsType[localError](err); ok {
 		return string(local)
 	}
-	return l.explain(err)
+	return l.explain(err).Error()
 }
 
 // drain waits until what the program asked for is settled: without limit it

@@ -53,14 +53,14 @@ If the tool reports an error, its text is printed too and the exit status is 5.`
 }
 
 func (a *app) call(ctx context.Context, cmd *cobra.Command, c *shclient.Client, args []string, asJSON bool) error {
-	server, name := args[0], args[1]
+	name, hint := args[1], "run shclient list "+withoutQuery(args[0])
 	tools, err := c.ListTools(ctx)
 	if err != nil {
 		return err
 	}
 	i := slices.IndexFunc(tools, func(t *mcp.Tool) bool { return t.Name == name })
 	if i < 0 {
-		return &exitError{failure: failure{exitUsage, fmt.Sprintf("the server has no tool %q", name), "run shclient list " + server}}
+		return &exitError{failure: failure{exitUsage, fmt.Sprintf("the server has no tool %q", name), hint}}
 	}
 	schema, err := toolargs.Parse(tools[i].InputSchema)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) call(ctx context.Context, cmd *cobra.Command, c *shclient.Client, 
 	}
 	arguments, err := schema.Encode(args[2:], a.readArgument)
 	if err != nil {
-		return &exitError{failure: failure{exitUsage, err.Error(), "run shclient list " + server}}
+		return &exitError{failure: failure{exitUsage, err.Error(), hint}}
 	}
 	result, err := c.CallTool(ctx, name, arguments)
 	if err != nil {

@@ -28,6 +28,10 @@ const (
 	exitTool        = 5
 )
 
+// codeRejected marks errors of the SDK's own transport, which are no answers of
+// a server.
+const codeRejected = -32005
+
 // failure is how an error ends the command.
 type failure struct {
 	code int
@@ -59,7 +63,13 @@ func at(server string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &serverError{server, err}
+	return &serverError{withoutQuery(server), err}
+}
+
+// withoutQuery is a URL as it is shown: keys may hide in the query.
+func withoutQuery(server string) string {
+	server, _, _ = strings.Cut(server, "?")
+	return server
 }
 
 type serverError struct {
@@ -87,11 +97,11 @@ func explain(err error, interrupted bool) failure {
 	if auth, ok := errors.AsType[*shclient.AuthError](err); ok {
 		return failure{exitAuth, plain(auth), "run shclient login " + server}
 	}
-	if wire, ok := errors.AsType[*jsonrpc.Error](err); ok {
-		return failure{exitTool, fmt.Sprintf("the server answered with error %d: %s", wire.Code, firstLine(wire.Message)), ""}
-	}
 	if isUnreachable(err) {
 		return failure{exitUnreachable, "cannot reach " + server + ": " + networkText(err), "check the URL, and that the server runs"}
+	}
+	if wire, ok := errors.AsType[*jsonrpc.Error](err); ok && wire.Code != codeRejected {
+		return failure{exitTool, fmt.Sprintf("the server answered with error %d: %s", wire.Code, firstLine(wire.Message)), ""}
 	}
 	return failure{code: exitFailure, text: plain(err)}
 }
