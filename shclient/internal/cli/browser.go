@@ -28,7 +28,7 @@ func (a *app) opener() func(ctx context.Context, url string) error {
 		}
 	}
 	return func(ctx context.Context, url string) error {
-		if err := browser.Open(ctx, url); err != nil {
+		if err := browser.Open(ctx, url); err != nil && ctx.Err() == nil {
 			fmt.Fprintf(a.stderr, "The browser does not open (%s). Open this page to log in:\n\n  %s\n\n", firstLine(err.Error()), url)
 		}
 		return nil
