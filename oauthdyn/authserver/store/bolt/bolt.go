@@ -96,7 +96,7 @@ func Open(path string, o *Options) (*Store, error) {
 // prepare makes the directory and checks who can read the file.
 func prepare(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return fmt.Errorf("directory of the store cannot be made: %w", err)
 	}
 	info, err := os.Stat(path)
 	switch {

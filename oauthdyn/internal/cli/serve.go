@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
+)
+
+const (
+	defaultData = "oauthdyn-data"
+	storeFile   = "oauthdyn.db"
+	usersFile   = "users"
+
+	// stopTime is how long open requests may take to end after a signal.
+	stopTime = 1800 * time.Millisecond
+)
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	issuer    string
+	addr      string
+	data      string
+	users     string
+	resources []string
+	logLevel  string
+	logFormat string
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	f := &serveFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the authorization server",
+		Long: `Runs the authorization server.
+
+It speaks plain HTTP: put a proxy that does TLS in front of it, pass on the whole
+origin, and name the address that clients see with --issuer. On a loopback
+address it works without one.
+
+Clients, grants and keys are kept in DIR/oauthdyn.db, the people who can sign in
+in DIR/users; "oauthdyn user add" adds one, also while the server runs.`,
+		Example: `  oauthdyn serve --resource http://127.0.0.1:8080/mcp
+  oauthdyn serve --issuer https://auth.example.com --data /var/lib/oauthdyn \
+    --resource https://mcp.example.com/mcp=mcp:read,mcp:write`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.running = true
+			return a.serve(cmd.Context(), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.issuer, "issuer", "", "`URL` of the server as clients see it (default the address listened on, if it is a loopback one)")
+	flags.StringVar(&f.addr, "addr", "127.0.0.1:9000", "`HOST:PORT` to listen on; port 0 means any free one")
+	flags.StringVar(&f.data, "data", defaultData, "`DIR` for the store and the users")
+	flags.StringVar(&f.users, "users", "", "`FILE` of users (default DIR/users)")
+	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	return cmd
+}
+
+// parseResource reads URI[=SCOPE,SCOPE]. A URI with a query has no scopes here,
+// since its own equal signs could not be told apart.
+func parseResource(s string) authserver.Resource {
+	i := strings.LastIndexByte(s, '=')
+	if i < 0 || strings.Contains(s, "?") {
+		return authserver.Resource{URI: s}
+	}
+	return authserver.Resource{URI: s[:i], Scopes: strings.FieldsFunc(s[i+1:], func(r rune) bool { return r == ',' })}
+}
+
+func (a *app) logger(level, format string) (*slog.Logger, error) {
+	o := &slog.HandlerOptions{}
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, &usageError{text: fmt.Sprintf("--log-level %q is not debug, info, warn or error", level)}
+	}
+	o.Level = l
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.stderr, o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.stderr, o)), nil
+	}
+	return nil, &usageError{text: fmt.Sprintf("--log-format %q is not text or json", format)}
+}
+
+// serve runs the server until ctx ends.
+func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
+	log, err := a.logger(f.logLevel, f.logFormat)
+	if err != nil {
+		return err
+	}
+	if len(f.resources) == 0 {
+		return &usageError{text: "no --resource given: which MCP server are tokens for?"}
+	}
+	listener, err := listen(ctx, f.addr)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	o := authserver.Options{Issuer: f.issuer, Logger: log}
+	if o.Issuer == "" {
+		if o.Issuer, err = localIssuer(listener); err != nil {
+			return err
+		}
+	}
+	for _, r := range f.resources {
+		o.Resources = append(o.Resources, parseResource(r))
+	}
+	db, err := bolt.Open(filepath.Join(f.data, storeFile), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	users, err := openUsers(f.data, f.users)
+	if err != nil {
+		return err
+	}
+	o.Store, o.Login = db, users
+	server, err := authserver.New(ctx, o)
+	if err != nil {
+		return &usageError{text: err.Error()}
+	}
+	defer server.Close()
+	if names, err := users.Names(); err == nil && len(names) == 0 {
+		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer))
+	return serveHTTP(ctx, listener, server, log)
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), "--addr takes another port; 0 means any free one"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	return listener, nil
+}
+
+// localIssuer is the issuer of a server that is tried out on one machine.
+func localIssuer(listener net.Listener) (string, error) {
+	if addr, ok := listener.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+		return "", &usageError{text: "--issuer is missing: clients cannot know the server as " + listener.Addr().String()}
+	}
+	return "http://" + listener.Addr().String(), nil
+}
+
+func openUsers(data, file string) (*local.Users, error) {
+	if file == "" {
+		file = filepath.Join(data, usersFile)
+	}
+	return local.Open(file)
+}
+
+// serveHTTP answers requests until ctx ends, then lets open ones finish.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "stopping")
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	if server.Shutdown(last) != nil {
+		_ = server.Close()
+	}
+	<-failed
+	return nil
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// maxPasswordLine bounds what is read from standard input.
+const maxPasswordLine = 4096
+
+func (a *app) userCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Manage the people who can sign in",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q of user", args[0])
+			}
+			return nil
+		},
+		RunE: func(*cobra.Command, []string) error {
+			return &usageError{text: "no command given", hint: "oauthdyn user add NAME"}
+		},
+	}
+	cmd.AddCommand(a.userAddCommand())
+	return cmd
+}
+
+func (a *app) userAddCommand() *cobra.Command {
+	var data, file string
+	cmd := &cobra.Command{
+		Use:   "add NAME",
+		Short: "Add a person, or change the password of one",
+		Long: `Adds a person who can sign in, or changes the password of one.
+
+The password is asked for, or read from the first line of standard input if that
+is not a terminal. It has 8 to 1024 bytes.`,
+		Example: `  oauthdyn user add alice --data /var/lib/oauthdyn
+  pass show oauthdyn/alice | oauthdyn user add alice`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return &usageError{text: "want the name of one person", hint: "oauthdyn user add NAME; the password is read from standard input"}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.running = true
+			return a.addUser(cmd.Context(), args[0], data, file)
+		},
+	}
+	cmd.Flags().StringVar(&data, "data", defaultData, "`DIR` that serve uses")
+	cmd.Flags().StringVar(&file, "users", "", "`FILE` of users (default DIR/users)")
+	return cmd
+}
+
+func (a *app) addUser(ctx context.Context, name, data, file string) error {
+	if file == "" {
+		if err := os.MkdirAll(data, 0o700); err != nil {
+			return err
+		}
+		file = filepath.Join(data, usersFile)
+	}
+	users, err := openUsers(data, file)
+	if err != nil {
+		return err
+	}
+	password, err := a.readPassword(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := users.Set(name, password); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s can sign in; kept in %s\n", strings.ToLower(name), file)
+	return err
+}
+
+// readPassword asks at a terminal, or else takes the first line of stdin.
+func (a *app) readPassword(ctx context.Context, name string) (string, error) {
+	fd := int(a.stdin.Fd())
+	if !term.IsTerminal(fd) {
+		line, err := bufio.NewReader(io.LimitReader(a.stdin, maxPasswordLine)).ReadString('\n')
+		if err != nil && (!errors.Is(err, io.EOF) || line == "") {
+			return "", errors.New("no password on standard input")
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	first, err := a.prompt(ctx, fd, "Password for "+name+": ")
+	if err != nil {
+		return "", err
+	}
+	second, err := a.prompt(ctx, fd, "Once more: ")
+	if err != nil {
+		return "", err
+	}
+	if first != second {
+		return "", errors.New("the two passwords differ; nothing was changed")
+	}
+	return first, nil
+}
+
+// prompt reads a line without showing it. If ctx ends first, the terminal is put
+// right; the read then blocks until the process ends, which is at once.
+func (a *app) prompt(ctx context.Context, fd int, text string) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(a.stderr, text)
+	defer fmt.Fprintln(a.stderr)
+	type result struct {
+		password []byte
+		err      error
+	}
+	read := make(chan result, 1)
+	go func() {
+		password, err := term.ReadPassword(fd)
+		read <- result{password, err}
+	}()
+	select {
+	case r := <-read:
+		return string(r.password), r.err
+	case <-ctx.Done():
+		return "", errors.Join(errors.New("interrupted; nothing was changed"), term.Restore(fd, before))
+	}
+}
