@@ -56,6 +56,7 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	for _, n := range roots {
 		w.container(n)
 	}
+	w.cap()
 	if w.err != nil && w.err != errFull {
 		return nil, w.err
 	}

@@ -48,7 +48,7 @@ const (
 type inliner struct {
 	w     *writer
 	runs  []run
-	links []string
+	links []*node
 	space bool // the last run ends with a space, or there is none
 	place place
 }
@@ -64,7 +64,8 @@ func (w *writer) inlineText(first, end *node, where place) string {
 	if len(in.runs) == 0 {
 		return ""
 	}
-	r := renderer{links: in.links, place: where}
+	w.inlineLeft = w.limit - len(w.out) + 1
+	r := renderer{w: w, links: in.links, place: where}
 	r.render(in.runs, 0)
 	return strings.Trim(string(r.out), " \n")
 }
@@ -95,11 +96,12 @@ func (in *inliner) walk(n *node, s style, link int32) {
 	case atom.Del, atom.S, atom.Strike:
 		s |= strike
 	case atom.A:
-		if href := in.w.link(n.attr("href")); href != "" && link == 0 && !(in.place == inHeading && n.isAnchor()) {
-			in.links = append(in.links, href)
-			link = int32(len(in.links))
-		} else if in.place == inHeading && n.isAnchor() {
+		if in.place == inHeading && n.isAnchor() {
 			return
+		}
+		if link == 0 && n.attr("href") != "" {
+			in.links = append(in.links, n)
+			link = int32(len(in.links))
 		}
 	}
 	separate := n.isBlock() || isTablePart(n.atom)

@@ -20,6 +20,7 @@ type node struct {
 	hidden   bool // by attribute or style
 	hasBlock bool // has a block element below it
 	dropped  bool // judged to be no content
+	hasRows  bool // has rows of the table that it is in, but no cell, below it
 
 	stats
 }

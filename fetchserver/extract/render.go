@@ -13,7 +13,8 @@ import (
 // CommonMark section 6.2 takes them for delimiters; elsewhere the style is
 // given up rather than its text.
 type renderer struct {
-	links []string
+	w     *writer
+	links []*node
 	place place
 	out   []byte
 	// inLink: brackets of the text would end the link text.
@@ -27,7 +28,7 @@ type renderer struct {
 // render writes runs whose styles in done are already open.
 func (r *renderer) render(runs []run, done style) {
 	outer := r.follow
-	for len(runs) > 0 {
+	for len(runs) > 0 && r.w.inlineLeft >= 0 {
 		n := 0
 		first := runs[0]
 		if pending := first.style &^ done; pending != 0 && first.kind != breakRun {
@@ -85,7 +86,7 @@ func longest(runs []run, pending style) (style, int) {
 // outside.
 func (r *renderer) styled(runs []run, s style, done style) {
 	start := len(r.out)
-	inner := renderer{links: r.links, place: r.place, inLink: r.inLink, follow: r.follow, delimiterEnd: -1}
+	inner := renderer{w: r.w, links: r.links, place: r.place, inLink: r.inLink, follow: r.follow, delimiterEnd: -1}
 	inner.render(runs, done|s)
 	text := inner.out
 	body := bytes.Trim(text, " \n")
@@ -161,7 +162,7 @@ func (r *renderer) nextRune() rune {
 }
 
 func (r *renderer) link(runs []run, done style) {
-	inner := renderer{links: r.links, place: r.place, inLink: true, delimiterEnd: -1}
+	inner := renderer{w: r.w, links: r.links, place: r.place, inLink: true, delimiterEnd: -1}
 	inner.render(runs, done)
 	text := inner.out
 	body := bytes.Trim(text, " \n")
@@ -173,14 +174,20 @@ func (r *renderer) link(runs []run, done style) {
 	if text[0] == ' ' || text[0] == '\n' {
 		r.out = append(r.out, ' ')
 	}
-	r.out = append(append(r.out, '['), body...)
-	r.out = append(append(append(r.out, "]("...), r.links[runs[0].link-1]...), ')')
+	if target := r.w.link(r.links[runs[0].link-1].attr("href")); target != "" {
+		r.w.inlineLeft -= len(target)
+		r.out = append(append(r.out, '['), body...)
+		r.out = append(append(append(r.out, "]("...), target...), ')')
+	} else {
+		r.out = append(r.out, body...)
+	}
 	if last := text[len(text)-1]; last == ' ' || last == '\n' {
 		r.out = append(r.out, ' ')
 	}
 }
 
 func (r *renderer) single(one run) {
+	r.w.inlineLeft -= len(one.text)
 	switch one.kind {
 	case breakRun:
 		if r.place == inCell {

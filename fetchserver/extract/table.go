@@ -71,10 +71,15 @@ func tableRows(table *node) (rows []*node, caption *node) {
 			case c.isText() || c.dropped || c.atom == atom.Table || c.atom == atom.Td || c.atom == atom.Th:
 			case c.atom == atom.Caption:
 				caption = c
-			case c.atom == atom.Tr && inHead:
-				rows = append(rows, c)
 			case c.atom == atom.Tr:
-				body = append(body, c)
+				for p := n; p != table && !p.hasRows; p = p.parent {
+					p.hasRows = true
+				}
+				if inHead {
+					rows = append(rows, c)
+				} else {
+					body = append(body, c)
+				}
 			default:
 				walk(c, inHead || c.atom == atom.Thead)
 			}
@@ -94,7 +99,7 @@ func (w *writer) strays(n *node) {
 			if strings.TrimSpace(c.text) != "" {
 				w.paragraph(c, c.next)
 			}
-		case isTablePart(c.atom) && c.atom != atom.Table || c.atom == atom.Form:
+		case c.hasRows || isTablePart(c.atom) && c.atom != atom.Table:
 			w.strays(c)
 		case c.atom != atom.Col && c.atom != atom.Colgroup && c.isBlock():
 			w.block(c)

@@ -37,12 +37,16 @@ type writer struct {
 	listEnd  int  // len(out) after the last list
 	listMark byte // the mark of its items
 
-	inline inliner
+	inline     inliner
+	inlineLeft int // what the output cap leaves for the inline text being rendered
 }
 
 func newWriter(ctx context.Context, base *url.URL, limit int) *writer {
 	return &writer{ctx: ctx, base: base, limit: limit, fresh: true, listEnd: -1}
 }
+
+// maxVisits bounds the work on a page. Writing visits each node a few times.
+const maxVisits = 32 * maxNodes
 
 // stop reports whether to go no further, and counts visits to nodes so that
 // the context is looked at now and then.
@@ -50,11 +54,21 @@ func (w *writer) stop() bool {
 	if w.visits++; w.visits%1024 == 0 && w.err == nil {
 		w.err = w.ctx.Err()
 	}
-	if len(w.out) > w.limit && w.err == nil {
+	if w.visits > maxVisits && w.err == nil {
 		w.err = errFull
-		w.out = bytes.ToValidUTF8(w.out[:w.limit], nil)
 	}
+	w.cap()
 	return w.err != nil
+}
+
+// cap cuts the output where it exceeds its limit.
+func (w *writer) cap() {
+	if len(w.out) > w.limit {
+		w.out = bytes.ToValidUTF8(w.out[:w.limit], nil)
+		if w.err == nil {
+			w.err = errFull
+		}
+	}
 }
 
 // begin starts a block on a line of its own.

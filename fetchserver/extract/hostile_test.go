@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package extract_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
+)
+
+// hostilePages are generated pages that have brought converters down.
+var hostilePages = []struct {
+	name string
+	page func() string
+}{
+	{"huge spans", func() string {
+		return "<table><tr><td colspan=1000000 rowspan=65534>a<td>b<tr><td colspan=1000000 rowspan=65534>c<td>d</table>"
+	}},
+	{"many huge spans", func() string {
+		return "<table>" + strings.Repeat("<tr>"+strings.Repeat("<td colspan=1000 rowspan=65534>x", 300), 300) + "</table>"
+	}},
+	{"megabyte of delimiters", func() string { return "<p>" + strings.Repeat("*_[`", 1<<18) }},
+	{"delimiters in elements", func() string { return "<p>" + strings.Repeat("<b>*</b>_<i>[</i>`", 60000) }},
+	{"100k nested div", func() string { return strings.Repeat("<div>", 100000) + "deep" }},
+	{"50k nested b", func() string { return strings.Repeat("<b>", 50000) + "deep" }},
+	{"5k nested tables", func() string { return strings.Repeat("<table><tr><td>", 5000) + "deep" }},
+	{"20k nested quotes", func() string { return strings.Repeat("<blockquote>a<p>b", 20000) }},
+	{"20k nested lists", func() string { return strings.Repeat("<ul><li>a", 20000) }},
+	{"200k paragraphs", func() string { return strings.Repeat("<p>word, word", 200000) }},
+	{"500k br", func() string { return strings.Repeat("x<br>", 500000) }},
+	{"3000x100 table", func() string {
+		return "<table>" + strings.Repeat("<tr>"+strings.Repeat("<td>1|2", 100), 3000) + "</table>"
+	}},
+	{"reopened formatting", func() string { // a parser by the standard makes 400 nodes of each <p>
+		var b strings.Builder
+		for i := range 400 {
+			fmt.Fprintf(&b, "<p><b class=%d>", i)
+		}
+		return b.String() + strings.Repeat("<p>x", 100000)
+	}},
+	{"misnested formatting", func() string { return strings.Repeat("<b><p><i></b><a href=/x></i></p>", 50000) }},
+	{"ten megabytes of text", func() string { return "<p>" + strings.Repeat("many words & more, ", 10<<20/19) }},
+	{"ten megabytes of tags", func() string { return strings.Repeat("<i>", 10<<20/3) }},
+	{"ten megabytes of attributes", func() string { return strings.Repeat("<a href=x id=y class=z>", 10<<20/23) }},
+	{"one long line of code", func() string { return "<pre>" + strings.Repeat("`", 5<<20) }},
+	{"code with a line per element", func() string { return "<pre>" + strings.Repeat("<div>x</div>", 300000) + "</pre>" }},
+	{"long base, many links", func() string {
+		return "<base href=https://example.com/" + strings.Repeat("a", 2000) + "/><body>" + strings.Repeat("<a href=x>y</a> ", 500000)
+	}},
+	{"list marks on every level", func() string { return strings.Repeat("<ol><li><blockquote>", 2000) + strings.Repeat("<br>x", 500000) }},
+	{"rows in strays", func() string { return strings.Repeat("<table><div><tr><td>", 500) + "x" }},
+	{"open comment", func() string { return "<p>a<!--" + strings.Repeat("-->x<!--", 300000) }},
+	{"unclosed everything", func() string { return strings.Repeat("<table><tr><td><select><option><svg><math>", 20000) }},
+	{"link-dense nest", func() string {
+		return strings.Repeat("<div class=x>", 250) + "<a href=x>" + strings.Repeat("y", 50) + "</a>" + strings.Repeat("<i></i>", 300000)
+	}},
+}
+
+func TestHostilePages(t *testing.T) {
+	base, err := url.Parse("https://example.com/dir/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range hostilePages {
+		t.Run(test.name, func(t *testing.T) {
+			page := test.page()
+			for _, whole := range []bool{false, true} {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				doc, err := extract.HTML(t.Context(), page, &extract.Options{URL: base, WholePage: whole})
+				if err != nil {
+					t.Fatal(err)
+				}
+				runtime.ReadMemStats(&after)
+				if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 512 {
+					t.Errorf("whole %v: %d MB allocated for a page of %d KB", whole, allocated, len(page)>>10)
+				}
+				if len(doc.Markdown) > extract.DefaultMaxOutput+1024 {
+					t.Errorf("whole %v: %d bytes of Markdown", whole, len(doc.Markdown))
+				}
+			}
+		})
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := extract.HTML(ctx, "<p>x", nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestMaxOutput(t *testing.T) {
+	doc, err := extract.HTML(t.Context(), strings.Repeat("<p>äöü", 1000), &extract.Options{MaxOutput: 1001})
+	if err != nil || !doc.Truncated || len(doc.Markdown) > 1001 || doc.Markdown != strings.ToValidUTF8(doc.Markdown, "?") {
+		t.Errorf("truncated %v, %d bytes, %v", doc.Truncated, len(doc.Markdown), err)
+	}
+}
+
+func FuzzHTML(f *testing.F) {
+	for _, seed := range []string{
+		"<title>a</title><body><p>x <b>y<i>z</b></i><a href=//x>l</a>", "<table><tr><td colspan=9>x|y<td rowspan=0><tr><th>",
+		"<ul><li>a<ol start=9999999999><li><pre class=language-go>\n`x`</pre></ul></ul>", "<svg><p>a<math></svg></math><select><div>",
+		"<blockquote><h1>#</h1>1. x<br>- y<br>***<hr><dl><dt>*a*<dd>b", "<img src=data:x srcset='a 1x, b 2x' alt=']'><code>``</code>",
+		"<p>&amp;lt; \\ ~~~ *_* <kbd> </kbd>&#x202e;", "<main><article><div class=sidebar>x</div><nav>y",
+	} {
+		f.Add(seed, true)
+	}
+	base, _ := url.Parse("https://example.com/dir/page?q#f")
+	f.Fuzz(func(t *testing.T, page string, whole bool) {
+		page = strings.ToValidUTF8(page, "?")
+		doc, err := extract.HTML(t.Context(), page, &extract.Options{URL: base, WholePage: whole, MaxOutput: 1 << 16})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if doc.Markdown != strings.ToValidUTF8(doc.Markdown, "?") || strings.Contains(doc.Title, "\n") {
+			t.Errorf("not clean: %q, %q", doc.Title, doc.Markdown)
+		}
+	})
+}
