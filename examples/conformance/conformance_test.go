@@ -13,12 +13,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +28,7 @@ const (
 	suiteDir     = "../../test/conformance"
 	suiteProgram = "node_modules/@modelcontextprotocol/conformance/dist/index.js"
 	runTimeout   = 2 * time.Minute // of one run of the suite, which takes about 3 s
+	startTimeout = 30 * time.Second
 )
 
 func TestShproxy(t *testing.T) {
@@ -100,10 +101,9 @@ func buildShproxy(t *testing.T) string {
 // the URL of the endpoint.
 func startShproxy(t *testing.T, program, child string) string {
 	t.Helper()
-	address := freeAddress(t)
-	cmd := exec.Command(program, "--listen", address, "--", child)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
+	log := &startLog{port: make(chan string, 1)}
+	cmd := exec.Command(program, "--port", "0", "--", child)
+	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -116,15 +116,47 @@ func startShproxy(t *testing.T, program, child string) string {
 	t.Cleanup(func() {
 		stop(cmd.Process.Pid, exited)
 		if t.Failed() {
-			t.Logf("shproxy wrote:\n%s", stderr.String())
+			t.Logf("shproxy wrote:\n%s", log)
 		}
 	})
-	if err := waitForPort(t.Context(), address, exited); err != nil {
-		t.Fatalf("shproxy does not listen: %v", err)
+	select {
+	case port := <-log.port:
+		// By name: the suite's DNS rebinding scenario wants a local host name.
+		return "http://localhost:" + port + "/mcp"
+	case <-exited:
+		t.Fatal("shproxy exited before it listened")
+	case <-time.After(startTimeout):
+		t.Fatalf("shproxy did not listen within %v", startTimeout)
 	}
-	_, port, _ := net.SplitHostPort(address)
-	// By name: the suite's DNS rebinding scenario wants a local host name.
-	return "http://localhost:" + port + "/mcp"
+	return ""
+}
+
+// A startLog keeps what shproxy logs and finds the port that it listens on.
+type startLog struct {
+	port chan string // buffered; gets one value
+
+	mu    sync.Mutex
+	text  strings.Builder
+	found bool
+}
+
+var listening = regexp.MustCompile(`url=http://127\.0\.0\.1:(\d+)/mcp\n`)
+
+func (l *startLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Write(p)
+	if match := listening.FindStringSubmatch(l.text.String()); match != nil && !l.found {
+		l.found = true
+		l.port <- match[1]
+	}
+	return len(p), nil
+}
+
+func (l *startLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // stop asks a process group to end, and makes it.
@@ -135,34 +167,6 @@ func stop(pid int, exited <-chan struct{}) {
 	case <-time.After(10 * time.Second):
 		syscall.Kill(-pid, syscall.SIGKILL)
 		<-exited
-	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func waitForPort(ctx context.Context, address string, exited <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-		if err == nil {
-			return conn.Close()
-		}
-		select {
-		case <-exited:
-			return errors.New("it exited")
-		case <-ctx.Done():
-			return err
-		case <-time.After(10 * time.Millisecond):
-		}
 	}
 }
 
