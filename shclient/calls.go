@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
+
+// cancelTimeout is how long a cancelled request may still be answered.
+const cancelTimeout = 10 * time.Second
 
 // call is a request of the program, from its arrival until its stream ends.
 type call struct {
@@ -71,11 +75,14 @@ func (t *callTable) named(m message) *call {
 	return t.get(jsonrpc.Key(span.Of(m.frame)))
 }
 
-// cancelled notes that the program has cancelled a call of the legacy era.
+// cancelled notes that the program has cancelled a call of the legacy era. The
+// server is told by a message and need not answer, so the stream is not kept
+// for ever.
 func (t *callTable) cancelled(m message) {
 	if c := t.named(m); c != nil {
 		c.cancelled.Store(true)
 		c.settle()
+		time.AfterFunc(cancelTimeout, c.cancel)
 	}
 }
 

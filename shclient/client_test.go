@@ -92,7 +92,7 @@ func TestClientStatusError(t *testing.T) {
 		{"login wanted", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, 401, ""},
 		{"web page", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>hello</html>") }, 200, "not an MCP answer but text/html"},
 		{"other API", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 200, `{"ok":true}`) }, 200, "not an MCP answer: jsonrpc: "},
-		{"server down", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no upstream", 502) }, 502, "no upstream"},
+		{"server down", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no upstream", http.StatusBadGateway) }, 502, "no upstream"},
 		{"error page", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, 400, `{"error":"bad"}`) }, 400, `{"error":"bad"}`},
 	}
 	for _, tt := range tests {

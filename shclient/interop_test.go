@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//lint:file-ignore SA1019 sampling is deprecated since 2026-07-28, and still has to pass
+
 package shclient_test
 
 import (

@@ -71,7 +71,9 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	case "stateless":
 		handler = mcpHandler(&mcp.StreamableHTTPOptions{Stateless: true})
 	case "empty":
-		empty := mcp.NewServer(&mcp.Implementation{Name: "empty", Version: "1"}, &mcp.ServerOptions{HasTools: true})
+		empty := mcp.NewServer(&mcp.Implementation{Name: "empty", Version: "1"}, &mcp.ServerOptions{
+			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
+		})
 		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return empty }, nil)
 	case "key":
 		handler = wantHeader("X-Key", "k e y", mcpHandler(nil))
@@ -80,7 +82,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	case "web":
 		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Welcome</html>") })
 	case "broken":
-		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no upstream", 502) })
+		handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no upstream", http.StatusBadGateway) })
 	case "oauth":
 		s := oauthdyntest.New(ts.Value("t").(testing.TB), &oauthdyntest.Options{Handler: mcpHandler(nil)})
 		ts.Setenv("URL", s.ResourceURL)
