@@ -116,7 +116,7 @@ func startShproxy(t *testing.T, program, child string) string {
 	t.Cleanup(func() {
 		stop(cmd.Process.Pid, exited)
 		if t.Failed() {
-			t.Logf("shproxy wrote:\n%s", log)
+			t.Logf("shproxy wrote, beside information:\n%s", log)
 		}
 	})
 	select {
@@ -153,10 +153,17 @@ func (l *startLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// String is what was logged but for the lines of level information.
 func (l *startLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.text.String()
+	var kept strings.Builder
+	for line := range strings.Lines(l.text.String()) {
+		if !strings.Contains(line, " level=INFO ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // stop asks a process group to end, and makes it.
