@@ -17,17 +17,19 @@ import (
 // away. An article that holds most of the clean text wins; on a forum, a
 // product or a listing it does not, and the clean view is used.
 func (t *tree) mainContent() []*node {
+	t.body.measure()
+	all := t.body.chars
 	t.body.drop(func(n *node) bool { return n.hidden })
 	t.body.measure()
-	if t.body.chars < minContent && t.body.anyHidden() {
+	if t.body.chars < all/keptShare {
 		// Pages that reveal themselves by script are hidden as a whole.
-		t.body.undrop(func(n *node) bool { return true })
+		t.body.undrop(func(*node) bool { return true })
 		t.body.measure()
 	}
-	total := t.body.chars
-	t.body.drop(func(n *node) bool { return n.isBoilerplate(total) })
+	visible := t.body.chars
+	t.body.drop(func(n *node) bool { return n.isBoilerplate(visible) })
 	t.body.measure()
-	if t.body.chars < total/10 || t.body.chars < minContent {
+	if t.body.chars < visible/keptShare {
 		// Whatever it was, it was the page.
 		t.body.undrop(func(n *node) bool { return !n.hidden })
 		t.body.measure()
@@ -50,8 +52,8 @@ func (t *tree) mainContent() []*node {
 }
 
 const (
-	minContent   = 200 // code points of text below which a page has no content to choose from
-	articleShare = .6  // of the clean text that an article must hold
+	keptShare    = 10 // dropping may leave one tenth of the text, not less
+	articleShare = .6 // of the clean text that an article must hold
 )
 
 func (n *node) isMain() bool {
@@ -79,10 +81,6 @@ func (n *node) undrop(judge func(*node) bool) {
 		}
 		c.undrop(judge)
 	}
-}
-
-func (n *node) anyHidden() bool {
-	return n.descendant(func(d *node) bool { return d.hidden }) != nil
 }
 
 // measure computes the stats of n and what is below it.
