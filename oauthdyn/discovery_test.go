@@ -35,6 +35,9 @@ func TestC1toC3ResourceMetadataOrder(t *testing.T) {
 		{"the challenge's document is absent", func(f *fake) {
 			f.challenge = `Bearer resource_metadata="` + f.URL + `/nothing/oauth-protected-resource"`
 		}, []string{"GET /nothing/oauth-protected-resource", path}},
+		{"the challenge's document may not be fetched", func(f *fake) {
+			f.challenge = `Bearer resource_metadata="http://mcp.example/.well-known/oauth-protected-resource"`
+		}, []string{path}},
 		{"other challenges before Bearer", func(f *fake) {
 			f.challenge = `Basic realm="a, b", ` + f.challenge
 		}, []string{path}},
@@ -306,9 +309,11 @@ func TestS112UnsafeURLs(t *testing.T) {
 	}{
 		{"resource metadata over http", func(f *fake) {
 			f.challenge = `Bearer resource_metadata="http://mcp.example/.well-known/oauth-protected-resource"`
+			f.resourceMetadata = nil // all else is absent, which must not lead to the legacy discovery
 		}, "refused"},
 		{"resource metadata in a file", func(f *fake) {
 			f.challenge = `Bearer resource_metadata="file:///etc/passwd"`
+			f.resourceMetadata = nil
 		}, "absolute URL"},
 		{"authorization server over http", func(f *fake) {
 			f.resourceMetadata["authorization_servers"] = []string{"http://as.example"}

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // fake is a protected resource at /mcp and an authorization server on one
@@ -67,12 +68,12 @@ func newFake(t *testing.T) *fake {
 	t.Cleanup(s.Close)
 	f.URL = s.URL
 	f.serverMetadata = map[string]any{
-		"issuer":                                s.URL,
-		"authorization_endpoint":                s.URL + "/authorize",
-		"token_endpoint":                        s.URL + "/token",
-		"registration_endpoint":                 s.URL + "/register",
-		"code_challenge_methods_supported":      []string{"S256"},
-		"token_endpoint_auth_methods_supported": []string{"none"},
+		"issuer":                                         s.URL,
+		"authorization_endpoint":                         s.URL + "/authorize",
+		"token_endpoint":                                 s.URL + "/token",
+		"registration_endpoint":                          s.URL + "/register",
+		"code_challenge_methods_supported":               []string{"S256"},
+		"token_endpoint_auth_methods_supported":          []string{"none"},
 		"authorization_response_iss_parameter_supported": true,
 	}
 	f.resourceMetadata = map[string]any{
@@ -87,7 +88,8 @@ func (f *fake) resource() string { return f.URL + "/mcp" }
 
 // config returns a configuration with a headless browser.
 func (f *fake) config() Config {
-	return Config{Resource: f.resource(), ClientName: "test", OpenURL: f.browse, Logger: testLogger(f.t)}
+	return Config{Resource: f.resource(), ClientName: "test", OpenURL: f.browse, Logger: testLogger(f.t),
+		LoginTimeout: 20 * time.Second}
 }
 
 func (f *fake) client(change ...func(*Config)) *Client {
@@ -114,6 +116,9 @@ func (f *fake) browse(ctx context.Context, page string) error {
 		return err
 	}
 	defer drain(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("browser ended at %s", resp.Status)
+	}
 	return nil
 }
 
