@@ -82,14 +82,13 @@ func (r *lineReader) next() ([]byte, error) {
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
-		if long {
-			return nil, errLineTooLong
-		}
 		frame = bytes.TrimSpace(frame)
-		if len(frame) > 0 {
+		switch {
+		case long || len(frame) > r.max:
+			return nil, errLineTooLong
+		case len(frame) > 0:
 			return frame, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
 		}
 	}

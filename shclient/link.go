@@ -109,7 +109,9 @@ func (l *link) forward(m message, sent, settle func()) {
 	case m.method() == methodInitialized && !m.modern():
 		l.session.remember(m)
 		l.tell(m)
-		l.listen()
+		if l.session.state().version != "" {
+			l.listen()
+		}
 	default:
 		l.tell(m)
 	}

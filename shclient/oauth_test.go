@@ -52,7 +52,7 @@ func (p *protected) options(store oauthdyn.CredentialStore) shclient.Options {
 	return shclient.Options{
 		URL:        p.ResourceURL,
 		HTTPClient: &http.Client{Transport: record},
-		Logger: slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:     slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		OAuth: &oauthdyn.Config{ClientName: "test", Store: store, OpenURL: func(ctx context.Context, url string) error {
 			p.logins.Add(1)
 			return browser.Open(ctx, url)
