@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -52,14 +51,6 @@ func BenchmarkCall(b *testing.B) {
 			})
 		}
 	}
-}
-
-func testServer(mode string) Server {
-	exe, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	return Server{Command: exe, Name: mode, Env: append(os.Environ(), testserver.Env+"="+mode)}
 }
 
 func benchSession(b *testing.B, url string) string {

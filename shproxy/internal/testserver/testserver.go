@@ -17,6 +17,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
 // Env names the variable that turns a test binary into the server; its value
@@ -40,10 +42,24 @@ const (
 )
 
 type message struct {
-	ID     json.RawMessage `json:"id,omitempty"`
-	Method string          `json:"method,omitempty"`
-	Params json.RawMessage `json:"params,omitempty"`
-	Result json.RawMessage `json:"result,omitempty"`
+	ID     json.RawMessage
+	Method string
+	Params json.RawMessage
+	Result json.RawMessage
+}
+
+// parse does not use encoding/json, which would take "Method" for "method".
+func parse(line []byte) (m message, err error) {
+	spans, err := jsonrpc.Scan(line)
+	if err != nil {
+		return m, err
+	}
+	m.Method = jsonrpc.Text(spans.Method.Of(line))
+	m.Params, m.Result = spans.Params.Of(line), spans.Result.Of(line)
+	if spans.ID.Present() {
+		m.ID = spans.ID.Of(line)
+	}
+	return m, nil
 }
 
 type server struct {
@@ -107,8 +123,8 @@ func (s *server) serve(mode string) {
 		if err != nil {
 			return
 		}
-		var m message
-		if err := json.Unmarshal(line, &m); err != nil {
+		m, err := parse(line)
+		if err != nil {
 			fmt.Fprintln(s.err, "bad message:", err)
 			continue
 		}
