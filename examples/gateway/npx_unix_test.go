@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestNPX plays the README's story with published servers: the gateway wraps
+// one, and shclient, a program of its own with a browser of its own, uses it.
+func TestNPX(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts npm packages; run without -short")
+	}
+	needProgram(t, "npx", "install Node.js 20 or newer: apt-get install nodejs npm")
+	shclient := buildShclient(t)
+	for _, tt := range []struct {
+		server   string
+		list     string
+		call     []string
+		wantCall string
+	}{
+		{
+			server:   "@modelcontextprotocol/server-everything",
+			list:     "get-sum",
+			call:     []string{"get-sum", "a=2", "b=40"},
+			wantCall: "42",
+		},
+		{
+			server:   "@modelcontextprotocol/server-memory",
+			list:     "create_entities",
+			call:     []string{"create_entities", `entities:=[{"name":"Ana","entityType":"person","observations":["likes Go"]}]`},
+			wantCall: "likes Go",
+		},
+	} {
+		t.Run(filepath.Base(tt.server), func(t *testing.T) {
+			t.Setenv("MEMORY_FILE_PATH", filepath.Join(t.TempDir(), "memory.jsonl"))
+			g := startGateway(t, "--", "npx", "-y", tt.server)
+			client := func(args ...string) string {
+				t.Helper()
+				cmd := exec.CommandContext(t.Context(), shclient, args...)
+				cmd.Env = append(os.Environ(), "BROWSER="+os.Args[0], "TEST_BROWSER_PASSWORD="+g.password)
+				out, err := cmd.CombinedOutput()
+				if err != nil {
+					t.Fatalf("shclient %s: %v\n%s", strings.Join(args, " "), err, out)
+				}
+				return string(out)
+			}
+			t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+			if out := client("list", g.urls["server"]); !strings.Contains(out, tt.list) {
+				t.Errorf("shclient list does not name %s:\n%s", tt.list, out)
+			}
+			if out := client(append([]string{"call", g.urls["server"]}, tt.call...)...); !strings.Contains(out, tt.wantCall) {
+				t.Errorf("shclient call printed %q; want %q in it", out, tt.wantCall)
+			}
+		})
+	}
+}
+
+// needProgram skips the test where a program is absent, unless the
+// environment says that everything must be there.
+func needProgram(t *testing.T, name, remedy string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if os.Getenv("REQUIRE_ALL") == "1" {
+		t.Fatalf("%s is absent and REQUIRE_ALL=1: %s", name, remedy)
+	}
+	t.Skipf("%s is absent: %s", name, remedy)
+}
+
+func buildShclient(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "shclient")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "github.com/atrawog/mcp-oauth-gateway/shclient/cmd/shclient")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
