@@ -101,7 +101,7 @@ func TestOnce(t *testing.T) {
 		`tools/call, through the bridge .*echo says "hello through the bridge"`,
 		`login with PKCE S256 .*token for http://127\.0\.0\.1:\d+/fetch/mcp`,
 		`fetch a page .*as Markdown`,
-		`fetch a private address .*refused`,
+		`fetch a metadata service .*refused`,
 		`11 steps, all as they should be`,
 	)
 	data := regexp.MustCompile(`data +(\S+)`).FindStringSubmatch(stdout)[1]
@@ -200,7 +200,7 @@ func TestBrokenServerLeavesTheOthers(t *testing.T) {
 	if status != 1 || !strings.Contains(stderr, "no licence file found") {
 		t.Errorf("status %d, stderr %q; want 1 and the server's last words", status, stderr)
 	}
-	wantLines(t, stdout, `tools/list, through the bridge .*failed`, `good/mcp`, `echo says "hello through the bridge"`, `fetch a private address .*refused`)
+	wantLines(t, stdout, `tools/list, through the bridge .*failed`, `good/mcp`, `echo says "hello through the bridge"`, `fetch a metadata service .*refused`)
 }
 
 // wantLines checks that the patterns match, each after the one before it.

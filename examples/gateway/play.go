@@ -186,8 +186,8 @@ func (t *transcript) useFetch(ctx context.Context, client *shclient.Client, g *g
 	}); err != nil {
 		return err
 	}
-	return t.step("fetch a private address", func() (string, error) {
-		result, err := client.CallTool(ctx, "fetch", map[string]any{"url": g.origin + "/"})
+	return t.step("fetch a metadata service", func() (string, error) {
+		result, err := client.CallTool(ctx, "fetch", map[string]any{"url": "http://169.254.169.254/latest/meta-data/"})
 		if err != nil {
 			return "", err
 		}
