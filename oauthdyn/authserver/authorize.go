@@ -5,6 +5,7 @@ package authserver
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -30,7 +31,7 @@ type authorization struct {
 	Browser     store.Hash `json:"browser"` // hash of the browser's cookie
 	ClientID    string     `json:"client_id"`
 	RedirectURI string     `json:"redirect_uri"`
-	State       string     `json:"state,omitempty"`
+	State       []byte     `json:"state,omitempty"` // comes back byte by byte, text or not
 	Challenge   string     `json:"code_challenge"`
 	Scopes      []string   `json:"scopes,omitempty"`
 	Resources   []string   `json:"resources"`
@@ -43,6 +44,8 @@ type authorization struct {
 	Login []byte `json:"login,omitempty"`
 }
 
+var errUnavailable = errors.New("the server cannot look up the app right now; try again later")
+
 // serveAuthorize is the authorization endpoint: OAuth 2.1 section 4.1.1.
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	params, err := authorizeParams(w, r)
@@ -53,7 +56,11 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	client, redirectURI, err := s.resolveClient(r.Context(), params)
 	if err != nil {
 		// Neither the client nor the URI is known to be honest: no redirect.
-		s.errorPage(w, http.StatusBadRequest, "This sign-in link does not work", err.Error())
+		status := http.StatusBadRequest
+		if errors.Is(err, errUnavailable) {
+			status = http.StatusServiceUnavailable
+		}
+		s.errorPage(w, status, "This sign-in link does not work", err.Error())
 		return
 	}
 	a := &authorization{ClientID: client.ID, RedirectURI: redirectURI}
@@ -91,19 +98,20 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 func (s *Server) resolveClient(ctx context.Context, params url.Values) (*store.Client, string, error) {
 	for _, name := range []string{"client_id", "redirect_uri"} {
 		if len(params[name]) > 1 {
-			return nil, "", errors.New("The app sent " + name + " more than once.")
+			return nil, "", errors.New("the app sent " + name + " more than once")
 		}
 	}
 	id := params.Get("client_id")
 	if id == "" {
-		return nil, "", errors.New("The app did not say who it is (client_id is missing).")
+		return nil, "", errors.New("the app did not say who it is (client_id is missing)")
 	}
 	client, err := s.o.Store.Client(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, "", errors.New("The app is not registered here, or its registration has expired (unknown client_id). Start over in the app; if that does not help, remove the connection there and add it again.")
+		return nil, "", errors.New("the app is not registered here, or its registration has expired (unknown client_id); start over in the app, and if that does not help, remove the connection there and add it again")
 	}
 	if err != nil {
-		return nil, "", errors.New("The server cannot look up the app right now. Try again later.")
+		s.log.LogAttrs(ctx, slog.LevelError, "client could not be looked up", slog.String("error", err.Error()))
+		return nil, "", errUnavailable
 	}
 	registered := client.Metadata.RedirectURIs
 	given := params.Get("redirect_uri")
@@ -111,9 +119,9 @@ func (s *Server) resolveClient(ctx context.Context, params url.Values) (*store.C
 	case given == "" && len(registered) == 1:
 		return client, registered[0], nil
 	case given == "":
-		return nil, "", errors.New("The app did not say where to send you (redirect_uri is missing).")
+		return nil, "", errors.New("the app did not say where to send you (redirect_uri is missing)")
 	case !redirecturi.Match(registered, given):
-		return nil, "", errors.New("The app wants to send you to an address that it did not register (redirect_uri).")
+		return nil, "", errors.New("the app wants to send you to an address that it did not register (redirect_uri)")
 	}
 	return client, given, nil
 }
@@ -124,7 +132,7 @@ func (s *Server) readAuthorization(params url.Values, a *authorization) *oauthdy
 		return fail(0, oauthdyn.CodeInvalidRequest, description)
 	}
 	if state := params["state"]; len(state) == 1 && len(state[0]) <= maxState {
-		a.State = state[0]
+		a.State = []byte(state[0])
 	} else if len(state) > 0 {
 		return invalid("state must be given once and have at most 4096 bytes")
 	}
@@ -221,8 +229,8 @@ func chooseScopes(requested string, resources []Resource) ([]string, *oauthdyn.E
 // the issuer (RFC 9207).
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request, a *authorization, params url.Values) {
 	params.Set("iss", s.o.Issuer)
-	if a.State != "" {
-		params.Set("state", a.State)
+	if len(a.State) > 0 {
+		params.Set("state", string(a.State))
 	}
 	h := w.Header()
 	h.Set("Location", redirecturi.Append(a.RedirectURI, params))
@@ -243,11 +251,12 @@ func (s *Server) redirectError(w http.ResponseWriter, r *http.Request, a *author
 	s.redirect(w, r, a, params)
 }
 
-// errorPage tells the person what is wrong. The text must be ours.
+// errorPage tells the person what is wrong. The text must be ours; it becomes a
+// sentence.
 func (s *Server) errorPage(w http.ResponseWriter, status int, title, text string) {
 	pages.Render(w, status, pages.Error{
 		Title:  title,
-		Text:   strings.ToUpper(text[:1]) + text[1:],
+		Text:   strings.ToUpper(text[:1]) + text[1:] + ".",
 		Advice: "You can close this page.",
 	}, "")
 }

@@ -159,12 +159,12 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, a *authorization) 
 func (s *Server) ownForm(w http.ResponseWriter, r *http.Request, kind store.Kind) (*authorization, string, bool) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		s.errorPage(w, http.StatusMethodNotAllowed, "Nothing to see here", "this address takes answers of a form only.")
+		s.errorPage(w, http.StatusMethodNotAllowed, "Nothing to see here", "this address takes answers of a form only")
 		return nil, "", false
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
 	if err := r.ParseForm(); err != nil {
-		s.errorPage(w, http.StatusBadRequest, "The form cannot be read", "it is malformed or too long.")
+		s.errorPage(w, http.StatusBadRequest, "The form cannot be read", "it is malformed or too long")
 		return nil, "", false
 	}
 	id := r.PostForm.Get("tx")
@@ -183,7 +183,7 @@ func (s *Server) ownForm(w http.ResponseWriter, r *http.Request, kind store.Kind
 
 func (s *Server) staleForm(w http.ResponseWriter) {
 	s.errorPage(w, http.StatusForbidden, "This page has expired",
-		"it was answered before, was left open for too long, or belongs to another browser. Start over in the app.")
+		"it was answered before, was left open for too long, or belongs to another browser. Start over in the app")
 }
 
 // rememberable reports whether a consent may be remembered: not if another

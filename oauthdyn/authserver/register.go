@@ -34,7 +34,8 @@ var (
 func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	info, err := s.register(r)
 	if err != nil {
-		if err.Status == http.StatusServiceUnavailable {
+		if err.Code == oauthdyn.CodeTemporarilyUnavailable { // the store is full
+			err.Status = http.StatusTooManyRequests
 			w.Header().Set("Retry-After", "60")
 		}
 		writeError(w, err)

@@ -42,7 +42,7 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	user, err := s.o.Login.ServeLogin(w, r, attempt)
 	if err != nil {
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in failed", slog.String("client_id", a.ClientID), slog.String("error", err.Error()))
-		s.errorPage(w, http.StatusForbidden, "You could not be signed in", "start over in the app. The log of the server says more.")
+		s.errorPage(w, http.StatusForbidden, "You could not be signed in", "start over in the app. The log of the server says more")
 		return
 	}
 	if user != nil {
@@ -58,7 +58,7 @@ func (s *Server) loginTransaction(w http.ResponseWriter, r *http.Request) (*auth
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, POST")
-		s.errorPage(w, http.StatusMethodNotAllowed, "Nothing to see here", "this address takes GET and POST only.")
+		s.errorPage(w, http.StatusMethodNotAllowed, "Nothing to see here", "this address takes GET and POST only")
 		return nil, "", false
 	}
 	id := r.URL.Query().Get("tx")

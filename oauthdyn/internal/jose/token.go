@@ -57,7 +57,8 @@ func Parse(raw string) (*Token, error) {
 		return nil, fmt.Errorf("longer than %d bytes", MaxTokenBytes)
 	}
 	parts := strings.SplitN(raw, ".", 4)
-	if len(parts) != 3 {
+	// The decoder skips line breaks.
+	if len(parts) != 3 || strings.ContainsAny(raw, "\r\n") {
 		return nil, errors.New("not a JWS in compact form")
 	}
 	h, err := parseHeader(parts[0])
