@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os/exec"
@@ -160,7 +161,13 @@ func lookPath(s Server) (string, error) {
 	}
 	path, err := exec.LookPath(name)
 	if err != nil {
-		return "", fmt.Errorf("shproxy: command %q: %w", s.Command, errors.Unwrap(err))
+		if cause := errors.Unwrap(err); cause != nil {
+			err = cause // without the path, which is said already
+		}
+		if cause, ok := errors.AsType[*fs.PathError](err); ok {
+			err = cause.Err
+		}
+		return "", fmt.Errorf("shproxy: command %q: %w", s.Command, err)
 	}
 	return filepath.Abs(path)
 }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package child
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
+)
+
+// runParent starts a stubborn child from its spawner, prints its pid and
+// waits to be killed.
+func runParent() int {
+	spawner := NewSpawner()
+	c, err := spawner.Start(testConfig(testserver.Stubborn), newRecorder())
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	// Threads that end must not take the child with them.
+	for range 20 {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			runtime.LockOSThread()
+		}()
+		<-ended
+	}
+	time.Sleep(50 * time.Millisecond)
+	fmt.Println(c.cmd.Process.Pid, alive(c.cmd.Process.Pid))
+	select {}
+}
+
+// A child does not outlive a proxy that is killed, and does not end before.
+func TestParentDeath(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := exec.Command(exe)
+	parent.Env = append(os.Environ(), testserver.Env+"=parent")
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, state, _ := strings.Cut(strings.TrimSpace(line), " ")
+	child, err := strconv.Atoi(pid)
+	if err != nil || state != "true" {
+		t.Fatalf("parent says %q", line)
+	}
+	_ = parent.Process.Kill()
+	_ = parent.Wait()
+	for deadline := time.Now().Add(10 * time.Second); alive(child); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			_ = syscall.Kill(child, syscall.SIGKILL)
+			t.Fatal("the child outlives its parent")
+		}
+	}
+}
+
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shproxy
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
+)
+
+// A server that ends in a call is no riddle to its clients.
+func TestCrash(t *testing.T) {
+	proxy, url := newTestProxy(t, testserver.Good, nil)
+	c, bystander := connect(t, url), connect(t, url)
+	var waiting sync.WaitGroup
+	for i := range 5 {
+		waiting.Go(func() {
+			c.wantError(c.tool(fmt.Sprint(100+i), "wait", nil), 200, fmt.Sprint(100+i), -32603, "exit status 1")
+		})
+	}
+	for proxy.sessions.Stats().Calls < 5 {
+		time.Sleep(time.Millisecond)
+	}
+	get := c.listen(t.Context())
+	c.wantError(c.tool("1", "crash", nil), 200, "1", -32603, `server "good" ended (exit status 1); its last words: error: boom`)
+	waiting.Wait()
+	if got := get.next(); got != "EOF" {
+		t.Errorf("the GET stream got %s", got)
+	}
+	c.wantError(c.tool("2", "echo", nil), 404, "2", codeNoSession, "session")
+	bystander.want(bystander.tool("1", "echo", map[string]any{"text": "x"}), 200, textResult("1", "x"))
+	c = connect(t, url)
+	c.want(c.tool("1", "echo", map[string]any{"text": "again"}), 200, textResult("1", "again"))
+}
+
+// A server killed from outside while idle leaves a 404 behind.
+func TestKilledWhileIdle(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs signals")
+	}
+	proxy, url := newTestProxy(t, testserver.Good, nil)
+	c := connect(t, url)
+	var pid int
+	if _, err := fmt.Sscanf(c.body(c.tool("1", "pid", nil)), `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"%d`, &pid); err != nil {
+		t.Fatal(err)
+	}
+	p, err := os.FindProcess(pid)
+	if err == nil {
+		err = p.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for proxy.sessions.Stats().Sessions > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	c.wantError(c.tool("2", "echo", nil), 404, "2", codeNoSession, "session")
+}
+
+// Servers that cannot work are told apart, to the client and to the probe.
+func TestServerThatDoesNotStart(t *testing.T) {
+	for _, test := range []struct{ mode, want string }{
+		{testserver.Exit, `server "exit" ended (exit status 3); its last words: error: no configuration`},
+		{testserver.Unlucky, `server "unlucky" ended (exit status 7); its last words: error: out of luck`},
+		{testserver.Silent, `server "silent" did not answer initialize within 300ms`},
+		{testserver.Garbage, `server "garbage" did not answer initialize within 300ms; it printed no JSON-RPC but: Usage: something [options]`},
+	} {
+		t.Run(test.mode, func(t *testing.T) {
+			proxy, url := newTestProxy(t, test.mode, &Options{StartTimeout: 300 * time.Millisecond})
+			c := &client{t: t, url: url}
+			c.wantError(c.post(initializeFrame), 200, `"init"`, -32603, test.want)
+			if n := proxy.sessions.Stats().Sessions; n != 0 {
+				t.Errorf("%d sessions left", n)
+			}
+			if err := proxy.Probe(t.Context()); fmt.Sprint(err) != "shproxy: "+test.want {
+				t.Errorf("Probe = %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestServerThatRefuses(t *testing.T) {
+	proxy, url := newTestProxy(t, testserver.Refusing, nil)
+	c := &client{t: t, url: url}
+	resp := c.post(initializeFrame)
+	c.session = resp.Header.Get("Mcp-Session-Id")
+	c.want(resp, 200, `{"jsonrpc":"2.0","id":"init","error":{"code":-32602,"message":"go away"}}`)
+	c.wantError(c.tool("1", "echo", nil), 404, "1", codeNoSession, "session")
+	if err := proxy.Probe(t.Context()); fmt.Sprint(err) != `shproxy: server "refusing" refused initialize: go away` {
+		t.Errorf("Probe = %v", err)
+	}
+}
+
+func TestProbe(t *testing.T) {
+	for _, mode := range []string{testserver.Good, testserver.Noisy, testserver.Flood, testserver.Stubborn, "sdk"} {
+		proxy, _ := newTestProxy(t, mode, nil)
+		if err := proxy.Probe(t.Context()); err != nil {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if stats := proxy.sessions.Stats(); stats.Sessions+stats.Children != 0 {
+			t.Errorf("%s: %+v", mode, stats)
+		}
+	}
+}
+
+// Text on stdout is skipped and told once; a flood on stderr blocks nothing.
+func TestNoise(t *testing.T) {
+	var logged bytes.Buffer
+	var mu sync.Mutex
+	log := slog.New(slog.NewTextHandler(&lockedWriter{&mu, &logged}, nil))
+	proxy, url := newTestProxy(t, testserver.Noisy, &Options{Logger: log})
+	c := connect(t, url)
+	for i := range 10 {
+		c.want(c.tool(fmt.Sprint(i), "noise", map[string]any{"text": "x"}), 200, textResult(fmt.Sprint(i), "x"))
+	}
+	c.want(c.tool("1", "flood", map[string]any{"text": "done", "count": 2000}), 200, textResult("1", "done"))
+	if err := proxy.Shutdown(t.Context()); err != nil { // then all is read
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if n := strings.Count(logged.String(), "skipped a line on stdout"); n != 5 {
+		t.Errorf("%d lines of noise were logged", n)
+	}
+	if !strings.Contains(logged.String(), `line="Welcome to the server!"`) {
+		t.Error("the banner was not logged")
+	}
+	if n := strings.Count(logged.String(), "msg=stderr server=noisy"); n != 2000 {
+		t.Errorf("%d lines of stderr were logged", n)
+	}
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	b  *bytes.Buffer
+}
+
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+func TestBigMessages(t *testing.T) {
+	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: 12 << 20})
+	c := connect(t, url)
+	const size = 10 << 20
+	c.want(c.tool("1", "big", map[string]any{"count": size}), 200, textResult("1", strings.Repeat("b", size)))
+	text := strings.Repeat("é", size/2)
+	c.want(c.tool(`"`+strings.Repeat("i", 500)+`"`, "echo", map[string]any{"text": text}), 200, textResult(`"`+strings.Repeat("i", 500)+`"`, text))
+	c.wantError(c.tool("3", "big", map[string]any{"count": 13 << 20}), 200, "3", -32603, "unusable answer: message of more than 12582912 bytes")
+	c.wantError(c.tool("4", "invalid", nil), 200, "4", -32603, "unusable answer: jsonrpc: invalid UTF-8")
+	c.want(c.tool("5", "echo", map[string]any{"text": "fine"}), 200, textResult("5", "fine"))
+}
+
+// Whatever a server does about its end, the end comes, and with it that of
+// its own children; newTestProxy counts.
+func TestEnding(t *testing.T) {
+	for _, mode := range []string{testserver.Good, testserver.Stubborn, testserver.GroupOnly, testserver.Deaf} {
+		t.Run(mode, func(t *testing.T) {
+			proxy, url := newTestProxy(t, mode, nil)
+			connect(t, url)
+			c := connect(t, url)
+			c.delete()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := proxy.Shutdown(ctx); err != nil {
+				t.Error(err)
+			}
+			if stats := proxy.sessions.Stats(); stats.Sessions+stats.Children != 0 {
+				t.Errorf("left: %+v", stats)
+			}
+		})
+	}
+}
+
+// When the time to end is short, servers are killed.
+func TestShutdownInAHurry(t *testing.T) {
+	proxy, url := newTestProxy(t, testserver.Stubborn, nil)
+	connect(t, url)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := proxy.Shutdown(ctx); err != context.Canceled {
+		t.Errorf("Shutdown = %v", err)
+	}
+	if n := proxy.sessions.Stats().Children; n != 0 {
+		t.Errorf("%d children left", n)
+	}
+}
+
+// A server that reads no more does not take the proxy's memory.
+func TestDeafServer(t *testing.T) {
+	proxy, url := newTestProxy(t, testserver.Deaf, nil)
+	c := &client{t: t, url: url}
+	c.session = c.post(initializeFrame).Header.Get("Mcp-Session-Id")
+	note := `{"jsonrpc":"2.0","method":"n","params":{"x":"` + strings.Repeat("x", 1<<20) + `"}}`
+	for i := 0; ; i++ {
+		resp := c.post(note)
+		if resp.StatusCode == http.StatusServiceUnavailable {
+			c.wantError(resp, 503, "null", codeTransport, "does not read")
+			break
+		}
+		if i > 3*maxQueue>>20 {
+			t.Fatalf("%d messages were taken", i)
+		}
+	}
+	other := connect(t, url)
+	if other.session == c.session || proxy.sessions.Stats().Sessions != 2 {
+		t.Error("no other session could be started")
+	}
+}
+
+func TestMaxSessions(t *testing.T) {
+	proxy, url := newTestProxy(t, testserver.Good, &Options{MaxSessions: 2})
+	first := connect(t, url)
+	connect(t, url)
+	c := &client{t: t, url: url}
+	resp := c.post(initializeFrame)
+	if resp.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+	c.wantError(resp, 503, `"init"`, codeTransport, "too many sessions")
+	first.delete()
+	connect(t, url)
+	if n := proxy.sessions.Stats().Sessions; n != 2 {
+		t.Errorf("%d sessions", n)
+	}
+}
+
+// An idle session ends; one with a call or a stream does not, however long
+// they take.
+func TestIdleTimeout(t *testing.T) {
+	proxy, url := newTestProxy(t, testserver.Good, &Options{IdleTimeout: 50 * time.Millisecond})
+	idle, listening, calling := connect(t, url), connect(t, url), connect(t, url)
+	get := listening.listen(t.Context())
+	calling.want(calling.tool("1", "sleep", map[string]any{"count": 500, "text": "x"}), 200, textResult("1", "x"))
+	idle.wantError(idle.tool("2", "echo", nil), 404, "2", codeNoSession, "session")
+	e := listening.tool("3", "changed", nil)
+	if got := get.next(); !strings.Contains(got, "list_changed") {
+		t.Errorf("the stream got %s", got)
+	}
+	listening.want(e, 200, textResult("3", ""))
+	for proxy.sessions.Stats().Sessions > 1 {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Clients that vanish at any moment leave nothing behind.
+func TestClientsVanish(t *testing.T) {
+	proxy, url := newTestProxy(t, testserver.Good, &Options{IdleTimeout: 100 * time.Millisecond})
+	var clients sync.WaitGroup
+	for i := range 40 {
+		clients.Go(func() {
+			ctx, cancel := context.WithCancel(t.Context())
+			timer := time.AfterFunc(time.Duration(i)*2*time.Millisecond, cancel)
+			defer timer.Stop()
+			c := &client{t: t, url: url}
+			resp, err := testClient.Do(c.request(ctx, "POST", initializeFrame))
+			if err != nil {
+				return // gone before there was a session
+			}
+			defer resp.Body.Close()
+			c.session = resp.Header.Get("Mcp-Session-Id")
+			for n := 0; ; n++ {
+				name := []string{"echo", "wait", "ask", "progress", "crash"}[(i+n)%5]
+				resp, err := testClient.Do(c.request(ctx, "POST", toolFrame("1", name, map[string]any{"count": 10}, `{"progressToken":1}`)))
+				if err != nil {
+					return
+				}
+				resp.Body.Close()
+				if resp.StatusCode == http.StatusNotFound {
+					return
+				}
+			}
+		})
+	}
+	clients.Wait()
+	for stats := proxy.sessions.Stats(); stats.Sessions+stats.Children > 0; stats = proxy.sessions.Stats() {
+		time.Sleep(time.Millisecond)
+	}
+}
