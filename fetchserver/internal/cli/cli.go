@@ -45,7 +45,7 @@ func Main(args []string, stdin io.ReadCloser, stdout io.WriteCloser, stderr io.W
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, "fetchserver: "+oneLine(err.Error()))
+	fmt.Fprintln(stderr, "fetchserver: "+oneLine(strings.TrimPrefix(err.Error(), "fetchserver: ")))
 	if _, ok := errors.AsType[*usageError](err); ok || !running {
 		fmt.Fprintln(stderr, "hint: fetchserver --help lists the flags")
 		return exitUsage

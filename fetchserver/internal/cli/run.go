@@ -32,7 +32,7 @@ func (c *config) runStdio(ctx context.Context, stdin io.ReadCloser, stdout io.Wr
 	}
 	server, err := fetchserver.New(o)
 	if err != nil {
-		return err
+		return &usageError{err.Error()} // New has nothing to complain about but its options
 	}
 	defer server.Close()
 	err = server.MCP().Run(ctx, &mcp.IOTransport{Reader: stdin, Writer: stdout})
@@ -58,7 +58,7 @@ func (c *config) runHTTP(ctx context.Context, stderr io.Writer) error {
 	}
 	server, err := fetchserver.New(o)
 	if err != nil {
-		return err
+		return &usageError{err.Error()} // New has nothing to complain about but its options
 	}
 	defer server.Close()
 	mux.Handle(c.path, server.Handler())
