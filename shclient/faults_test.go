@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
 )
@@ -390,5 +391,36 @@ func TestBridgeCancelledRequestMayStayUnanswered(t *testing.T) {
 	close(release)
 	if err := p.wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// In the modern era closing the stream is the cancellation, and there is no
+// message for it.
+func TestBridgeCancelsModernRequests(t *testing.T) {
+	const meta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}`
+	for name, params := range map[string]string{"with _meta": `"requestId":1,` + meta, "without": `"requestId":1`} {
+		t.Run(name, func(t *testing.T) {
+			closed := make(chan struct{})
+			f := &fake{post: func(w http.ResponseWriter, r *http.Request, _ string) {
+				writeEvents(w, ": working\n\n")
+				<-r.Context().Done()
+				close(closed)
+			}}
+			p := startBridge(t, shclient.Options{URL: serve(t, f)}, nil)
+			p.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x",` + meta + `}}`)
+			f.await(t, byBody("tools/call"))
+			p.send(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{` + params + `}}`)
+			select {
+			case <-closed:
+			case <-time.After(patience):
+				t.Fatal("the stream stays open")
+			}
+			if err := p.wait(); err != nil {
+				t.Error(err)
+			}
+			if got := f.requests(byBody("notifications/cancelled")); len(got) > 0 {
+				t.Errorf("posted: %s", got[0].body)
+			}
+		})
 	}
 }
