@@ -221,7 +221,7 @@ func (r *rehearsal) checkAlone(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	for _, args := range [][]string{{"mod", "tidy", "-diff"}, {"vet", "./..."}, {"test", "-short", "./..."}} {
+	for _, args := range [][]string{{"mod", "tidy", "-diff"}, {"vet", "./..."}, {"test", "-short", "-timeout=3m", "./..."}} {
 		err := r.step(dir+" alone: go "+strings.Join(args, " "), func() error {
 			_, err := r.run(ctx, filepath.Join(r.clone, dir), "go", args...)
 			return err
