@@ -311,7 +311,7 @@ func (f *fake) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	n := f.serial.Add(1)
 	access, refresh := fmt.Sprintf("access-%d", n), fmt.Sprintf("refresh-%d", n)
-	f.access[access], f.refresh[refresh] = scope, id
+	f.refresh[refresh] = id
 	answer := map[string]any{"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": 3600}
 	if scope != "" {
 		answer["scope"] = scope
@@ -319,6 +319,8 @@ func (f *fake) serveToken(w http.ResponseWriter, r *http.Request) {
 	if f.token != nil {
 		f.token(answer)
 	}
+	granted, _ := answer["scope"].(string)
+	f.access[access] = granted
 	writeJSON(w, 200, answer)
 }
 

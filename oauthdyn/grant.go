@@ -65,11 +65,13 @@ func (c *Client) due(g *Grant) bool {
 
 // current returns a grant with a usable access token, without asking a person.
 func (c *Client) current(ctx context.Context) (*Credentials, error) {
-	c.mu.Lock()
-	creds, quiet := c.grant, time.Now().Before(c.quietUntil)
-	c.mu.Unlock()
+	creds, quiet, err := c.peek(ctx)
 	switch {
-	case creds == nil || !usable(creds.Grant):
+	case err != nil:
+		return nil, err
+	case creds == nil:
+		return nil, ErrNotSignedIn
+	case !usable(creds.Grant):
 		return c.acquire(ctx, need{})
 	case quiet || !c.due(creds.Grant) || creds.Grant.RefreshToken == "":
 		return creds, nil
@@ -92,6 +94,30 @@ func (c *Client) current(ctx context.Context) (*Credentials, error) {
 	c.quietUntil = time.Now().Add(earlyHold)
 	c.mu.Unlock()
 	return creds, nil
+}
+
+// peek returns the present grant, nil if there is none, without waiting for
+// whoever may be changing it, and whether early refreshes are to pause.
+func (c *Client) peek(ctx context.Context) (creds *Credentials, quiet bool, err error) {
+	present := func() (*Credentials, bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.grant, time.Now().Before(c.quietUntil)
+	}
+	if creds, quiet = present(); creds != nil {
+		return creds, quiet, nil
+	}
+	stored, err := c.stored(ctx)
+	if err != nil || stored == nil {
+		return nil, false, err
+	}
+	c.mu.Lock()
+	if c.grant == nil {
+		c.grant = stored
+	}
+	c.mu.Unlock()
+	creds, quiet = present()
+	return creds, quiet, nil
 }
 
 // acquire gets a grant that meets a need. Callers with the same need share the
@@ -240,8 +266,7 @@ func (c *Client) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { unlockStore(); release() }, nil
 }
 
-// load returns the stored grant, nil if there is none that this client may use.
-// A grant that could not be saved takes precedence, and is saved again.
+// load makes the stored grant the present one, nil if there is none. A grant that could not be saved takes precedence, and is saved again.
 func (c *Client) load(ctx context.Context) (*Credentials, error) {
 	c.mu.Lock()
 	creds, unsaved := c.grant, c.unsaved
@@ -252,20 +277,30 @@ func (c *Client) load(ctx context.Context) (*Credentials, error) {
 		}
 		return creds, nil
 	}
+	creds, err := c.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	c.grant = creds
+	c.mu.Unlock()
+	return creds, nil
+}
+
+// stored returns what the store has, nil if that was made with another
+// configuration.
+func (c *Client) stored(ctx context.Context) (*Credentials, error) {
 	creds, err := c.store.Load(ctx, c.grantKey())
 	switch {
 	case errors.Is(err, ErrNoCredentials):
-		creds = nil
+		return nil, nil
 	case err != nil:
 		return nil, err
 	case creds.Grant == nil,
 		c.cfg.AuthServer != "" && trimSlash(creds.Issuer) != trimSlash(c.cfg.AuthServer),
 		c.cfg.ClientID != "" && creds.Grant.ClientID != c.cfg.ClientID:
-		creds = nil // made with another configuration
+		return nil, nil
 	}
-	c.mu.Lock()
-	c.grant = creds
-	c.mu.Unlock()
 	return creds, nil
 }
 

@@ -4,6 +4,8 @@ package oauthdyn
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -69,8 +71,8 @@ type ClientInformation struct {
 // String names the client without its secrets.
 func (c ClientInformation) String() string { return "client " + c.ClientID }
 
-// GoString is String, so that %#v does not show the secrets either.
-func (c ClientInformation) GoString() string { return c.String() }
+// Format prints String for every verb.
+func (c ClientInformation) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
 // LogValue logs the client id and name.
 func (c ClientInformation) LogValue() slog.Value {

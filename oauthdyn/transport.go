@@ -49,6 +49,11 @@ type transport struct {
 	base   http.RoundTripper
 }
 
+// Format keeps the secrets of the client from being printed.
+func (t *transport) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "transport of "+t.client.String())
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := t.client
