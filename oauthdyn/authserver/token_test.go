@@ -183,8 +183,10 @@ func TestRefreshRefusals(t *testing.T) { // S43, S46
 	if wide.Status != 200 || wide.Scope != "a b" {
 		t.Errorf("the grant was narrowed too: %d %q", wide.Status, wide.Scope)
 	}
-	// A changed secret is a token that was never alive: the family is at risk.
-	forged := wide.RefreshToken[:len(wide.RefreshToken)-1] + "A"
+	// The handle of the family with another secret was never alive: somebody has
+	// seen a token.
+	handle, _, _ := strings.Cut(wide.RefreshToken, ".")
+	forged := handle + "." + strings.Repeat("A", 43)
 	wantError(t, h.token(refreshForm(client.ClientID, forged)), 400, oauthdyn.CodeInvalidGrant)
 	wantError(t, h.token(refreshForm(client.ClientID, wide.RefreshToken)), 400, oauthdyn.CodeInvalidGrant)
 }

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	freeByUser    = 5  // attempts on one user from one address before waiting begins
-	freeByAddress = 50 // attempts on any users from one address
+	freeByUser    = 5   // attempts on one user from one address before waiting begins
+	freeByAddress = 100 // failures on any users from one address
 	firstWait     = 2 * time.Second
 	longestWait   = 5 * time.Minute
 	forgetAfter   = 15 * time.Minute
@@ -94,32 +94,37 @@ func pause(key throttleKey, count int) time.Duration {
 	return min(firstWait<<min(count-free, 10), longestWait)
 }
 
-// succeeded forgets the attempts on a user who has signed in. Those from the
-// address still count: its next guess may be on somebody else.
+// succeeded forgets the attempts on a user who has signed in, and this one of
+// the address. Its failures still count: the next guess may be on somebody else.
 func (t *throttle) succeeded(keys []throttleKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, key := range keys {
-		if key.user != "" {
+		a := t.attempts[key]
+		if a.count--; key.user != "" || a.count <= 0 {
 			delete(t.attempts, key)
+			continue
 		}
+		a.until = time.Time{}
+		t.attempts[key] = a
 	}
 }
 
-// makeRoom keeps the number of keys bounded. The caller holds t.mu.
+// makeRoom keeps the number of keys bounded. It looks at a few, in map order:
+// what is old goes, and if nothing is, the last one seen. The caller holds t.mu.
 func (t *throttle) makeRoom(key throttleKey, now time.Time) {
 	if _, known := t.attempts[key]; known || len(t.attempts) < maxThrottled {
 		return
 	}
+	const look = 16
+	looked := 0
 	for k, a := range t.attempts {
-		if now.Sub(a.last) > forgetAfter {
+		looked++
+		if now.Sub(a.last) > forgetAfter || looked == look && len(t.attempts) >= maxThrottled {
 			delete(t.attempts, k)
 		}
-	}
-	for k := range t.attempts {
-		if len(t.attempts) < maxThrottled {
+		if looked == look {
 			return
 		}
-		delete(t.attempts, k)
 	}
 }
