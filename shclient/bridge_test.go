@@ -199,7 +199,7 @@ func TestBridgeDeliversServerMessages(t *testing.T) {
 
 // Messages are as large as they are, and characters are not cut.
 func TestBridgeLargeMessages(t *testing.T) {
-	text := strings.Repeat("größer 日本語 ", 600_000) // more than 10 MB
+	text := strings.Repeat("größer 日本語 ", 540_000) // more than 10 MB
 	f := &fake{post: func(w http.ResponseWriter, _ *http.Request, body string) {
 		answer := strings.Replace(body, `"method":"m","params"`, `"result"`, 1)
 		if strings.Contains(body, `"id":1`) {

@@ -24,7 +24,7 @@ import (
 
 // patience is how long a test waits for what must happen; it bounds a failure,
 // and never decides a success.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // serve starts an HTTP server for the length of the test.
 func serve(t testing.TB, h http.Handler) string {

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -28,7 +29,8 @@ func (a *app) opener() func(ctx context.Context, url string) error {
 		}
 	}
 	return func(ctx context.Context, url string) error {
-		if err := browser.Open(ctx, url); err != nil && ctx.Err() == nil {
+		err := browser.Open(ctx, url)
+		if err != nil && !errors.Is(ctx.Err(), context.Canceled) { // canceled: the login is done
 			fmt.Fprintf(a.stderr, "The browser does not open (%s). Open this page to log in:\n\n  %s\n\n", firstLine(err.Error()), url)
 		}
 		return nil
