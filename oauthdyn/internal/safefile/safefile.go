@@ -21,7 +21,7 @@ const (
 
 	// How often a lock that another process holds is tried again.
 	minPoll = 5 * time.Millisecond
-	maxPoll = 100 * time.Millisecond
+	maxPoll = 25 * time.Millisecond
 )
 
 // errLocked is what tryLock returns while somebody else holds the lock.

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauthdyn
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestFileStoreLayout(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	path := filepath.Join(dir, "credentials.json")
+	s := NewFileStore(path)
+	if err := s.Save(t.Context(), "k", sampleCredentials()); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Version     int
+		Credentials map[string]map[string]any
+	}
+	if err := json.Unmarshal(data, &file); err != nil || file.Version != 1 || file.Credentials["k"]["issuer"] != "https://as.example" {
+		t.Errorf("%v: %s", err, data)
+	}
+	if runtime.GOOS != "windows" {
+		for p, want := range map[string]os.FileMode{path: 0o600, dir: 0o700, path + ".locks": 0o700, path + ".locks/file": 0o600} {
+			if info, err := os.Stat(p); err != nil || info.Mode().Perm() != want {
+				t.Errorf("%s: %v, %v", p, info.Mode(), err)
+			}
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+}
+
+func TestFileStoreKeepsOtherRecordsAsTheyAre(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.json")
+	const other = `{"issuer":"x","of_a_later_version":{"n":1.50}}`
+	if err := os.WriteFile(path, []byte(`{"version":1,"credentials":{"other":`+other+`}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewFileStore(path).Save(t.Context(), "k", sampleCredentials()); err != nil {
+		t.Fatal(err)
+	}
+	data, _ := os.ReadFile(path)
+	if got := strings.NewReplacer(" ", "", "\n", "").Replace(string(data)); !strings.Contains(got, other) {
+		t.Errorf("%s", data)
+	}
+}
+
+func TestFileStoreRefuses(t *testing.T) {
+	tests := []struct {
+		name    string
+		content string
+		want    []string
+	}{
+		{"damaged", `{"version":1,"credentials":{"k":{"issuer":"HUSH`, []string{"damaged", "sign in again"}},
+		{"other JSON", `["HUSH"]`, []string{"damaged"}},
+		{"empty", ``, []string{"damaged"}},
+		{"no version", `{"credentials":{}}`, nil},
+		{"version 0", `{"version":0,"credentials":{}}`, []string{"damaged"}},
+		{"newer", `{"version":2,"credentials":{"HUSH":1}}`, []string{"newer version", "update"}},
+		{"damaged record", `{"version":1,"credentials":{"k":{"issuer":7,"x":"HUSH"}}}`, []string{"damaged"}},
+		{"no records", `{"version":1,"credentials":null}`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "c.json")
+			if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := NewFileStore(path).Load(t.Context(), "k")
+			if tt.want == nil {
+				if !errors.Is(err, ErrNoCredentials) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			wantError(t, err, append(tt.want, path)...)
+			if strings.Contains(err.Error(), "HUSH") {
+				t.Errorf("error %q holds a secret", err)
+			}
+			// And it is not overwritten.
+			if tt.name != "damaged record" {
+				if NewFileStore(path).Save(t.Context(), "x", sampleCredentials()) == nil {
+					t.Error("overwritten")
+				}
+			}
+			if data, _ := os.ReadFile(path); tt.name != "damaged record" && string(data) != tt.content {
+				t.Errorf("now %s", data)
+			}
+		})
+	}
+}
+
+func TestS120FilePermissions(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no permission bits")
+	}
+	check := func(t *testing.T, path string, want ...string) {
+		t.Helper()
+		s := NewFileStore(path)
+		_, err := s.Load(t.Context(), "k")
+		if len(want) == 2 { // the file itself
+			wantError(t, err, want...)
+		}
+		wantError(t, s.Save(t.Context(), "k", sampleCredentials()), want...)
+	}
+	t.Run("open to others", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "c.json")
+		if err := os.WriteFile(path, []byte(`{"version":1}`), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		check(t, path, "open to other users", "chmod 600 "+path)
+	})
+	t.Run("symbolic link", func(t *testing.T) {
+		dir := t.TempDir()
+		path, target := filepath.Join(dir, "c.json"), filepath.Join(dir, "target")
+		for _, content := range []string{"", `{"version":1}`} {
+			if content != "" {
+				if err := os.WriteFile(target, []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			} else if err := os.Symlink(target, path); err != nil {
+				t.Fatal(err)
+			}
+			check(t, path, "symbolic link", path)
+		}
+		if data, _ := os.ReadFile(target); string(data) != `{"version":1}` {
+			t.Errorf("the target was changed: %s", data)
+		}
+	})
+	t.Run("not a file", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "c.json")
+		if err := os.Mkdir(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		check(t, path, "not a regular file", path)
+	})
+	t.Run("directory that others can write to", func(t *testing.T) {
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		check(t, filepath.Join(dir, "c.json"), "chmod 700 "+dir)
+	})
+	t.Run("unwritable directory", func(t *testing.T) {
+		check(t, "/proc/nobody/c.json", "/proc/nobody")
+	})
+	t.Run("owned by somebody else", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			t.Skip("needs root to give a file away")
+		}
+		path := filepath.Join(t.TempDir(), "c.json")
+		if err := os.WriteFile(path, []byte(`{"version":1}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(path, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+		check(t, path, "belongs to another user", path)
+	})
+}
+
+func TestFileStoreConcurrentWriters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.json")
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if err := NewFileStore(path).Save(t.Context(), fmt.Sprint(i), sampleCredentials()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for i := range 20 {
+		if _, err := NewFileStore(path).Load(t.Context(), fmt.Sprint(i)); err != nil {
+			t.Errorf("record %d: %v", i, err)
+		}
+	}
+}
+
+// childEnv tells this test binary to be one process of
+// TestS118ProcessesRefreshOnce; its value is the resource and the file.
+const childEnv = "OAUTHDYN_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if v := os.Getenv(childEnv); v != "" {
+		if err := refreshingProcess(v); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// refreshingProcess waits for a line, then has 10 goroutines ask for the token.
+func refreshingProcess(v string) error {
+	resource, path, _ := strings.Cut(v, " ")
+	c, err := New(Config{Resource: resource, ClientName: "test", Store: NewFileStore(path)})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
+		return err
+	}
+	errs := make([]error, 10)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			var token interface{ Valid() bool }
+			token, errs[i] = c.TokenSource(context.Background()).Token()
+			if errs[i] == nil && !token.Valid() {
+				errs[i] = errors.New("token is not valid")
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+func TestS118ProcessesRefreshOnce(t *testing.T) {
+	f := newFake(t)
+	path := filepath.Join(t.TempDir(), "c.json")
+	signedIn(t, f, func(c *Config) { c.Store = NewFileStore(path) })
+	before := f.count("POST /token")
+	f.replace("/token", func(w http.ResponseWriter, r *http.Request) { f.serveToken(w, r) })
+
+	const processes = 4
+	var all, ready sync.WaitGroup
+	start := make(chan struct{})
+	ready.Add(processes)
+	for range processes {
+		all.Go(func() {
+			cmd := exec.CommandContext(t.Context(), os.Args[0])
+			cmd.Env = append(os.Environ(), childEnv+"="+f.resource()+" "+path)
+			stdin, err := cmd.StdinPipe()
+			if err != nil {
+				t.Error(err)
+			}
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Error(err)
+			}
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			if err := cmd.Start(); err != nil {
+				t.Error(err)
+				ready.Done()
+				return
+			}
+			_, _ = bufio.NewReader(stdout).ReadString('\n')
+			ready.Done()
+			<-start
+			_, _ = io.WriteString(stdin, "go\n")
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("%v: %s", err, &stderr)
+			}
+		})
+	}
+	ready.Wait()
+	close(start)
+	all.Wait()
+	if n := f.count("POST /token") - before; n != 1 {
+		t.Errorf("%d refreshes by %d processes", n, processes)
+	}
+}
