@@ -52,7 +52,7 @@ func TestDecode(t *testing.T) {
 		in, name, err string
 	}{
 		{`{"name":"x"}`, "x", ""},
-		{`{"NAME":"x"}`, "", ""},            // encoding/json would take it
+		{`{"NAME":"x"}`, "", ""},             // encoding/json would take it
 		{`{"name":"x","Name":"y"}`, "x", ""}, // and this one would win
 		{`{"name":null,"list":null}`, "", ""},
 		{`{"other":{"deep":[]}}`, "", ""},
