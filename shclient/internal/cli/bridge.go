@@ -4,8 +4,11 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
 )
@@ -20,6 +23,9 @@ func (a *app) bridge(cmd *cobra.Command, args []string) error {
 	b, err := shclient.NewBridge(o, nil)
 	if err != nil {
 		return usage(cmd, "%s", plain(err))
+	}
+	if in, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+		fmt.Fprintf(a.stderr, "This is an MCP server that waits for messages on stdin. To look at the tools: shclient list %s\n", args[0])
 	}
 	ctx := cmd.Context()
 	err = b.Run(ctx, a.stdin, a.stdout)

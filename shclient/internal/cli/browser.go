@@ -31,7 +31,7 @@ func (a *app) opener() func(ctx context.Context, url string) error {
 	return func(ctx context.Context, url string) error {
 		err := browser.Open(ctx, url)
 		if err != nil && !errors.Is(ctx.Err(), context.Canceled) { // canceled: the login is done
-			fmt.Fprintf(a.stderr, "The browser does not open (%s). Open this page to log in:\n\n  %s\n\n", firstLine(err.Error()), url)
+			fmt.Fprintf(a.stderr, "The browser does not open (%s). Open this page to log in:\n\n  %s\n\n", oneLine(err.Error()), url)
 		}
 		return nil
 	}

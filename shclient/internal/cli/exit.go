@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/spf13/cobra"
@@ -101,7 +102,7 @@ func explain(err error, interrupted bool) failure {
 		return failure{exitUnreachable, "cannot reach " + server + ": " + networkText(err), "check the URL, and that the server runs"}
 	}
 	if wire, ok := errors.AsType[*jsonrpc.Error](err); ok && wire.Code != codeRejected {
-		return failure{exitTool, fmt.Sprintf("the server answered with error %d: %s", wire.Code, firstLine(wire.Message)), ""}
+		return failure{exitTool, fmt.Sprintf("the server answered with error %d: %s", wire.Code, oneLine(wire.Message)), ""}
 	}
 	return failure{code: exitFailure, text: plain(err)}
 }
@@ -134,20 +135,22 @@ func networkText(err error) string {
 		return "the connection was closed before an answer came"
 	}
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		return firstLine(dial.Err.Error())
+		return oneLine(dial.Err.Error())
 	}
 	return plain(err)
 }
 
 // plain is the text of an error on one line, without the package it came from.
 func plain(err error) string {
-	text := firstLine(err.Error())
+	text := oneLine(err.Error())
 	for _, prefix := range []string{"shclient: ", "oauthdyn: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return text
 }
 
-func firstLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }), " ")
+// oneLine puts text, which may be a stranger's, on one line without control
+// characters.
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
 }

@@ -89,7 +89,7 @@ func (a *app) writeTools(tools []*mcp.Tool) error {
 		if terminal {
 			describeTool(&b, tool, schema.Params(), width)
 		} else {
-			fmt.Fprintf(&b, "%s\t%s\t%s\n", firstLine(tool.Name), names(schema.Params()), summary(tool.Description))
+			fmt.Fprintf(&b, "%s\t%s\t%s\n", oneLine(tool.Name), names(schema.Params()), summary(tool.Description))
 		}
 	}
 	_, err := io.WriteString(a.stdout, b.String())
@@ -106,14 +106,14 @@ func names(params []toolargs.Param) string {
 
 func marked(p toolargs.Param) string {
 	if p.Required {
-		return firstLine(p.Name) + "*"
+		return oneLine(p.Name) + "*"
 	}
-	return firstLine(p.Name)
+	return oneLine(p.Name)
 }
 
 // describeTool writes a tool for people: a line of its own for each argument.
 func describeTool(b *strings.Builder, tool *mcp.Tool, params []toolargs.Param, width int) {
-	fmt.Fprintln(b, clip(firstLine(tool.Name)+"  "+summary(tool.Description), width))
+	fmt.Fprintln(b, clip(oneLine(tool.Name)+"  "+summary(tool.Description), width))
 	var table strings.Builder
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, p := range params {
@@ -128,7 +128,7 @@ func describeTool(b *strings.Builder, tool *mcp.Tool, params []toolargs.Param, w
 // summary is the first line of a description.
 func summary(text string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return firstLine(first)
+	return oneLine(first)
 }
 
 func clip(text string, width int) string {
