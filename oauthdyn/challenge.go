@@ -108,11 +108,16 @@ func parseChallenges(s string) []Challenge {
 			return list
 		}
 		params := list[len(list)-1].Params
-		if name := strings.ToLower(token); params[name] == "" {
+		if name := strings.ToLower(token); !has(params, name) {
 			params[name] = value
 		}
 		s = rest
 	}
+}
+
+func has(params map[string]string, name string) bool {
+	_, ok := params[name]
+	return ok
 }
 
 // cutToken splits a leading token (RFC 9110 section 5.6.2) off s.
@@ -151,20 +156,18 @@ func cutValue(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// skipToken68 passes over credentials in token68 form, such as those of
-// Negotiate: text behind a scheme that is not a list of parameters.
+// skipToken68 passes over what follows a scheme in token68 form, such as the
+// data of Negotiate: one word that ends at a comma or at the end, with nothing
+// but padding behind an equals sign.
 func skipToken68(s string) string {
-	trimmed := strings.TrimLeft(s, " \t")
+	word := strings.TrimLeft(s, " \t")
 	i := 0
-	for i < len(trimmed) && (isTokenByte(trimmed[i]) || trimmed[i] == '/') {
+	for i < len(word) && (isTokenByte(word[i]) || word[i] == '/') {
 		i++
 	}
-	j := i
-	for j < len(trimmed) && trimmed[j] == '=' {
-		j++
-	}
-	end := strings.TrimLeft(trimmed[j:], " \t")
-	if i > 0 && (end == "" || end[0] == ',') && (j > i || strings.ContainsAny(trimmed[:i], "/+")) {
+	end := strings.TrimLeft(word[i:], "=")
+	end = strings.TrimLeft(end, " \t")
+	if i > 0 && (end == "" || end[0] == ',') {
 		return end
 	}
 	return s

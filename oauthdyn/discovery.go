@@ -354,7 +354,7 @@ func checkIssuer(issuer string, local bool) error {
 
 // origin returns scheme, host and port (RFC 6454), default ports left out.
 func origin(u *url.URL) string {
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	scheme, host := strings.ToLower(u.Scheme), strings.TrimSuffix(strings.ToLower(u.Host), ":")
 	switch {
 	case scheme == "https":
 		host = strings.TrimSuffix(host, ":443")

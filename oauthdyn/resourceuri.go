@@ -10,9 +10,9 @@ import (
 )
 
 // CanonicalResource returns the canonical URI of an MCP server, the value of
-// the resource parameter of RFC 8707: scheme and host in lower case, no
-// fragment, no slash behind a bare host. Path, query and a slash behind a path
-// are kept, because they can be significant.
+// the resource parameter of RFC 8707: scheme and host in lower case, no default
+// port, no fragment, no slash behind a bare host. Path, query and a slash behind
+// a path are kept, because they can be significant.
 func CanonicalResource(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -28,7 +28,7 @@ func CanonicalResource(raw string) (string, error) {
 	case u.Fragment != "" || strings.HasSuffix(raw, "#"):
 		return "", fmt.Errorf("resource %q has a fragment; remove it (RFC 8707 section 2)", raw)
 	}
-	u.Host = strings.ToLower(u.Host)
+	u.Host = strings.TrimPrefix(origin(u), u.Scheme+"://")
 	if u.Path == "/" {
 		u.Path, u.RawPath = "", ""
 	}
