@@ -69,6 +69,7 @@ func TestKilledWhileIdle(t *testing.T) {
 
 // Servers that cannot work are told apart, to the client and to the probe.
 func TestServerThatDoesNotStart(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ mode, want string }{
 		{testserver.Exit, `server "exit" ended (exit status 3); its last words: error: no configuration`},
 		{testserver.Unlucky, `server "unlucky" ended (exit status 7); its last words: error: out of luck`},
@@ -76,6 +77,7 @@ func TestServerThatDoesNotStart(t *testing.T) {
 		{testserver.Garbage, `server "garbage" did not answer initialize within 300ms; it printed no JSON-RPC but: Usage: something [options]`},
 	} {
 		t.Run(test.mode, func(t *testing.T) {
+			t.Parallel()
 			proxy, url := newTestProxy(t, test.mode, &Options{StartTimeout: 300 * time.Millisecond})
 			c := &client{t: t, url: url}
 			c.wantError(c.post(initializeFrame), 200, `"init"`, -32603, test.want)
@@ -102,6 +104,7 @@ func TestServerThatRefuses(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{testserver.Good, testserver.Noisy, testserver.Flood, testserver.Stubborn, "sdk"} {
 		proxy, _ := newTestProxy(t, mode, nil)
 		if err := proxy.Probe(t.Context()); err != nil {
@@ -152,6 +155,7 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 }
 
 func TestBigMessages(t *testing.T) {
+	t.Parallel()
 	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: 12 << 20})
 	c := connect(t, url)
 	const size = 10 << 20
@@ -166,8 +170,10 @@ func TestBigMessages(t *testing.T) {
 // Whatever a server does about its end, the end comes, and with it that of
 // its own children; newTestProxy counts.
 func TestEnding(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{testserver.Good, testserver.Stubborn, testserver.GroupOnly, testserver.Deaf} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			proxy, url := newTestProxy(t, mode, nil)
 			connect(t, url)
 			c := connect(t, url)
@@ -186,6 +192,7 @@ func TestEnding(t *testing.T) {
 
 // When the time to end is short, servers are killed.
 func TestShutdownInAHurry(t *testing.T) {
+	t.Parallel()
 	proxy, url := newTestProxy(t, testserver.Stubborn, nil)
 	connect(t, url)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -200,6 +207,7 @@ func TestShutdownInAHurry(t *testing.T) {
 
 // A server that reads no more does not take the proxy's memory.
 func TestDeafServer(t *testing.T) {
+	t.Parallel()
 	proxy, url := newTestProxy(t, testserver.Deaf, nil)
 	c := &client{t: t, url: url}
 	c.session = c.post(initializeFrame).Header.Get("Mcp-Session-Id")
@@ -240,6 +248,7 @@ func TestMaxSessions(t *testing.T) {
 // An idle session ends; one with a call or a stream does not, however long
 // they take.
 func TestIdleTimeout(t *testing.T) {
+	t.Parallel()
 	proxy, url := newTestProxy(t, testserver.Good, &Options{IdleTimeout: 50 * time.Millisecond})
 	idle, listening, calling := connect(t, url), connect(t, url), connect(t, url)
 	get := listening.listen(t.Context())

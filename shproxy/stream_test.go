@@ -25,6 +25,7 @@ func logFrame(text string) string {
 // Progress comes before the answer, complete and in order, on the stream of
 // the call that asked for it, even when calls share a token.
 func TestProgress(t *testing.T) {
+	t.Parallel()
 	_, url := newTestProxy(t, testserver.Good, nil)
 	c := connect(t, url)
 	const n = 200
@@ -147,6 +148,7 @@ func TestCancel(t *testing.T) {
 
 // A slow call gets its headers soon, signs of life, and its answer.
 func TestKeepAlive(t *testing.T) {
+	t.Parallel()
 	_, url := newTestProxy(t, testserver.Good, &Options{KeepAlive: 20 * time.Millisecond})
 	c := connect(t, url)
 	resp := c.tool("1", "sleep", map[string]any{"count": 1500, "text": "late"})

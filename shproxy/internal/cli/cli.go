@@ -108,6 +108,6 @@ http://HOST:PORT/healthz tells how the proxy is.`,
 		},
 	}
 	cmd.SetVersionTemplate("shproxy {{.Version}}\n")
-	c.register(cmd.Flags())
+	c.register(cmd)
 	return cmd
 }

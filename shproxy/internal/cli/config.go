@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
@@ -45,7 +45,8 @@ type config struct {
 	args    []string
 }
 
-func (c *config) register(f *pflag.FlagSet) {
+func (c *config) register(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.SortFlags = false
 	f.SetInterspersed(false) // what follows the command belongs to it
 	f.StringVar(&c.host, "host", "127.0.0.1", "address to listen on")
