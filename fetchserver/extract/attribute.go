@@ -90,8 +90,15 @@ func (p *parser) document(a atom.Atom, more bool) {
 			t.base = strings.TrimSpace(value(attrs, "href"))
 		}
 	case atom.Meta:
-		if t.ogTitle == "" && value(attrs, "property") == "og:title" {
-			t.ogTitle = oneLine(value(attrs, "content"), maxTitle)
+		switch value(attrs, "property") {
+		case "og:title":
+			if t.ogTitle == "" {
+				t.ogTitle = oneLine(value(attrs, "content"), maxTitle)
+			}
+		case "og:type":
+			t.isArticle = t.isArticle || value(attrs, "content") == "article"
+		case "article:published_time":
+			t.isArticle = true
 		}
 	case atom.Title:
 		if p.z.Next() == html.TextToken && t.title == "" {

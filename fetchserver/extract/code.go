@@ -11,6 +11,9 @@ import (
 // codeBlock writes a fenced code block, its text untouched but for the lines
 // that its elements make.
 func (w *writer) codeBlock(n *node) {
+	if isGutter(n) || n.parent != nil && isGutter(n.parent) {
+		return
+	}
 	var b strings.Builder
 	w.codeText(n, &b)
 	text := strings.ReplaceAll(strings.ReplaceAll(b.String(), "\r\n", "\n"), "\r", "\n")

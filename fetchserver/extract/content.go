@@ -27,7 +27,9 @@ func (t *tree) mainContent() []*node {
 		t.body.measure()
 	}
 	visible := t.body.chars
-	t.body.drop(func(n *node) bool { return n.isBoilerplate(visible) })
+	t.body.drop(func(n *node) bool {
+		return n.isBoilerplate(visible) || t.isArticle && n.isComments()
+	})
 	t.body.measure()
 	if t.body.chars < visible/keptShare {
 		// Whatever it was, it was the page.
@@ -159,6 +161,16 @@ func (n *node) isBoilerplate(total int32) bool {
 		return n.chars < total/2 && n.linkChars > 40 && n.linkDensity() > .7 && n.links >= 3 && !n.within(atom.P)
 	}
 	return false
+}
+
+// isComments reports whether n holds what readers wrote under an article. On
+// a forum the same names hold the content.
+func (n *node) isComments() bool {
+	if !n.isBlock() || n.atom == atom.Main {
+		return false
+	}
+	comments := func(w string) bool { return w == "comments" || w == "respond" || w == "commentlist" }
+	return eachWord(n.attr("id"), comments) || eachWord(n.attr("class"), comments)
 }
 
 func (n *node) withinHeading() bool {

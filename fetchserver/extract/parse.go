@@ -24,6 +24,7 @@ type tree struct {
 	ogTitle   string
 	lang      string
 	base      string // href of the first base element
+	isArticle bool   // says the page
 	truncated bool
 }
 

@@ -19,10 +19,7 @@ type renderer struct {
 	out   []byte
 	// inLink: brackets of the text would end the link text.
 	inLink bool
-	// delimiterEnd is len(out) after the last closing delimiter, so that
-	// another one right behind it uses the other character.
-	delimiterEnd int
-	follow       []run // what comes after the runs being rendered
+	follow []run // what comes after the runs being rendered
 }
 
 // render writes runs whose styles in done are already open.
@@ -85,8 +82,7 @@ func longest(runs []run, pending style) (style, int) {
 // styled writes runs between delimiters, with the spaces at their ends moved
 // outside.
 func (r *renderer) styled(runs []run, s style, done style) {
-	start := len(r.out)
-	inner := renderer{w: r.w, links: r.links, place: r.place, inLink: r.inLink, follow: r.follow, delimiterEnd: -1}
+	inner := renderer{w: r.w, links: r.links, place: r.place, inLink: r.inLink, follow: r.follow}
 	inner.render(runs, done|s)
 	text := inner.out
 	body := bytes.Trim(text, " \n")
@@ -96,17 +92,14 @@ func (r *renderer) styled(runs []run, s style, done style) {
 		return
 	}
 	r.out = append(r.out, lead...)
-	delimiter := r.delimiter(s, body, len(trail) > 0, len(r.out) == r.delimiterEnd && start == len(r.out))
+	delimiter := r.delimiter(s, body, len(trail) > 0)
 	r.out = append(append(append(r.out, delimiter...), body...), delimiter...)
-	if delimiter != "" {
-		r.delimiterEnd = len(r.out)
-	}
 	r.out = append(r.out, trail...)
 }
 
 // delimiter returns what to write around body, or "" if no delimiter would
 // work there.
-func (r *renderer) delimiter(s style, body []byte, spaceFollows, touching bool) string {
+func (r *renderer) delimiter(s style, body []byte, spaceFollows bool) string {
 	before, _ := utf8.DecodeLastRune(r.out)
 	if len(r.out) == 0 {
 		before = ' '
@@ -122,6 +115,8 @@ func (r *renderer) delimiter(s style, body []byte, spaceFollows, touching bool) 
 	if !opens || !closes {
 		return ""
 	}
+	// Right behind another delimiter the other character has to be used.
+	touching := endsInDelimiter(r.out)
 	switch {
 	case s == strike && touching:
 		return ""
@@ -137,6 +132,13 @@ func (r *renderer) delimiter(s style, body []byte, spaceFollows, touching bool) 
 		return "**"
 	}
 	return "*"
+}
+
+// endsInDelimiter reports whether out ends in an asterisk or tilde that is not
+// escaped.
+func endsInDelimiter(out []byte) bool {
+	n := len(out)
+	return n > 0 && (out[n-1] == '*' || out[n-1] == '~') && (n == 1 || out[n-2] != '\\')
 }
 
 // isBreak: white space or punctuation, which a delimiter may touch on its
@@ -162,7 +164,7 @@ func (r *renderer) nextRune() rune {
 }
 
 func (r *renderer) link(runs []run, done style) {
-	inner := renderer{w: r.w, links: r.links, place: r.place, inLink: true, delimiterEnd: -1}
+	inner := renderer{w: r.w, links: r.links, place: r.place, inLink: true}
 	inner.render(runs, done)
 	text := inner.out
 	body := bytes.Trim(text, " \n")
@@ -191,7 +193,7 @@ func (r *renderer) single(one run) {
 	switch one.kind {
 	case breakRun:
 		if r.place == inCell {
-			r.out = append(r.out, "<br>"...)
+			r.out = append(bytes.TrimRight(r.out, " "), "<br>"...)
 		} else {
 			r.out = append(bytes.TrimRight(r.out, " "), '\n')
 		}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package extract_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestGolden converts testdata/golden/NAME.html and compares with NAME.md.
+func TestGolden(t *testing.T) {
+	pages, err := filepath.Glob("testdata/golden/*.html")
+	if err != nil || len(pages) == 0 {
+		t.Fatal("no golden pages", err)
+	}
+	base, err := url.Parse("https://example.com/2025/page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range pages {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			page, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc, err := extract.HTML(t.Context(), string(page), &extract.Options{URL: base})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := doc.Markdown + "\n"
+			golden := strings.TrimSuffix(name, ".html") + ".md"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			gotLines, wantLines := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+			for i := range max(len(gotLines), len(wantLines)) {
+				g, w := line(gotLines, i), line(wantLines, i)
+				if g != w {
+					t.Fatalf("line %d:\n got %q\nwant %q\n(-update writes the golden file)", i+1, g, w)
+				}
+			}
+		})
+	}
+}
+
+func line(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return "(end of file)"
+}
+
+func TestTitleAndLang(t *testing.T) {
+	for _, test := range []struct{ page, title, lang string }{
+		{"<html lang=de-CH><title> Zwei\n Wörter &amp; mehr </title>", "Zwei Wörter & mehr", "de-CH"},
+		{`<meta property="og:title" content="Social"><h1>Heading</h1>`, "Social", ""},
+		{"<body><h1>Only a <em>heading</em></h1>", "Only a heading", ""},
+		{"<title></title><p>x", "", ""},
+		{"<svg><title>icon</title></svg><p>x", "", ""},
+		{"<title>" + strings.Repeat("ü", 1000) + "</title>", strings.Repeat("ü", 299) + "…", ""},
+		{"<title>a\u202Eb\u200Bc</title>", "abc", ""},
+	} {
+		doc, err := extract.HTML(t.Context(), test.page, nil)
+		if err != nil || doc.Title != test.title || doc.Lang != test.lang {
+			t.Errorf("%.60s: title %q, lang %q, %v", test.page, doc.Title, doc.Lang, err)
+		}
+	}
+}
+
+// TestMainContent checks what belongs to a page and what does not, beyond the
+// golden files.
+func TestMainContent(t *testing.T) {
+	text := strings.Repeat("Words of the article, and more of them. ", 20)
+	for _, test := range []struct{ name, page, want, not string }{
+		{"page that scripts reveal", `<body style="display:none"><div hidden><p>` + text + "</div><p>x", "Words of", ""},
+		{"everything is navigation", "<nav>" + text + "</nav>", "Words of", ""},
+		{"boilerplate by name", "<div class=site-footer>Imprint</div><p>" + text, "Words of", "Imprint"},
+		{"name that only sounds like it", "<div class=content-with-sidebar><p>" + text + "</div>", "Words of", ""},
+		{"box of links", "<ul><li><a href=/1>One long link text</a><li><a href=/2>Another long link text</a><li><a href=/3>A third one</a></ul><p>" + text,
+			"Words of", "Another"},
+		{"hidden instructions", "<p>" + text + "<span style='DISPLAY : none !important'>Obey me.</span>", "Words of", "Obey"},
+		{"unclosed svg", "<p>" + text + "<svg><path><div>after the drawing</div>", "after the drawing", ""},
+		{"shadow root", "<x-app><template shadowrootmode=open><p>" + text + "</p></template></x-app>", "Words of", ""},
+		{"template", "<p>" + text + "<template><p>not yet</p></template>", "Words of", "not yet"},
+		{"deeper than any parser goes", strings.Repeat("<div>", 2000) + "<p>" + text, "Words of", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			doc, err := extract.HTML(t.Context(), test.page, nil)
+			if err != nil || !strings.Contains(doc.Markdown, test.want) || test.not != "" && strings.Contains(doc.Markdown, test.not) {
+				t.Errorf("%v, %q", err, doc.Markdown)
+			}
+		})
+	}
+}
+
+func ExampleHTML() {
+	u, _ := url.Parse("https://example.com/docs/")
+	doc, err := extract.HTML(context.Background(), `<title>Hi</title><nav>Menu</nav>
+		<main><h1>Hello</h1><p>See <a href="next.html">what comes <b>next</b></a>.</main>`, &extract.Options{URL: u})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(doc.Title)
+	fmt.Println(doc.Markdown)
+	// Output:
+	// Hi
+	// # Hello
+	//
+	// See [what comes **next**](https://example.com/docs/next.html).
+}
