@@ -12,6 +12,34 @@ import (
 	"testing"
 )
 
+// toyStranger takes the place of strangerMain, which needs the real modules.
+const toyStranger = `package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"PREFIX/fetchserver"
+	"PREFIX/oauthdyn"
+	"PREFIX/shclient"
+	"PREFIX/shproxy"
+)
+
+var _ = []any{fetchserver.T{}, oauthdyn.T{}, shclient.T{}, shproxy.T{}}
+
+func main() {
+	info, _ := debug.ReadBuildInfo()
+	for _, m := range info.Deps {
+		fmt.Println(m.Path, m.Version)
+	}
+}
+`
+
+func TestMain(m *testing.M) {
+	strangerMain = strings.ReplaceAll(toyStranger, "PREFIX", prefix)
+	os.Exit(m.Run())
+}
+
 // TestRehearse rehearses a toy repository of the same shape, and then toys
 // that each have a fault which only a release would show.
 func TestRehearse(t *testing.T) {
@@ -106,14 +134,10 @@ func toyRepo(t *testing.T) string {
 		"shclient/dep.go": fmt.Sprintf("package shclient\n\nimport _ %q\n", prefix+"/oauthdyn"),
 	}
 	for _, dir := range released {
-		exported := "Options"
-		if dir == "oauthdyn" {
-			exported = "Config"
-		}
 		files[dir+"/go.mod"] = "module " + prefix + "/" + dir + "\n\ngo 1.26.0\n"
 		files[dir+"/README.md"] = dir + "\n"
 		files[dir+"/CHANGELOG.md"] = "## [Unreleased]\n"
-		files[dir+"/"+dir+".go"] = "package " + dir + "\n\ntype " + exported + " struct{}\n"
+		files[dir+"/"+dir+".go"] = "package " + dir + "\n\ntype T struct{}\n"
 		files[dir+"/cmd/"+dir+"/main.go"] = "package main\n\nimport (\n\t\"fmt\"\n\t\"runtime/debug\"\n)\n\nfunc main() {\n" +
 			"\tinfo, _ := debug.ReadBuildInfo()\n\t_ = info\n\tfmt.Println(\"" + dir + "\", info.Main.Version)\n}\n"
 	}

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// strangerMain is a program outside the repository that imports a public
-// package of each module and prints the module versions it was built with.
+// strangerMain is a program outside the repository that uses a public package
+// of each module and prints the module versions it was built with.
 //
 //go:embed testdata/stranger.go.txt
 var strangerMain string
