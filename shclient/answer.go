@@ -5,9 +5,11 @@ package shclient
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -25,18 +27,38 @@ const (
 // answerTransport lets only answers of MCP servers through to the SDK. It turns
 // anything else into an error that says what came: the SDK would keep no more
 // than the name of the status, and give up the whole connection.
+//
+// While the SDK connects, the first failure of the login is the answer to all
+// that follows: the SDK would ask again in an older protocol version, and so
+// make a person who just let the login pass see it once more.
 type answerTransport struct {
 	endpoint string
 	base     http.RoundTripper
+
+	connecting atomic.Bool
+	refused    atomic.Pointer[AuthError]
+}
+
+// connect runs the SDK's way of connecting.
+func (t *answerTransport) connect(do func() error) error {
+	t.connecting.Store(true)
+	defer func() {
+		t.connecting.Store(false)
+		t.refused.Store(nil)
+	}()
+	return do()
 }
 
 func (t *answerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodPost {
-		return t.base.RoundTrip(req)
+	if refused := t.refused.Load(); refused != nil {
+		return nil, refused
 	}
 	resp, err := t.base.RoundTrip(req)
-	if err != nil {
-		return nil, err
+	if auth, ok := errors.AsType[*AuthError](err); ok && t.connecting.Load() {
+		t.refused.Store(auth)
+	}
+	if err != nil || req.Method != http.MethodPost {
+		return resp, err
 	}
 	kind := mediaType(resp.Header)
 	switch {

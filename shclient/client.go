@@ -27,6 +27,7 @@ const maxTools = 10_000
 // [*AuthError].
 type Client struct {
 	endpoint *endpoint
+	answers  *answerTransport
 
 	mu      sync.Mutex
 	session *mcp.ClientSession // mu guards it
@@ -41,8 +42,9 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.client.Transport = &answerTransport{endpoint: e.name(), base: e.client.Transport}
-	return &Client{endpoint: e}, nil
+	answers := &answerTransport{endpoint: e.name(), base: e.client.Transport}
+	e.client.Transport = answers
+	return &Client{endpoint: e, answers: answers}, nil
 }
 
 // Session returns the SDK's session, for everything else that MCP offers. It
@@ -60,16 +62,19 @@ func (c *Client) Session(ctx context.Context) (*mcp.ClientSession, error) {
 		&mcp.Implementation{Name: "shclient", Version: buildinfo.Version()},
 		&mcp.ClientOptions{Logger: c.endpoint.logger, Capabilities: &mcp.ClientCapabilities{}},
 	)
-	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint:             c.endpoint.url.String(),
-		HTTPClient:           c.endpoint.client,
-		DisableStandaloneSSE: true,
-	}, nil)
+	err := c.answers.connect(func() (err error) {
+		c.session, err = client.Connect(ctx, &mcp.StreamableClientTransport{
+			Endpoint:             c.endpoint.url.String(),
+			HTTPClient:           c.endpoint.client,
+			DisableStandaloneSSE: true,
+		}, nil)
+		return err
+	})
 	if err != nil {
+		c.session = nil
 		return nil, c.failed("connecting", err)
 	}
-	c.session = session
-	return session, nil
+	return c.session, nil
 }
 
 // ListTools returns all tools of the server, page by page until the last.

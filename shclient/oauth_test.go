@@ -134,11 +134,18 @@ func TestLoginFails(t *testing.T) {
 	browser := p.Browser()
 	browser.Deny = true
 	o := p.options(nil)
-	o.OAuth.OpenURL = browser.Open
+	var opened atomic.Int32
+	o.OAuth.OpenURL = func(ctx context.Context, url string) error {
+		opened.Add(1)
+		return browser.Open(ctx, url)
+	}
 	_, err := newClient(t, o).ListTools(t.Context())
 	auth, ok := errors.AsType[*shclient.AuthError](err)
 	if !ok || !errors.Is(auth, &oauthdyn.Error{Code: oauthdyn.CodeAccessDenied}) {
 		t.Errorf("err = %v", err)
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("the browser was opened %d times for one login that was denied, want once", n)
 	}
 	program := startBridge(t, o, nil)
 	program.send(callLine)
