@@ -59,6 +59,9 @@ func newTestProxy(t *testing.T, mode string, o *Options) (*Proxy, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if o == nil || o.KeepAlive == 0 {
+		proxy.patience = time.Hour // so that a slow machine does not change replies
+	}
 	ts := httptest.NewServer(proxy)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

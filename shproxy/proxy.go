@@ -71,6 +71,9 @@ const (
 
 	// maxQueue bounds the bytes that wait for one server to read them.
 	maxQueue = 8 << 20
+	// patience is how long a call may take before its reply becomes an event
+	// stream, so that the headers leave and keep-alives can follow.
+	patience = time.Second
 	// stopGrace is the time between closing a server's input, TERM and KILL:
 	// short enough to end within two seconds.
 	stopGrace = 600 * time.Millisecond
@@ -84,6 +87,7 @@ type Proxy struct {
 	opts     Options
 	guard    guard
 	sessions *session.Manager
+	patience time.Duration
 }
 
 // New checks that the command exists and returns a proxy for it. Nothing is
@@ -110,7 +114,7 @@ func New(s Server, o *Options) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{server: s, path: path, opts: opts, guard: guard}
+	p := &Proxy{server: s, path: path, opts: opts, guard: guard, patience: patience}
 	p.sessions = session.NewManager(p.sessionConfig(opts.Logger))
 	return p, nil
 }

@@ -13,18 +13,14 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
 
-const (
-	// patience is how long a call may take before its reply becomes an event
-	// stream, so that the headers leave and keep-alives can follow.
-	patience = time.Second
-	// writeTimeout is how long a client may take to read what is written.
-	writeTimeout = 30 * time.Second
-)
+// writeTimeout is how long a client may take to read what is written.
+const writeTimeout = 30 * time.Second
 
 // reply writes one HTTP response: a single JSON message, or an event stream.
 type reply struct {
 	w         http.ResponseWriter
 	ctx       context.Context
+	patience  time.Duration
 	keepAlive time.Duration
 	json      bool        // the client takes application/json
 	events    bool        // the client takes text/event-stream
@@ -34,7 +30,7 @@ type reply struct {
 // newReply reads what the client accepts. The specification makes clients
 // list both types; those that take only one of them are served with that.
 func (p *Proxy) newReply(w http.ResponseWriter, r *http.Request) (reply, *problem) {
-	rp := reply{w: w, ctx: r.Context(), keepAlive: p.opts.KeepAlive}
+	rp := reply{w: w, ctx: r.Context(), patience: p.patience, keepAlive: p.opts.KeepAlive}
 	accept := r.Header["Accept"]
 	rp.json = len(accept) == 0
 	rp.events = len(accept) == 0
@@ -57,7 +53,7 @@ func (rp *reply) relay(t *session.Stream) {
 	defer timers.Put(timer)
 	defer timer.Stop()
 	if rp.stream == nil {
-		timer.Reset(patience)
+		timer.Reset(rp.patience)
 	} else {
 		timer.Reset(rp.keepAlive)
 	}

@@ -149,9 +149,10 @@ func TestCancel(t *testing.T) {
 // A slow call gets its headers soon, signs of life, and its answer.
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
-	_, url := newTestProxy(t, testserver.Good, &Options{KeepAlive: 20 * time.Millisecond})
+	proxy, url := newTestProxy(t, testserver.Good, &Options{KeepAlive: 20 * time.Millisecond})
 	c := connect(t, url)
-	resp := c.tool("1", "sleep", map[string]any{"count": 1500, "text": "late"})
+	proxy.patience = 20 * time.Millisecond
+	resp := c.tool("1", "sleep", map[string]any{"count": 500, "text": "late"})
 	body := c.body(resp)
 	answer := "data: " + textResult("1", "late") + "\n\n"
 	if !strings.HasSuffix(body, answer) || strings.Count(body, ": keep-alive\n\n") < 2 || strings.Trim(strings.TrimSuffix(body, answer), ": kep-aliv\n") != "" {

@@ -33,7 +33,7 @@ func testConfig(mode string) Config {
 	}
 	return Config{
 		Name: mode, Path: exe, Env: append(os.Environ(), testserver.Env+"="+mode),
-		MaxLine: 1 << 20, MaxQueue: 1 << 20, Grace: 200 * time.Millisecond,
+		MaxLine: 1 << 20, MaxQueue: 1 << 20, Grace: 10 * time.Second,
 		Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -157,6 +157,21 @@ func TestBrokenLines(t *testing.T) {
 	}
 }
 
+// A child that ignores the end of its input and TERM is killed.
+func TestStubbornChild(t *testing.T) {
+	cfg := testConfig(testserver.Stubborn)
+	cfg.Grace = 100 * time.Millisecond
+	c, r := startTest(t, cfg)
+	if err := c.Send([]byte(`{"jsonrpc":"2.0","id":1,"method":"ping"}`)); err != nil {
+		t.Fatal(err)
+	}
+	<-r.frames // now it ignores TERM
+	c.Stop()
+	if e := <-r.exited; e.Status != "signal: killed" {
+		t.Errorf("status %q", e.Status)
+	}
+}
+
 // A process that has left the group and holds the pipes open delays the end,
 // but does not prevent it.
 func TestDaemonHoldsPipes(t *testing.T) {
@@ -164,6 +179,7 @@ func TestDaemonHoldsPipes(t *testing.T) {
 		t.Skip("needs setsid")
 	}
 	cfg := testConfig("")
+	cfg.Grace = 100 * time.Millisecond
 	cfg.Path, cfg.Args = "/bin/sh", []string{"-c", "setsid sleep 3 & echo to nobody; exit 4"}
 	_, r := startTest(t, cfg)
 	if e := <-r.exited; e.Status != "exit status 4" || e.Noise != "to nobody" {

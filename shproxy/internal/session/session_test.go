@@ -255,3 +255,35 @@ func TestBroken(t *testing.T) {
 		c.Close()
 	}
 }
+
+// Idle time does not pass while somebody waits for an answer or listens.
+func TestIdle(t *testing.T) {
+	s := newTestSession(t, testserver.Silent)
+	expire := func() bool {
+		s.mu.Lock()
+		s.lastUsed = time.Now().Add(-2 * s.m.cfg.IdleTimeout)
+		s.mu.Unlock()
+		s.expire()
+		return s.Cause() != nil
+	}
+	c := call(t, s, true, `{"jsonrpc":"2.0","id":1,"method":"x"}`)
+	if expire() {
+		t.Fatal("ended with a call in flight")
+	}
+	stream, err := s.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if expire() {
+		t.Fatal("ended with an open stream")
+	}
+	stream.Leave()
+	s.expire()
+	if s.Cause() != nil {
+		t.Fatal("ended at once")
+	}
+	if !expire() || s.Cause() != ErrIdle {
+		t.Errorf("cause %v", s.Cause())
+	}
+}
