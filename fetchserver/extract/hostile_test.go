@@ -14,7 +14,8 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
 )
 
-// hostilePages are generated pages that have brought converters down.
+// hostilePages are generated pages that have brought converters down. Under
+// the race detector, which makes all this ten times slower, they are smaller.
 var hostilePages = []struct {
 	name string
 	page func() string
@@ -23,42 +24,44 @@ var hostilePages = []struct {
 		return "<table><tr><td colspan=1000000 rowspan=65534>a<td>b<tr><td colspan=1000000 rowspan=65534>c<td>d</table>"
 	}},
 	{"many huge spans", func() string {
-		return "<table>" + strings.Repeat("<tr>"+strings.Repeat("<td colspan=1000 rowspan=65534>x", 300), 300) + "</table>"
+		return "<table>" + strings.Repeat("<tr>"+strings.Repeat("<td colspan=1000 rowspan=65534>x", 300), 300/scale) + "</table>"
 	}},
-	{"megabyte of delimiters", func() string { return "<p>" + strings.Repeat("*_[`", 1<<18) }},
-	{"delimiters in elements", func() string { return "<p>" + strings.Repeat("<b>*</b>_<i>[</i>`", 60000) }},
-	{"100k nested div", func() string { return strings.Repeat("<div>", 100000) + "deep" }},
-	{"50k nested b", func() string { return strings.Repeat("<b>", 50000) + "deep" }},
+	{"megabyte of delimiters", func() string { return "<p>" + strings.Repeat("*_[`", 1<<18/scale) }},
+	{"delimiters in elements", func() string { return "<p>" + strings.Repeat("<b>*</b>_<i>[</i>`", 60000/scale) }},
+	{"100k nested div", func() string { return strings.Repeat("<div>", 100000/scale) + "deep" }},
+	{"50k nested b", func() string { return strings.Repeat("<b>", 50000/scale) + "deep" }},
 	{"5k nested tables", func() string { return strings.Repeat("<table><tr><td>", 5000) + "deep" }},
-	{"20k nested quotes", func() string { return strings.Repeat("<blockquote>a<p>b", 20000) }},
-	{"20k nested lists", func() string { return strings.Repeat("<ul><li>a", 20000) }},
-	{"200k paragraphs", func() string { return strings.Repeat("<p>word, word", 200000) }},
-	{"500k br", func() string { return strings.Repeat("x<br>", 500000) }},
+	{"20k nested quotes", func() string { return strings.Repeat("<blockquote>a<p>b", 20000/scale) }},
+	{"20k nested lists", func() string { return strings.Repeat("<ul><li>a", 20000/scale) }},
+	{"200k paragraphs", func() string { return strings.Repeat("<p>word, word", 200000/scale) }},
+	{"500k br", func() string { return strings.Repeat("x<br>", 500000/scale) }},
 	{"3000x100 table", func() string {
-		return "<table>" + strings.Repeat("<tr>"+strings.Repeat("<td>1|2", 100), 3000) + "</table>"
+		return "<table>" + strings.Repeat("<tr>"+strings.Repeat("<td>1|2", 100), 3000/scale) + "</table>"
 	}},
 	{"reopened formatting", func() string { // a parser by the standard makes 400 nodes of each <p>
 		var b strings.Builder
 		for i := range 400 {
 			fmt.Fprintf(&b, "<p><b class=%d>", i)
 		}
-		return b.String() + strings.Repeat("<p>x", 100000)
+		return b.String() + strings.Repeat("<p>x", 100000/scale)
 	}},
-	{"misnested formatting", func() string { return strings.Repeat("<b><p><i></b><a href=/x></i></p>", 50000) }},
-	{"ten megabytes of text", func() string { return "<p>" + strings.Repeat("many words & more, ", 10<<20/19) }},
-	{"ten megabytes of tags", func() string { return strings.Repeat("<i>", 10<<20/3) }},
-	{"ten megabytes of attributes", func() string { return strings.Repeat("<a href=x id=y class=z>", 10<<20/23) }},
-	{"one long line of code", func() string { return "<pre>" + strings.Repeat("`", 5<<20) }},
-	{"code with a line per element", func() string { return "<pre>" + strings.Repeat("<div>x</div>", 300000) + "</pre>" }},
+	{"misnested formatting", func() string { return strings.Repeat("<b><p><i></b><a href=/x></i></p>", 50000/scale) }},
+	{"ten megabytes of text", func() string { return "<p>" + strings.Repeat("many words & more, ", 10<<20/19/scale) }},
+	{"ten megabytes of tags", func() string { return strings.Repeat("<i>", 10<<20/3/scale) }},
+	{"ten megabytes of attributes", func() string { return strings.Repeat("<a href=x id=y class=z>", 10<<20/23/scale) }},
+	{"one long line of code", func() string { return "<pre>" + strings.Repeat("`", 5<<20/scale) }},
+	{"code with a line per element", func() string { return "<pre>" + strings.Repeat("<div>x</div>", 300000/scale) + "</pre>" }},
 	{"long base, many links", func() string {
-		return "<base href=https://example.com/" + strings.Repeat("a", 2000) + "/><body>" + strings.Repeat("<a href=x>y</a> ", 500000)
+		return "<base href=https://example.com/" + strings.Repeat("a", 2000) + "/><body>" + strings.Repeat("<a href=x>y</a> ", 500000/scale)
 	}},
-	{"list marks on every level", func() string { return strings.Repeat("<ol><li><blockquote>", 2000) + strings.Repeat("<br>x", 500000) }},
+	{"list marks on every level", func() string {
+		return strings.Repeat("<ol><li><blockquote>", 2000) + strings.Repeat("<br>x", 500000/scale)
+	}},
 	{"rows in strays", func() string { return strings.Repeat("<table><div><tr><td>", 500) + "x" }},
-	{"open comment", func() string { return "<p>a<!--" + strings.Repeat("-->x<!--", 300000) }},
-	{"unclosed everything", func() string { return strings.Repeat("<table><tr><td><select><option><svg><math>", 20000) }},
+	{"open comment", func() string { return "<p>a<!--" + strings.Repeat("-->x<!--", 300000/scale) }},
+	{"unclosed everything", func() string { return strings.Repeat("<table><tr><td><select><option><svg><math>", 20000/scale) }},
 	{"link-dense nest", func() string {
-		return strings.Repeat("<div class=x>", 250) + "<a href=x>" + strings.Repeat("y", 50) + "</a>" + strings.Repeat("<i></i>", 300000)
+		return strings.Repeat("<div class=x>", 250) + "<a href=x>" + strings.Repeat("y", 50) + "</a>" + strings.Repeat("<i></i>", 300000/scale)
 	}},
 }
 
@@ -71,6 +74,9 @@ func TestHostilePages(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			page := test.page()
 			for _, whole := range []bool{false, true} {
+				if whole && len(page) > 4<<20 {
+					continue // both ways parse and write the same
+				}
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				doc, err := extract.HTML(t.Context(), page, &extract.Options{URL: base, WholePage: whole})
