@@ -29,11 +29,11 @@ func runSDKServer() int {
 				return nil, nil, err
 			}
 		}
-		result, err := req.Session.CreateMessage(ctx, &mcp.CreateMessageParams{MaxTokens: 10, Messages: []*mcp.SamplingMessage{{Role: "user", Content: &mcp.TextContent{Text: args.Text}}}})
+		result, err := req.Session.Elicit(ctx, &mcp.ElicitParams{Message: args.Text, RequestedSchema: map[string]any{"type": "object"}})
 		if err != nil {
 			return nil, nil, err
 		}
-		return &mcp.CallToolResult{Content: []mcp.Content{result.Content}}, nil, nil
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprint(result.Content["answer"])}}}, nil, nil
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "grow"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
 		server.AddTool(&mcp.Tool{Name: "new-" + args.Text, InputSchema: map[string]any{"type": "object"}}, func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -55,9 +55,8 @@ func TestSDK(t *testing.T) {
 	progress := make(chan float64, 10)
 	changed := make(chan struct{}, 10)
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ClientOptions{
-		CreateMessageHandler: func(ctx context.Context, req *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
-			asked := req.Params.Messages[0].Content.(*mcp.TextContent).Text
-			return &mcp.CreateMessageResult{Model: "m", Role: "assistant", Content: &mcp.TextContent{Text: "answer to " + asked}}, nil
+		ElicitationHandler: func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+			return &mcp.ElicitResult{Action: "accept", Content: map[string]any{"answer": "answer to " + req.Params.Message}}, nil
 		},
 		ProgressNotificationHandler: func(_ context.Context, req *mcp.ProgressNotificationClientRequest) { progress <- req.Params.Progress },
 		ToolListChangedHandler:      func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
@@ -84,7 +83,7 @@ func TestSDK(t *testing.T) {
 	params := &mcp.CallToolParams{Name: "interact", Arguments: sdkArgs{"question"}}
 	params.SetProgressToken("token")
 	if got := callText(t, session, params); got != "answer to question" {
-		t.Errorf("sampling: %q", got)
+		t.Errorf("elicitation: %q", got)
 	}
 	for i := range 3 {
 		if got := <-progress; got != float64(i) {
