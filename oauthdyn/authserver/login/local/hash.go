@@ -36,9 +36,17 @@ type hash struct {
 }
 
 func newHash(password string) hash {
-	h := hash{time: argonTime, memory: argonMemory, threads: argonThreads, salt: make([]byte, argonSalt)}
-	rand.Read(h.salt)
+	h := nobody()
 	h.key = argon2.IDKey([]byte(password), h.salt, h.time, h.memory, h.threads, argonKey)
+	return h
+}
+
+// nobody returns a hash that no password is known for, and that takes as long to
+// check as another.
+func nobody() hash {
+	h := hash{time: argonTime, memory: argonMemory, threads: argonThreads, salt: make([]byte, argonSalt), key: make([]byte, argonKey)}
+	rand.Read(h.salt)
+	rand.Read(h.key)
 	return h
 }
 

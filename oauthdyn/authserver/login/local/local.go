@@ -49,7 +49,7 @@ type Users struct {
 func New() *Users {
 	return &Users{
 		throttle: newThrottle(),
-		dummy:    newHash(""),
+		dummy:    nobody(),
 		hashing:  make(chan struct{}, maxHashing),
 		hashes:   map[string]hash{},
 	}
