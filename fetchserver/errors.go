@@ -39,31 +39,31 @@ func (e *contentError) Error() string {
 
 // explain turns an error into what a model needs: what happened, and what to
 // do next.
-func explain(err error) error {
+func explain(err error) string {
 	if e, ok := errors.AsType[*statusError](err); ok {
-		return errors.New(e.explain())
+		return e.explain()
 	}
 	if e, ok := errors.AsType[*contentError](err); ok {
-		return errors.New(e.explain())
+		return e.explain()
 	}
 	// A robots.txt that cannot be reached for the same reason as its page is
 	// better explained by that reason.
 	fe, isFetch := errors.AsType[*fetch.Error](err)
 	if isFetch && advice[fe.Code] != "" && (fe.Code != fetch.CodeTimeout || !isRobots(err)) {
-		return errors.New(sentence("Failed to fetch: "+fe.Detail) + " " + advice[fe.Code])
+		return sentence("Failed to fetch: "+fe.Detail) + " " + advice[fe.Code]
 	}
 	if e, ok := errors.AsType[*robots.DisallowedError](err); ok {
-		return errors.New(explainRobots(e))
+		return explainRobots(e)
 	}
 	switch {
 	case errors.Is(err, errBusy):
-		return errors.New("The fetch server is busy. Wait a little, then try again.")
+		return "The fetch server is busy. Wait a little, then try again."
 	case errors.Is(err, context.DeadlineExceeded):
-		return errors.New("Failed to fetch: the page took too long. Try again later or use another source.")
+		return "Failed to fetch: the page took too long. Try again later or use another source."
 	case errors.Is(err, context.Canceled):
-		return errors.New("The fetch was cancelled.")
+		return "The fetch was cancelled."
 	}
-	return errors.New(sentence("Failed to fetch: " + strings.TrimPrefix(err.Error(), "fetch: ")))
+	return sentence("Failed to fetch: " + strings.TrimPrefix(err.Error(), "fetch: "))
 }
 
 func isRobots(err error) bool {

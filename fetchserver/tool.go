@@ -5,6 +5,7 @@ package fetchserver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -102,7 +103,7 @@ func (s *Server) fetchTool(ctx context.Context, _ *mcp.CallToolRequest, in input
 	if err != nil {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed",
 			slog.String("error", err.Error()), slog.Duration("duration", time.Since(start)))
-		return nil, nil, explain(err)
+		return nil, nil, errors.New(explain(err))
 	}
 	result, out := d.result(in)
 	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", slog.String("host", d.finalURL.Host), slog.Int("status", d.status),

@@ -14,12 +14,6 @@ const (
 	maxCellText = 2000 // a longer cell is a layout, not data
 )
 
-// cell is a table cell, or a place that another cell spans when node is nil.
-type cell struct {
-	*node
-	rows int // further rows that the cell spans
-}
-
 // table writes a data table as a GFM table, and the blocks of a layout table
 // one after the other.
 func (w *writer) table(n *node) {
@@ -137,8 +131,8 @@ func isLayout(n *node) bool {
 }
 
 // grid places the cells of rows in columns. A span fills its further places
-// with empty cells, as far as other rows have cells there.
-func (w *writer) grid(rows []*node) [][]cell {
+// with nil, as far as other rows have cells there.
+func (w *writer) grid(rows []*node) [][]*node {
 	width := 0
 	for _, row := range rows {
 		cells := 0
@@ -149,15 +143,15 @@ func (w *writer) grid(rows []*node) [][]cell {
 		}
 		width = max(width, min(cells, maxColumns))
 	}
-	var lines [][]cell
+	var lines [][]*node
 	pending := make([]int, width) // rows that a cell above still spans, by column
 	total := 0
 	for _, row := range rows {
-		line := make([]cell, 0, width)
+		line := make([]*node, 0, width)
 		fill := func() {
 			for len(line) < width && pending[len(line)] > 0 {
 				pending[len(line)]--
-				line = append(line, cell{})
+				line = append(line, nil)
 			}
 		}
 		for c := row.first; c != nil; c = c.next {
@@ -172,9 +166,9 @@ func (w *writer) grid(rows []*node) [][]cell {
 			for i := range min(span(c, "colspan"), width-len(line)) {
 				pending[len(line)] = down
 				if i == 0 {
-					line = append(line, cell{node: c})
+					line = append(line, c)
 				} else {
-					line = append(line, cell{})
+					line = append(line, nil)
 				}
 			}
 		}
@@ -188,7 +182,7 @@ func (w *writer) grid(rows []*node) [][]cell {
 	}
 	if len(lines) > 0 { // the first line names the number of columns
 		for len(lines[0]) < width {
-			lines[0] = append(lines[0], cell{})
+			lines[0] = append(lines[0], nil)
 		}
 	}
 	return lines
@@ -202,11 +196,11 @@ func span(n *node, key string) int {
 	return min(v, 65534)
 }
 
-func (w *writer) writeRow(line []cell) {
+func (w *writer) writeRow(line []*node) {
 	w.out = append(w.out, '|')
 	for _, c := range line {
 		w.out = append(w.out, ' ')
-		if c.node != nil {
+		if c != nil {
 			if text := w.inlineText(c.first, nil, inCell); text != "" {
 				w.out = append(append(w.out, trimBreaks(text)...), ' ')
 			}

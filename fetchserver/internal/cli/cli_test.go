@@ -23,6 +23,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/cli"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
 )
 
 // asCommand in the environment makes this test binary the command.
@@ -246,5 +249,27 @@ func TestAuthorizationRequired(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&metadata); err != nil || metadata.Resource != "http://127.0.0.1:3000/mcp" ||
 		len(metadata.Servers) != 1 || len(metadata.Scopes) != 1 {
 		t.Errorf("metadata %+v, %v", metadata, err)
+	}
+}
+
+// TestAuthorization signs in at a real authorization server and calls the tool.
+func TestAuthorization(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
+	l.Close()
+	url := "http://127.0.0.1:" + port + "/mcp"
+	auth := oauthdyntest.New(t, &oauthdyntest.Options{Resources: []authserver.Resource{{URI: url, Name: "Web fetch", Scopes: []string{"web"}}}})
+	s := site(t)
+	serve(t, "--port", port, "--allow-private", s.Listener.Addr().String(),
+		"--auth-issuer", auth.Issuer, "--resource", url, "--required-scope", "web")
+	client, err := oauthdyn.New(oauthdyn.Config{Resource: url, OpenURL: auth.Browser().Open})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := call(t, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: client.HTTPClient()}, s.URL+"/"); !strings.HasSuffix(got, "# Hello") {
+		t.Errorf("text %q", got)
 	}
 }
