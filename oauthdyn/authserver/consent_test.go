@@ -354,6 +354,21 @@ func TestSessions(t *testing.T) { // S30
 	}
 }
 
+func TestOneSessionPerBrowser(t *testing.T) { // S30
+	h := newHarness(t, nil)
+	b := h.tab()
+	origin := mustURL(t, h.Issuer)
+	tx1, csrf1, _ := b.loginPage()
+	tx2, csrf2, _ := b.loginPage()
+	b.post("/login", credentials(tx1, csrf1))
+	first := b.client.Jar.Cookies(origin)
+	b.post("/login", credentials(tx2, csrf2))
+	b.client.Jar.SetCookies(origin, first)
+	if _, _, body := b.consentPage(); strings.Contains(body, "Signed in as") {
+		t.Error("the session before the second sign-in is alive")
+	}
+}
+
 func TestSessionThatEndsBeforeTheAnswer(t *testing.T) {
 	h := newHarness(t, nil)
 	b := h.tab()

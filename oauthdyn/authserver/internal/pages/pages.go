@@ -137,7 +137,7 @@ func Clean(s string) string {
 			space = n > 0
 			continue
 		}
-		if !unicode.IsPrint(r) || unicode.In(r, unicode.Cf, unicode.Co, unicode.Zs) || unicode.In(r, unicode.Mn, unicode.Me) && n == 0 {
+		if !unicode.IsPrint(r) || n == 0 && unicode.IsMark(r) { // marks would change our own text
 			continue
 		}
 		if n++; n > maxShown {
