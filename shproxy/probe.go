@@ -51,12 +51,12 @@ func (p *Proxy) probe(ctx context.Context, m *session.Manager) error {
 	}
 	defer call.Close()
 	for {
-		answer, more, cause := call.Next()
+		answer, rest, cause := call.Next()
 		switch {
 		case answer != nil:
 			defer answer.Release()
 			return p.judge(s, answer.Data)
-		case !more:
+		case rest == session.Nothing:
 			return cause
 		}
 		select {

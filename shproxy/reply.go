@@ -25,6 +25,7 @@ type reply struct {
 	json      bool        // the client takes application/json
 	events    bool        // the client takes text/event-stream
 	stream    *sse.Writer // once the event stream has begun
+	hold      bool        // do not flush: more is to be written at once
 }
 
 // newReply reads what the client accepts. The specification makes clients
@@ -58,37 +59,39 @@ func (rp *reply) relay(t *session.Stream) {
 		timer.Reset(rp.keepAlive)
 	}
 	for {
-		f, more, cause := t.Next()
-		switch {
-		case f != nil:
-			err := rp.message(f.Data, more)
+		f, rest, cause := t.Next()
+		if f != nil {
+			err := rp.message(f.Data, rest)
 			f.Release()
-			if err != nil || !more {
+			if err != nil || rest == session.Nothing {
 				return
 			}
 			timer.Reset(rp.keepAlive)
-		case !more:
+		}
+		switch rest {
+		case session.Queued:
+			continue
+		case session.Nothing:
 			rp.end(cause)
 			return
-		default:
-			select {
-			case <-t.Wake():
-			case <-rp.ctx.Done():
+		}
+		select {
+		case <-t.Wake():
+		case <-rp.ctx.Done():
+			return
+		case <-timer.C:
+			if rp.breathe() != nil {
 				return
-			case <-timer.C:
-				if rp.breathe() != nil {
-					return
-				}
-				timer.Reset(rp.keepAlive)
 			}
+			timer.Reset(rp.keepAlive)
 		}
 	}
 }
 
 // message writes one message: as the whole response if it is the first and
 // last one, and else as an event.
-func (rp *reply) message(data []byte, more bool) error {
-	if rp.stream == nil && rp.json && !more {
+func (rp *reply) message(data []byte, rest session.Rest) error {
+	if rp.stream == nil && rp.json && rest == session.Nothing {
 		if len(data) > keepDeadline {
 			rp.extendDeadline()
 		}
@@ -99,6 +102,7 @@ func (rp *reply) message(data []byte, more bool) error {
 		return err
 	}
 	rp.extendDeadline()
+	rp.hold = rest == session.Queued
 	return rp.stream.Event(sse.Event{Data: data})
 }
 
@@ -115,8 +119,15 @@ func (rp *reply) begin() error {
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	rp.w.WriteHeader(http.StatusOK)
-	rp.stream = sse.NewWriter(rp.w, http.NewResponseController(rp.w).Flush)
+	rp.stream = sse.NewWriter(rp.w, rp.flush)
 	rp.extendDeadline()
+	return rp.flush()
+}
+
+func (rp *reply) flush() error {
+	if rp.hold {
+		return nil
+	}
 	return http.NewResponseController(rp.w).Flush()
 }
 

@@ -26,11 +26,17 @@ func logFrame(text string) string {
 // the call that asked for it, even when calls share a token.
 func TestProgress(t *testing.T) {
 	t.Parallel()
-	_, url := newTestProxy(t, testserver.Good, nil)
+	proxy, url := newTestProxy(t, testserver.Good, nil)
 	c := connect(t, url)
-	const n = 200
+	const n = 2000
 	for _, token := range []string{`"t\u0031"`, "7", `"7"`, `"t1"`} {
-		first := c.post(toolFrame("1", "sleep", map[string]any{"count": 300, "text": "x"}, `{"progressToken":`+token+`}`))
+		first := make(chan *http.Response)
+		go func() {
+			first <- c.post(toolFrame("1", "ask", nil, `{"progressToken":`+token+`}`))
+		}()
+		for proxy.sessions.Stats().Calls == 0 {
+			time.Sleep(time.Millisecond)
+		}
 		second := c.post(toolFrame("1", "progress", map[string]any{"count": n, "text": "done"}, `{"progressToken":`+token+`}`))
 		e := c.events(second)
 		for i := range n {
@@ -41,7 +47,12 @@ func TestProgress(t *testing.T) {
 		if got, want := e.next(), textResult("1", "done"); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
-		c.want(first, 200, textResult("1", "x"))
+		asked := c.events(<-first)
+		id := strings.TrimPrefix(strings.SplitN(asked.next(), `,"method"`, 2)[0], `{"jsonrpc":"2.0","id":`)
+		c.post(`{"jsonrpc":"2.0","id":` + id + `,"result":{}}`)
+		if got, want := asked.next(), textResult("1", "{}"); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 

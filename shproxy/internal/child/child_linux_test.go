@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,15 +27,21 @@ func runParent() int {
 		fmt.Println(err)
 		return 1
 	}
-	// Threads that end must not take the child with them.
-	for range 20 {
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
+	// Threads that end must not take the child with them: these goroutines
+	// need every thread that idles, and more, and end theirs.
+	var all, ready sync.WaitGroup
+	release := make(chan struct{})
+	for range 50 {
+		ready.Add(1)
+		all.Go(func() {
 			runtime.LockOSThread()
-		}()
-		<-ended
+			ready.Done()
+			<-release
+		})
 	}
+	ready.Wait()
+	close(release)
+	all.Wait()
 	time.Sleep(50 * time.Millisecond)
 	fmt.Println(c.cmd.Process.Pid, alive(c.cmd.Process.Pid))
 	select {}

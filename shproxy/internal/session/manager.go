@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,7 @@ func (m *Manager) Start(principal string) (*Session, error) {
 		m.remove(s)
 		return nil, err
 	}
+	s.log(slog.LevelInfo, "session started")
 	return s, nil
 }
 

@@ -3,7 +3,6 @@
 package session
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -135,8 +134,7 @@ func (s *Session) refuse(f *Frame) {
 // drop counts and logs a message that goes nowhere. s.mu is held.
 func (s *Session) drop(why string, id []byte) {
 	s.m.dropped.Add(1)
-	s.m.cfg.Child.Logger.LogAttrs(context.Background(), slog.LevelDebug, "message dropped",
-		slog.String("server", s.m.cfg.Child.Name), slog.String("reason", why), slog.String("id", string(id)))
+	s.log(slog.LevelDebug, "message dropped", slog.String("reason", why), slog.String("id", string(id)))
 }
 
 // Broken fails the call whose answer was unreadable, or every call in flight

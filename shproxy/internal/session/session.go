@@ -229,6 +229,11 @@ func (s *Session) End(cause error) {
 	if c != nil {
 		c.Stop()
 	}
-	s.m.cfg.Child.Logger.LogAttrs(context.Background(), slog.LevelInfo, "session ended",
-		slog.String("server", s.m.cfg.Child.Name), slog.String("cause", cause.Error()))
+	s.log(slog.LevelInfo, "session ended", slog.String("cause", cause.Error()))
+}
+
+// log never tells the session's id, which is as good as a password.
+func (s *Session) log(level slog.Level, message string, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("server", s.m.cfg.Child.Name))
+	s.m.cfg.Child.Logger.LogAttrs(context.Background(), level, message, attrs...)
 }

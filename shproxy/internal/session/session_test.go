@@ -78,13 +78,13 @@ func call(t *testing.T, s *Session, streaming bool, frame string) *Call {
 // read returns all that waits on a stream, and whether more can come.
 func read(s *Stream) (frames []string, more bool, cause error) {
 	for {
-		f, more, cause := s.Next()
+		f, rest, cause := s.Next()
 		if f != nil {
 			frames = append(frames, string(f.Data))
 			f.Release()
 		}
-		if f == nil || !more {
-			return frames, more, cause
+		if rest != Queued {
+			return frames, rest == Later, cause
 		}
 	}
 }
@@ -285,5 +285,23 @@ func TestIdle(t *testing.T) {
 	}
 	if !expire() || s.Cause() != ErrIdle {
 		t.Errorf("cause %v", s.Cause())
+	}
+}
+
+// Calls in flight may share a progress token: the child gets another one for
+// the second, and both clients see their own.
+func TestSharedProgressToken(t *testing.T) {
+	s := newTestSession(t, testserver.Silent)
+	const frame = `{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{"progressToken":"t"}}}`
+	first, second := call(t, s, true, frame), call(t, s, true, frame)
+	defer first.Close()
+	defer second.Close()
+	say(t, s, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":"\u0074"}}`)
+	say(t, s, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":2,"progressToken":"shproxy-2"}}`)
+	if frames, _, _ := read(&first.Stream); len(frames) != 1 || frames[0] != `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1,"progressToken":"\u0074"}}` {
+		t.Errorf("first got %s", frames)
+	}
+	if frames, _, _ := read(&second.Stream); len(frames) != 1 || frames[0] != `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":2,"progressToken":"t"}}` {
+		t.Errorf("second got %s", frames)
 	}
 }

@@ -25,17 +25,29 @@ type Stream struct {
 // Wake has a value when there may be something to read.
 func (t *Stream) Wake() <-chan struct{} { return t.wake }
 
-// Next returns the next message, which the reader releases, or nil when it
-// has to wait for Wake. more is false when nothing will follow; the error
-// tells why if the stream was cut off.
-func (t *Stream) Next() (f *Frame, more bool, cause error) {
+// Rest tells what can be expected of a stream after Next.
+type Rest uint8
+
+// What Next can leave behind.
+const (
+	Later   Rest = iota // nothing now; wait for Wake
+	Queued              // more is there already
+	Nothing             // the stream has ended
+)
+
+// Next returns the next message, which the reader releases, or nil if there
+// is none. If the stream was cut off, the error tells why.
+func (t *Stream) Next() (f *Frame, rest Rest, cause error) {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
 	f = t.pop()
-	if t.head < len(t.queue) || !t.ended {
-		return f, true, nil
+	switch {
+	case t.head < len(t.queue):
+		return f, Queued, nil
+	case t.ended:
+		return f, Nothing, t.cause
 	}
-	return f, false, t.cause
+	return f, Later, nil
 }
 
 // push queues a message and wakes the reader; an ended stream takes no more.

@@ -97,7 +97,7 @@ func Run(mode string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case Stubborn:
 		signal.Ignore(syscall.SIGTERM)
 		s.serve(mode)
-		select {}
+		time.Sleep(time.Hour)
 	case Flood:
 		line := strings.Repeat("x", 1023) + "\n"
 		for range 4096 {
@@ -138,7 +138,7 @@ func (s *server) serve(mode string) {
 		case m.Method == "initialize":
 			s.initialize(mode, m)
 			if mode == Deaf {
-				select {}
+				time.Sleep(time.Hour)
 			}
 		case m.Method == "notifications/cancelled":
 			s.cancelled(m)
