@@ -5,6 +5,8 @@ package oauthdyntest_test
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -78,8 +80,13 @@ func TestGoSDK(t *testing.T) {
 				t.Fatal(err)
 			}
 			token, err := source.Token()
-			if err != nil || token.RefreshToken == "" || token.Extra("scope") != "mcp offline_access" {
-				t.Errorf("refresh token %v, scope %v, error %v", token.RefreshToken != "", token.Extra("scope"), err)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scope, _ := token.Extra("scope").(string)
+			scopes := slices.Sorted(strings.FieldsSeq(scope)) // the SDK sends them in any order
+			if token.RefreshToken == "" || !slices.Equal(scopes, []string{"mcp", "offline_access"}) {
+				t.Errorf("refresh token %v, scopes %q", token.RefreshToken != "", scopes)
 			}
 		})
 	}
