@@ -68,17 +68,17 @@ func (r *results) compareTable(out io.Writer) {
 	web, ours := r.find(httpName), r.find(shproxyName)
 	one, many := r.Loads[0], r.Loads[1]
 	t := newTable(out, "Compared",
-		"p50, "+one.Title+": to bare net/http's", "CPU a call, "+many.Title+": to bare net/http's",
+		"p50, "+one.Title+": to bare net/http's", "what it adds to bare stdio's p50: to the same", "CPU a call, "+many.Title+": to bare net/http's",
 		"calls/s, "+many.Title+": shproxy makes", "CPU a call, "+many.Title+": shproxy needs")
 	for i := range r.Systems {
 		s := &r.Systems[i]
 		if s.isFloor() {
 			continue
 		}
-		cells := []string{factor(s.ratio(p50(one), web)), factor(s.ratio(cpu(many), web)), "", ""}
+		cells := []string{factor(s.ratio(p50(one), web)), factor(r.addedLatency(s, one)), factor(s.ratio(cpu(many), web)), "", ""}
 		if ours != nil && s != ours {
-			cells[2] = factor(ours.ratio(rate(many), s))
-			cells[3] = part(s.ratio(cpu(many), ours))
+			cells[3] = factor(ours.ratio(rate(many), s))
+			cells[4] = part(s.ratio(cpu(many), ours))
 		}
 		t.row(s, cells)
 	}

@@ -187,14 +187,25 @@ func (s *systemResult) ratio(f figure, base *systemResult) float64 {
 
 // idealShare returns the median share of the ideal rate of the same round.
 func (r *results) idealShare(s *systemResult, l load) float64 {
+	return r.beside(s, rate(l), func(own, web, pipe float64) float64 { return own / ideal(web, pipe) })
+}
+
+// addedLatency returns the median of what the system adds to the p50 of bare
+// stdio, in units of the p50 of bare net/http.
+func (r *results) addedLatency(s *systemResult, l load) float64 {
+	return r.beside(s, p50(l), func(own, web, pipe float64) float64 { return (own - pipe) / web })
+}
+
+// beside returns the median of what f makes of a figure and those of the two
+// floors in the same round.
+func (r *results) beside(s *systemResult, of figure, f func(own, web, pipe float64) float64) float64 {
 	web, pipe := r.find(httpName), r.find(stdioName)
 	if web == nil || pipe == nil {
 		return math.NaN()
 	}
 	var values []float64
 	for i := range s.Rounds {
-		best := ideal(rate(l)(&web.Rounds[i]), rate(l)(&pipe.Rounds[i]))
-		values = append(values, rate(l)(&s.Rounds[i])/best)
+		values = append(values, f(of(&s.Rounds[i]), of(&web.Rounds[i]), of(&pipe.Rounds[i])))
 	}
 	return median(values)
 }
