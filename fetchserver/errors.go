@@ -46,14 +46,12 @@ func explain(err error) string {
 	if e, ok := errors.AsType[*contentError](err); ok {
 		return e.explain()
 	}
-	// A robots.txt that cannot be reached for the same reason as its page is
-	// better explained by that reason.
-	fe, isFetch := errors.AsType[*fetch.Error](err)
-	if isFetch && advice[fe.Code] != "" && (fe.Code != fetch.CodeTimeout || !isRobots(err)) {
-		return sentence("Failed to fetch: "+fe.Detail) + " " + advice[fe.Code]
-	}
-	if e, ok := errors.AsType[*robots.DisallowedError](err); ok {
+	failed, isFetch := errors.AsType[*fetch.Error](err)
+	if e, ok := errors.AsType[*robots.DisallowedError](err); ok && !(isFetch && sharedByOrigin[failed.Code]) {
 		return explainRobots(e)
+	}
+	if isFetch && advice[failed.Code] != "" {
+		return sentence("Failed to fetch: "+failed.Detail) + " " + advice[failed.Code]
 	}
 	switch {
 	case errors.Is(err, errBusy):
@@ -66,9 +64,10 @@ func explain(err error) string {
 	return sentence("Failed to fetch: " + strings.TrimPrefix(err.Error(), "fetch: "))
 }
 
-func isRobots(err error) bool {
-	_, ok := errors.AsType[*robots.DisallowedError](err)
-	return ok
+// sharedByOrigin are the reasons that keep robots.txt and the page it is asked
+// for from being fetched alike: they explain more than a missing robots.txt.
+var sharedByOrigin = map[fetch.Code]bool{
+	fetch.CodeAddress: true, fetch.CodePort: true, fetch.CodeDNS: true, fetch.CodeTLS: true, fetch.CodeConnect: true,
 }
 
 // advice is what to do about each reason.

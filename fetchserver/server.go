@@ -108,7 +108,7 @@ func (s *Server) recoverPanics(next mcp.MethodHandler) mcp.MethodHandler {
 // fetchRobots is the robots.FetchFunc of the server: under the same guard as
 // any fetch.
 func (s *Server) fetchRobots(ctx context.Context, robotsURL string) (int, []byte, error) {
-	resp, err := s.client.Do(ctx, &fetch.Request{URL: robotsURL})
+	resp, err := s.client.Do(ctx, &fetch.Request{URL: robotsURL, MaxBytes: robots.MaxSize, Truncate: true})
 	if err != nil {
 		return 0, nil, err
 	}

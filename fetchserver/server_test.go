@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -425,63 +426,77 @@ func TestCancellation(t *testing.T) {
 
 func TestConcurrencyLimit(t *testing.T) {
 	var open, most atomic.Int32
-	base, addr := site(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/robots.txt" {
-			return
-		}
+	arrived, release := make(chan struct{}), make(chan struct{})
+	base, addr := site(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		n := open.Add(1)
-		defer open.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
+		arrived <- struct{}{}
+		<-release
+		open.Add(-1)
 		fmt.Fprint(w, "ok")
 	}))
-	s := connect(t, start(t, fetchserver.Options{MaxConcurrent: 2}, addr), "")
-	errs := make(chan bool, 20)
-	for range cap(errs) {
+	// Nothing is released before all calls have come.
+	var came sync.WaitGroup
+	count := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Mcp-Method") == "tools/call" {
+				came.Done()
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	s := connect(t, start(t, fetchserver.Options{MaxConcurrent: 2, IgnoreRobots: true, Middleware: count}, addr), "2026-07-28")
+	done := make(chan bool, 20)
+	came.Add(cap(done))
+	for range cap(done) {
 		go func() {
 			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "fetch", Arguments: map[string]any{"url": base + "/x"}})
-			errs <- err == nil && !r.IsError
+			done <- err == nil && !r.IsError
 		}()
 	}
-	for range cap(errs) {
-		if !<-errs {
+	came.Wait()
+	<-arrived
+	for range cap(done) - 1 {
+		<-arrived // two are open: a third may only come after a release
+		release <- struct{}{}
+	}
+	release <- struct{}{}
+	for range cap(done) {
+		if !<-done {
 			t.Error("a call failed")
 		}
 	}
-	if most.Load() > 2 {
-		t.Errorf("%d fetches at the same time", most.Load())
+	if most.Load() != 2 {
+		t.Errorf("%d fetches at the same time, want 2", most.Load())
 	}
 }
 
-func TestBusy(t *testing.T) {
-	release := make(chan struct{})
-	arrived := make(chan struct{}, 1)
-	base, addr := site(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		arrived <- struct{}{}
-		<-release
-	}))
-	t.Cleanup(func() { close(release) })
-	endpoint := start(t, fetchserver.Options{MaxConcurrent: 1, Timeout: 200 * time.Millisecond, IgnoreRobots: true}, addr)
-	s := connect(t, endpoint, "")
-	first := make(chan string, 1)
+func TestRequestLimit(t *testing.T) {
+	entered, release := make(chan struct{}), make(chan struct{})
+	server, err := fetchserver.New(&fetchserver.Options{MaxRequests: 1, Middleware: func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			entered <- struct{}{}
+			<-release
+		})
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := server.Handler()
+	first := make(chan struct{})
 	go func() {
-		r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "fetch", Arguments: map[string]any{"url": base}})
-		if err != nil {
-			first <- err.Error()
-			return
-		}
-		first <- r.Content[0].(*mcp.TextContent).Text
+		defer close(first)
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/mcp", nil))
 	}()
-	<-arrived
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	r, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "fetch", Arguments: map[string]any{"url": base}})
-	if err != nil || !r.IsError {
-		t.Errorf("%v, %v", r, err)
+	<-entered
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/mcp", nil))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("status %d", w.Code)
 	}
-	if text := <-first; !strings.Contains(text, "in time") {
-		t.Errorf("the first call: %q", text)
-	}
+	close(release)
+	<-first
 }
 
 func TestPanic(t *testing.T) {

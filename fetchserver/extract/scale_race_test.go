@@ -4,4 +4,4 @@
 
 package extract_test
 
-const scale = 10
+const scale = 20

@@ -23,11 +23,12 @@ const acceptEncoding = "gzip, br, zstd"
 // accept (RFC 9659 section 3).
 const maxWindow = 8 << 20
 
-// readBody reads and decodes a body of at most limit bytes. The cap also holds
-// for the bytes on the wire, so that a body of nothing but framing ends too.
-func readBody(resp *http.Response, limit int64) ([]byte, error) {
+// readBody reads and decodes a body of at most limit bytes; a larger one is an
+// error unless it is to be truncated. The cap also holds for the bytes on the
+// wire, so that a body of nothing but framing ends too.
+func readBody(resp *http.Response, limit int64, truncate bool) ([]byte, error) {
 	tooLarge := &Error{Code: CodeTooLarge, Detail: "the response is larger than " + strconv.FormatInt(limit, 10) + " bytes"}
-	if resp.ContentLength > limit {
+	if resp.ContentLength > limit && !truncate {
 		return nil, tooLarge
 	}
 	source := &capReader{r: resp.Body, left: limit, err: tooLarge}
@@ -52,7 +53,9 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 		body.Grow(int(min(resp.ContentLength, limit)) + bytes.MinRead)
 	}
 	if _, err := body.ReadFrom(&capReader{r: decoded, left: limit, err: tooLarge}); err != nil {
-		return nil, explain(err)
+		if err = explain(err); !truncate || err != error(tooLarge) {
+			return nil, err
+		}
 	}
 	return body.Bytes(), nil
 }
@@ -96,8 +99,8 @@ func (c *capReader) Read(p []byte) (int, error) {
 	}
 	n, err := c.r.Read(p)
 	c.left -= int64(n)
-	if c.left < 0 {
-		n, err = 0, c.err
+	if c.left < 0 { // keep what fits, so that a body can be cut
+		n, err, c.left = n-1, c.err, 0
 	}
 	if err != nil && err != io.EOF && c.failed == nil {
 		c.failed = err

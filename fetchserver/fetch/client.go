@@ -129,6 +129,8 @@ type Request struct {
 	Check func(ctx context.Context, u *url.URL) error
 	// MaxBytes overrides [Options.MaxBytes] when it is positive.
 	MaxBytes int64
+	// Truncate cuts a body that is too large instead of failing.
+	Truncate bool
 	// Timeout overrides [Options.Timeout] when it is positive.
 	Timeout time.Duration
 }
@@ -188,7 +190,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 			err = &Error{Code: CodeRedirect, URL: redact(u), Detail: "more than " + strconv.Itoa(max(c.opts.MaxRedirects, 0)) + " redirects"}
 		}
 		if err != nil || next == nil {
-			return c.finish(ctx, u, passed, resp, maxBytes, err)
+			return c.finish(ctx, u, passed, resp, maxBytes, r.Truncate, err)
 		}
 		resp.Body.Close()
 		passed = append(passed, u.String())
@@ -222,12 +224,12 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, own http.Header) (*h
 }
 
 // finish reads the body of the last hop, unless err already ended the fetch.
-func (c *Client) finish(ctx context.Context, u *url.URL, passed []string, resp *http.Response, maxBytes int64, err error) (*Response, error) {
+func (c *Client) finish(ctx context.Context, u *url.URL, passed []string, resp *http.Response, maxBytes int64, truncate bool, err error) (*Response, error) {
 	defer resp.Body.Close()
 	if err != nil {
 		return nil, err
 	}
-	body, err := readBody(resp, maxBytes)
+	body, err := readBody(resp, maxBytes, truncate)
 	if err != nil {
 		return nil, classify(ctx, u, err)
 	}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetchserver
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+// TestBusy: a call that gets no turn in its time says so.
+func TestBusy(t *testing.T) {
+	s, err := New(&Options{MaxConcurrent: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.working <- struct{}{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = s.load(ctx, "https://example.com/", false)
+	if err == nil || !strings.Contains(explain(err), "busy") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestSlice(t *testing.T) {
+	for _, test := range []struct {
+		s             string
+		start, length int
+		want          string
+	}{
+		{"abc", 0, 5, "abc"},
+		{"abc", 1, 1, "b"},
+		{"abc", 3, 1, ""},
+		{"abc", 99, 1, ""},
+		{"aöb€c𝄞d", 1, 4, "öb€c"},
+		{"aöb€c𝄞d", 5, 1, "𝄞"},
+		{"aöb€c𝄞d", 5, 999, "𝄞d"},
+		{"", 0, 1, ""},
+		{"\xff\xfe", 1, 1, "\xfe"},
+	} {
+		if got := slice(test.s, test.start, test.length); got != test.want {
+			t.Errorf("slice(%q, %d, %d) = %q, want %q", test.s, test.start, test.length, got, test.want)
+		}
+	}
+}
+
+func FuzzSlice(f *testing.F) {
+	f.Add("aöb€c𝄞d", 2, 3)
+	f.Fuzz(func(t *testing.T, s string, start, length int) {
+		if start < 0 || length < 1 {
+			return
+		}
+		runes := []rune(s)
+		want := string(runes[min(start, len(runes)) : min(start, len(runes))+min(length, len(runes)-min(start, len(runes)))])
+		if got := slice(s, start, length); string([]rune(got)) != want {
+			t.Errorf("slice(%q, %d, %d) = %q, want %q", s, start, length, got, want)
+		}
+	})
+}
