@@ -25,7 +25,20 @@ type reply struct {
 	json      bool        // the client takes application/json
 	events    bool        // the client takes text/event-stream
 	stream    *sse.Writer // once the event stream has begun
-	hold      bool        // do not flush: more is to be written at once
+	flusher   *flusher    // of stream
+}
+
+// flusher lets events that are there already leave together.
+type flusher struct {
+	rc   *http.ResponseController
+	hold bool
+}
+
+func (f *flusher) flush() error {
+	if f.hold {
+		return nil
+	}
+	return f.rc.Flush()
 }
 
 // newReply reads what the client accepts. The specification makes clients
@@ -102,7 +115,7 @@ func (rp *reply) message(data []byte, rest session.Rest) error {
 		return err
 	}
 	rp.extendDeadline()
-	rp.hold = rest == session.Queued
+	rp.flusher.hold = rest == session.Queued
 	return rp.stream.Event(sse.Event{Data: data})
 }
 
@@ -119,16 +132,10 @@ func (rp *reply) begin() error {
 	h.Set("Cache-Control", "no-cache, no-transform")
 	h.Set("X-Accel-Buffering", "no")
 	rp.w.WriteHeader(http.StatusOK)
-	rp.stream = sse.NewWriter(rp.w, rp.flush)
+	rp.flusher = &flusher{rc: http.NewResponseController(rp.w)}
+	rp.stream = sse.NewWriter(rp.w, rp.flusher.flush)
 	rp.extendDeadline()
-	return rp.flush()
-}
-
-func (rp *reply) flush() error {
-	if rp.hold {
-		return nil
-	}
-	return http.NewResponseController(rp.w).Flush()
+	return rp.flusher.flush()
 }
 
 // breathe gives a sign of life on a quiet stream. The first one sends the

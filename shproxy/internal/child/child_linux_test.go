@@ -21,6 +21,7 @@ import (
 // runParent starts a stubborn child from its spawner, prints its pid and
 // waits to be killed.
 func runParent() int {
+	runtime.LockOSThread() // keep the first thread, which never ends, from the spawner
 	spawner := NewSpawner()
 	c, err := spawner.Start(testConfig(testserver.Stubborn), newRecorder())
 	if err != nil {
