@@ -56,7 +56,7 @@ func New(o *Options) (*Server, error) {
 		Version: buildinfo.Version(),
 	}, &mcp.ServerOptions{
 		Instructions: "The fetch tool reads a web page as Markdown. Long pages come in slices: call again with start_index set to next_index.",
-		Logger:       opts.Logger,
+		Logger:       quiet(opts.Logger),
 		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 	})
 	s.addFetchTool()
@@ -79,7 +79,7 @@ func (s *Server) Handler() http.Handler {
 		PropagateRequestCancellation: true,
 		MaxRequestBodyBytes:          maxRequestBytes,
 		DisableLocalhostProtection:   true, // newGuard does it, with AllowedHosts
-		Logger:                       s.opts.Logger,
+		Logger:                       quiet(s.opts.Logger),
 	})
 	h = bufferBody(h)
 	if s.opts.Middleware != nil {

@@ -3,9 +3,11 @@
 package fetchserver_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -514,6 +516,19 @@ func TestPanic(t *testing.T) {
 	}
 	if _, err := s.ListTools(t.Context(), nil); err != nil {
 		t.Errorf("after a panic: %v", err)
+	}
+}
+
+// TestLog: a call is one record, which shows no query.
+func TestLog(t *testing.T) {
+	base, addr := site(t, webSite())
+	var log bytes.Buffer
+	s := connect(t, start(t, fetchserver.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}, addr), "2026-07-28")
+	call(t, s, map[string]any{"url": base + "/page?token=hidden"})
+	call(t, s, map[string]any{"url": "http://169.254.169.254/?token=hidden"})
+	if lines := strings.Count(log.String(), "\n"); lines != 2 || strings.Contains(log.String(), "hidden") ||
+		!strings.Contains(log.String(), "reason.code=address_refused") {
+		t.Errorf("%d lines:\n%s", lines, log.String())
 	}
 }
 

@@ -101,8 +101,7 @@ func (s *Server) fetchTool(ctx context.Context, _ *mcp.CallToolRequest, in input
 	defer cancel()
 	d, err := s.load(ctx, in.URL, in.Raw)
 	if err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed",
-			slog.String("error", err.Error()), slog.Duration("duration", time.Since(start)))
+		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", reason(err), slog.Duration("duration", time.Since(start)))
 		return nil, nil, errors.New(explain(err))
 	}
 	result, out := d.result(in)

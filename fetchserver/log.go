@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetchserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+)
+
+// quiet returns a logger for the SDK, which has a session, and three records
+// about it, for every stateless request: they pass at the debug level only.
+func quiet(log *slog.Logger) *slog.Logger { return slog.New(quietHandler{log.Handler()}) }
+
+type quietHandler struct{ slog.Handler }
+
+func (h quietHandler) Enabled(ctx context.Context, level slog.Level) bool {
+	if level < slog.LevelWarn {
+		level = min(level, slog.LevelDebug)
+	}
+	return h.Handler.Enabled(ctx, level)
+}
+
+func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return quietHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h quietHandler) WithGroup(name string) slog.Handler {
+	return quietHandler{h.Handler.WithGroup(name)}
+}
+
+// reason is why a fetch failed, for the log: without query, header or body.
+func reason(err error) slog.Attr {
+	if e, ok := errors.AsType[*fetch.Error](err); ok {
+		return slog.Group("reason", slog.String("code", string(e.Code)), slog.String("detail", e.Detail))
+	}
+	return slog.String("reason", err.Error())
+}
