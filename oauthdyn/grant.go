@@ -287,8 +287,8 @@ func (c *Client) load(ctx context.Context) (*Credentials, error) {
 	return creds, nil
 }
 
-// stored returns what the store has, nil if that was made with another
-// configuration.
+// stored returns what the store has, nil if that comes from another server than
+// the configured one.
 func (c *Client) stored(ctx context.Context) (*Credentials, error) {
 	creds, err := c.store.Load(ctx, c.grantKey())
 	switch {
@@ -296,9 +296,7 @@ func (c *Client) stored(ctx context.Context) (*Credentials, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case creds.Grant == nil,
-		c.cfg.AuthServer != "" && trimSlash(creds.Issuer) != trimSlash(c.cfg.AuthServer),
-		c.cfg.ClientID != "" && creds.Grant.ClientID != c.cfg.ClientID:
+	case creds.Grant == nil, c.cfg.AuthServer != "" && trimSlash(creds.Issuer) != trimSlash(c.cfg.AuthServer):
 		return nil, nil
 	}
 	return creds, nil

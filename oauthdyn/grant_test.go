@@ -262,9 +262,14 @@ func TestUnsavedGrantIsKept(t *testing.T) {
 	store.broken.Store(true)
 	_, err := c.Authenticate(t.Context())
 	wantError(t, err, "signed in, but the token could not be saved: disk full")
-	// The program can go on with it, and saves it when that works again.
-	if status, _ := get(t, c.HTTPClient(), f.resource()); status != 200 {
-		t.Errorf("status %d", status)
+	// The program can go on with it, refresh it, and save it when that works
+	// again, all without another login.
+	logins := f.count("GET /authorize")
+	for range 3 {
+		if status, _ := get(t, c.HTTPClient(), f.resource()); status != 200 {
+			t.Errorf("status %d", status)
+		}
+		f.expire()
 	}
 	store.broken.Store(false)
 	f.expire()
@@ -273,6 +278,9 @@ func TestUnsavedGrantIsKept(t *testing.T) {
 	}
 	if creds, err := store.Load(t.Context(), c.grantKey()); err != nil || creds.Grant.AccessToken != c.grant.Grant.AccessToken {
 		t.Errorf("not saved: %v", err)
+	}
+	if n := f.count("GET /authorize"); n != logins {
+		t.Errorf("%d more logins", n-logins)
 	}
 }
 
