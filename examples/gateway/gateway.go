@@ -39,7 +39,7 @@ type gateway struct {
 	origin   string // such as http://127.0.0.1:8420; also the issuer
 	data     string
 	password string // of the local user, when it was made or renewed just now
-	mounts   []mount
+	mounts   []*mount
 	pageURL  string // a page on a port of its own, for the fetch server
 
 	users   *local.Users
@@ -121,42 +121,51 @@ func (g *gateway) mountServers(mux *http.ServeMux, o *options, page netip.AddrPo
 			return fmt.Errorf("server %q: %w", s.name, err)
 		}
 		g.onClose(proxy.Shutdown)
-		if err := g.mount(mux, o, mount{name: s.name, wrapped: true}, proxy); err != nil {
+		m, protect, err := g.mount(mux, o, s.name)
+		if err != nil {
 			return err
 		}
+		m.wrapped = true
+		mux.Handle("/"+s.name+"/mcp", protect(proxy))
+	}
+	_, protect, err := g.mount(mux, o, fetchName)
+	if err != nil {
+		return err
 	}
 	fetch, err := fetchserver.New(&fetchserver.Options{
 		// The one exception to "no private addresses": the page that this
 		// program serves for the transcript.
 		AllowAddresses: []netip.AddrPort{page},
+		Middleware:     protect,
 		Logger:         o.logger.With("server", fetchName),
 	})
 	if err != nil {
 		return err
 	}
-	return g.mount(mux, o, mount{name: fetchName}, fetch.Handler())
+	g.onClose(func(context.Context) error { fetch.Close(); return nil })
+	mux.Handle("/"+fetchName+"/mcp", fetch.Handler())
+	return nil
 }
 
-// mount serves handler at /NAME/mcp, and the metadata that tells clients where
-// to get a token for it.
-func (g *gateway) mount(mux *http.ServeMux, o *options, m mount, handler http.Handler) error {
-	path := "/" + m.name + "/mcp"
-	m.url = g.origin + path
+// mount makes /NAME/mcp a protected resource: it serves the metadata that tells
+// clients where to get a token, and returns the middleware that asks for one.
+func (g *gateway) mount(mux *http.ServeMux, o *options, name string) (*mount, func(http.Handler) http.Handler, error) {
+	url := g.origin + "/" + name + "/mcp"
 	protected, err := resource.New(resource.Options{
-		Resource:             m.url,
-		Name:                 m.name,
+		Resource:             url,
+		Name:                 name,
 		AuthorizationServers: []string{g.origin},
 		Scopes:               []string{scope},
 		RequiredScopes:       []string{scope},
 		Logger:               o.logger,
 	})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	mux.Handle(path, protected.Middleware(handler))
 	mux.Handle(protected.MetadataPath(), protected.MetadataHandler())
+	m := &mount{name: name, url: url}
 	g.mounts = append(g.mounts, m)
-	return nil
+	return m, protected.Middleware, nil
 }
 
 // subject binds the bridge's sessions to the person whose token opened them.

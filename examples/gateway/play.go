@@ -77,7 +77,7 @@ func newVisitor(g *gateway) (*visitor, func(), error) {
 }
 
 // visit signs in to one MCP server and uses it.
-func (t *transcript) visit(ctx context.Context, v *visitor, g *gateway, m mount) error {
+func (t *transcript) visit(ctx context.Context, v *visitor, g *gateway, m *mount) error {
 	oauth := oauthdyn.Config{
 		Resource:   m.url,
 		ClientName: "gateway transcript",
@@ -99,7 +99,7 @@ func (t *transcript) visit(ctx context.Context, v *visitor, g *gateway, m mount)
 	return t.useBridge(ctx, client)
 }
 
-func (t *transcript) login(ctx context.Context, v *visitor, oauth oauthdyn.Config, m mount) error {
+func (t *transcript) login(ctx context.Context, v *visitor, oauth oauthdyn.Config, m *mount) error {
 	client, err := oauthdyn.New(oauth)
 	if err != nil {
 		return err
