@@ -208,7 +208,7 @@ func TestRefreshFailuresThatPass(t *testing.T) {
 		{"temporarily unavailable", func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 400, &Error{Code: CodeTemporarilyUnavailable})
 		}, CodeTemporarilyUnavailable},
-		{"proxy's 403", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 403) }, "Forbidden"},
+		{"proxy's 403", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) }, "Forbidden"},
 		{"not JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, "not a JSON object"},
 		{"lost", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 	}
