@@ -46,16 +46,22 @@ type Registration struct {
 // Grant is what a person granted for one resource: the tokens and what they are
 // good for. It holds secrets; it prints without them.
 type Grant struct {
-	Resource     string   `json:"resource,omitempty"`  // the resource indicator of RFC 8707
-	ClientID     string   `json:"client_id"`           // who the tokens were issued to
-	AccessToken  string   `json:"access_token"`        // of type Bearer
-	RefreshToken string   `json:"refresh_token"`       // empty if none was issued
-	MetadataURL  string   `json:"metadata,omitempty"`  // where the resource's metadata was found
-	Scopes       []string `json:"scopes,omitempty"`    // granted
-	Requested    []string `json:"requested,omitempty"` // asked for
+	Resource    string `json:"resource,omitempty"` // the resource indicator of RFC 8707
+	MetadataURL string `json:"metadata,omitempty"` // where the resource's metadata was found
 
-	Obtained time.Time `json:"obtained,omitzero"` // when the access token was received
-	Expiry   time.Time `json:"expiry,omitzero"`   // of the access token; zero when unknown
+	// Who the tokens were issued to. Of a client that was registered by hand
+	// only the id is kept. A dynamic one may be replaced by another
+	// registration; a refresh still has to come from the old one.
+	ClientID     string `json:"client_id"`
+	ClientSecret string `json:"client_secret,omitempty"`
+	AuthMethod   string `json:"token_endpoint_auth_method,omitempty"`
+
+	AccessToken  string    `json:"access_token"`            // of type Bearer
+	RefreshToken string    `json:"refresh_token,omitempty"` // empty if none was issued
+	Scopes       []string  `json:"scopes,omitempty"`        // granted
+	Requested    []string  `json:"requested,omitempty"`     // asked for
+	Obtained     time.Time `json:"obtained,omitzero"`       // when the access token was received
+	Expiry       time.Time `json:"expiry,omitzero"`         // of the access token; zero when unknown
 }
 
 // Token returns the grant in the form that golang.org/x/oauth2 uses.

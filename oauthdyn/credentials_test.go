@@ -38,7 +38,7 @@ func sampleCredentials() *Credentials {
 			RedirectURI: "http://127.0.0.1:1/x",
 		},
 		Grant: &Grant{
-			Resource: "https://mcp.example/mcp", ClientID: "id", AccessToken: "HUSH-access", RefreshToken: "HUSH-refresh",
+			Resource: "https://mcp.example/mcp", ClientID: "id", ClientSecret: "HUSH-copy", AccessToken: "HUSH-access", RefreshToken: "HUSH-refresh",
 			Scopes: []string{"a"}, Requested: []string{"a", "b"}, Obtained: now, Expiry: now.Add(time.Hour),
 		},
 	}

@@ -100,7 +100,7 @@ func TestC4ServerMetadataOrder(t *testing.T) {
 	}
 }
 
-func TestC5IssuerMustBeIdentical(t *testing.T) {
+func TestC5S111IssuerMustBeIdentical(t *testing.T) {
 	for _, change := range []func(string) string{
 		func(u string) string { return u + "/" },
 		func(u string) string { return strings.Replace(u, "http", "HTTP", 1) },
@@ -211,7 +211,7 @@ func TestC7SeveralAuthorizationServers(t *testing.T) {
 	})
 }
 
-func TestLegacyDiscoveryOnlyWhenMetadataIsAbsent(t *testing.T) {
+func TestS115LegacyDiscoveryOnlyWhenMetadataIsAbsent(t *testing.T) {
 	absent := func(f *fake) {
 		f.noChallenge = true
 		f.resourceMetadata = nil
@@ -366,7 +366,7 @@ func TestPublicResourceMayNotNameLoopback(t *testing.T) {
 	}
 }
 
-func TestC14PKCEMustBeAnnounced(t *testing.T) {
+func TestC14S115PKCEMustBeAnnounced(t *testing.T) {
 	for name, methods := range map[string]any{
 		"absent": nil, "empty": []string{}, "plain": []string{"plain"}, "lower case": []string{"s256"},
 	} {

@@ -159,7 +159,7 @@ func (c *Client) acquireLocked(ctx context.Context, n need) (*Credentials, error
 
 // hopeless reports that no later refresh with the same grant can succeed.
 func hopeless(err error) bool {
-	if errors.Is(err, errOtherServer) || errors.Is(err, errOtherClient) {
+	if errors.Is(err, errOtherServer) {
 		return true
 	}
 	e, ok := errors.AsType[*Error](err)
@@ -170,10 +170,7 @@ func hopeless(err error) bool {
 	return e.Code != "" && e.Code != CodeTemporarilyUnavailable && e.Code != CodeServerError
 }
 
-var (
-	errOtherServer = errors.New("resource now names another authorization server")
-	errOtherClient = errors.New("grant was issued to another client")
-)
+var errOtherServer = errors.New("resource now names another authorization server")
 
 // refresh trades the refresh token (RFC 6749 section 6) and saves what comes
 // back before anybody uses it.
@@ -188,12 +185,9 @@ func (c *Client) refresh(ctx context.Context, creds *Credentials, n need) (*Cred
 	if d.Issuer != creds.Issuer {
 		return nil, errOtherServer
 	}
-	id, _, err := c.identity(ctx, d)
+	id, err := c.holder(ctx, d, creds.Grant)
 	if err != nil {
 		return nil, err
-	}
-	if id == nil || id.ClientID != creds.Grant.ClientID {
-		return nil, errOtherClient
 	}
 	form := url.Values{"grant_type": {GrantRefreshToken}, "refresh_token": {creds.Grant.RefreshToken}}
 	g, err := c.requestToken(ctx, d, id, form)
@@ -207,6 +201,7 @@ func (c *Client) refresh(ctx context.Context, creds *Credentials, n need) (*Cred
 		g.Scopes = creds.Grant.Scopes
 	}
 	g.Requested = creds.Grant.Requested
+	g.ClientSecret, g.AuthMethod = creds.Grant.ClientSecret, creds.Grant.AuthMethod
 	fresh := &Credentials{Issuer: d.Issuer, Grant: g}
 	if err := c.keep(ctx, fresh); err != nil {
 		// The old refresh token may be spent: going on is better than losing
@@ -217,11 +212,27 @@ func (c *Client) refresh(ctx context.Context, creds *Credentials, n need) (*Cred
 	return fresh, nil
 }
 
+// holder returns the client that a grant was issued to.
+func (c *Client) holder(ctx context.Context, d *Discovery, g *Grant) (*ClientInformation, error) {
+	id, _, err := c.identity(ctx, d)
+	if err != nil || id != nil && id.ClientID == g.ClientID {
+		return id, err
+	}
+	id = &ClientInformation{ClientID: g.ClientID, ClientSecret: g.ClientSecret}
+	id.TokenEndpointAuthMethod = g.AuthMethod
+	return id, nil
+}
+
 // refreshFailed drops what the authorization server declared dead, and only if
 // it is still what the store has.
 func (c *Client) refreshFailed(ctx context.Context, creds *Credentials, err error) error {
 	if retry, ok := errors.AsType[*retryError](err); ok {
 		c.postpone(retry.wait, err)
+	}
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code == "" {
+		c.mu.Lock()
+		c.found = nil // the endpoint may have moved
+		c.mu.Unlock()
 	}
 	var drop error
 	switch {

@@ -231,6 +231,25 @@ func TestRefreshFailuresThatPass(t *testing.T) {
 	}
 }
 
+func TestTokenEndpointMoves(t *testing.T) {
+	f := newFake(t)
+	c := signedIn(t, f)
+	f.status("/token", http.StatusNotFound)
+	moved := map[string]any{}
+	for k, v := range f.serverMetadata {
+		moved[k] = v
+	}
+	moved["token_endpoint"] = f.URL + "/token/v2"
+	f.json(WellKnownServer, moved)
+	f.replace("/token/v2", f.serveToken)
+	if _, err := c.TokenSource(t.Context()).Token(); err == nil {
+		t.Error("no error at the old address")
+	}
+	if token, err := c.TokenSource(t.Context()).Token(); err != nil || !token.Valid() {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestRefreshIsNotCalledOffHalfway(t *testing.T) {
 	f := newFake(t)
 	c := signedIn(t, f)

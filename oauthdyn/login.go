@@ -254,6 +254,9 @@ func (c *Client) redeem(ctx context.Context, a *attempt, code string) (*Credenti
 		return nil, a.blame(err)
 	}
 	g.Requested = a.scopes
+	if c.cfg.ClientID == "" {
+		g.ClientSecret, g.AuthMethod = a.client.ClientSecret, a.client.TokenEndpointAuthMethod
+	}
 	if g.Scopes == nil {
 		g.Scopes = a.scopes // RFC 6749 section 5.1: as asked for
 	}

@@ -120,6 +120,34 @@ func TestC16toC18Issuer(t *testing.T) {
 	}
 }
 
+// The resource names a server of an attacker, which sends people to an honest
+// one and waits for the code.
+func TestS110MixUp(t *testing.T) {
+	honest, evil, rs := newFake(t), newFake(t), newFake(t)
+	rs.resourceMetadata["authorization_servers"] = []string{evil.URL}
+	evil.serverMetadata["authorization_endpoint"] = honest.URL + "/authorize"
+	evil.serverMetadata["registration_endpoint"] = honest.URL + "/register"
+	evil.serverMetadata["authorization_response_iss_parameter_supported"] = false
+	_, err := rs.client().Authenticate(t.Context())
+	wantError(t, err, "another authorization server", "RFC 9207")
+	if evil.count("POST /token") != 0 || honest.count("GET /authorize") != 1 {
+		t.Errorf("evil %q, honest %q", evil.requests, honest.requests)
+	}
+	// Redirect URIs differ from one server to the next.
+	paths := map[string]bool{}
+	store := NewMemoryStore()
+	for _, f := range []*fake{honest, newFake(t)} {
+		if _, err := f.client(func(c *Config) { c.Store = store }).Authenticate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		u, _ := url.Parse(f.lastAsked().Get("redirect_uri"))
+		paths[u.Path] = true
+	}
+	if len(paths) != 2 {
+		t.Errorf("redirect paths %v", paths)
+	}
+}
+
 func TestS113Redirect(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -236,7 +264,7 @@ func TestCallbackPortChanges(t *testing.T) {
 	}
 }
 
-func TestS114AuthorizationEndpoint(t *testing.T) {
+func TestC20S114AuthorizationEndpoint(t *testing.T) {
 	for _, endpoint := range []string{
 		"javascript:alert(1)//127.0.0.1", "file:///etc/passwd", "data:text/html,x", "vbscript:x",
 		"http://as.example/authorize", "https://", "//as.example/authorize", "-https://as.example",
@@ -484,6 +512,40 @@ func TestLogout(t *testing.T) {
 	}
 	if _, err := c.TokenSource(t.Context()).Token(); !errors.Is(err, ErrNotSignedIn) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Signing out of one resource leaves the grant for another one at the same
+// server alive, although the two share a registration.
+func TestLogoutOfOneOfTwoResources(t *testing.T) {
+	for _, method := range []string{AuthMethodNone, AuthMethodClientSecretPost} {
+		as, rs := newFake(t), newFake(t)
+		as.serverMetadata["token_endpoint_auth_methods_supported"] = []string{method}
+		rs.resourceMetadata["authorization_servers"] = []string{as.URL}
+		store := NewMemoryStore()
+		shared := func(c *Config) { c.Store = store }
+		a, b := as.client(shared), rs.client(shared)
+		for _, c := range []*Client{a, b} {
+			if _, err := c.Authenticate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := a.Logout(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		outdate(t, b)
+		for range 2 {
+			if _, err := b.TokenSource(t.Context()).Token(); err != nil {
+				t.Errorf("%s: %v", method, err)
+			}
+			outdate(t, b)
+		}
+		if n := as.count("POST /register"); n != 1 {
+			t.Errorf("%d registrations", n)
+		}
+		if method == AuthMethodClientSecretPost && as.lastForm().Get("client_secret") == "" {
+			t.Error("the secret is gone")
+		}
 	}
 }
 

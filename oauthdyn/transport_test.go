@@ -26,7 +26,7 @@ func counted(f *fake, n *atomic.Int64) func(*Config) {
 	}
 }
 
-func TestC2SignsInAt401(t *testing.T) {
+func TestC2C24SignsInAt401(t *testing.T) {
 	f := newFake(t)
 	var shown atomic.Int64
 	h := f.client(counted(f, &shown)).HTTPClient()
