@@ -47,7 +47,7 @@ func testServer(mode string) Server {
 		panic(err)
 	}
 	marker := fmt.Sprint(os.Getpid(), "-", markers.Add(1))
-	return Server{Command: exe, Name: mode, Env: append(os.Environ(), testserver.Env+"="+mode, markerEnv+"="+marker)}
+	return Server{Command: exe, Name: mode, Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0", testserver.Env+"="+mode, markerEnv+"="+marker)}
 }
 
 // newTestProxy serves a proxy for the test server in one of its modes. When

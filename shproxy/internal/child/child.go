@@ -146,6 +146,7 @@ func (c *Child) serve(to Receiver) {
 		_ = c.stdout.Close()
 		_ = c.stderr.Close()
 		to.Exited(c.exitError(state))
+		awaitGroup(c.cmd.Process, c.cfg.Grace)
 		close(c.done)
 	}()
 }

@@ -26,13 +26,15 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// testConfig runs this test binary as the test server. A binary with the race
+// detector would sleep for a second before it ends.
 func testConfig(mode string) Config {
 	exe, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
 	return Config{
-		Name: mode, Path: exe, Env: append(os.Environ(), testserver.Env+"="+mode),
+		Name: mode, Path: exe, Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0", testserver.Env+"="+mode),
 		MaxLine: 1 << 20, MaxQueue: 1 << 20, Grace: 10 * time.Second,
 		Logger: slog.New(slog.DiscardHandler),
 	}
@@ -152,8 +154,10 @@ func TestBrokenLines(t *testing.T) {
 	if got := <-r.frames; !strings.HasPrefix(got, `response {"jsonrpc":"2.0","id":3,`) {
 		t.Errorf("got %s", got)
 	}
-	if n := c.Noise(); n != 3 {
-		t.Errorf("%d lines of noise", n)
+	c.noise.mu.Lock()
+	defer c.noise.mu.Unlock()
+	if c.noise.count != 3 {
+		t.Errorf("%d lines of noise", c.noise.count)
 	}
 }
 

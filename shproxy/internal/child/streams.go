@@ -115,13 +115,6 @@ func (n *noise) first() string {
 	return n.text
 }
 
-// Noise is how many lines on the child's stdout were no messages.
-func (c *Child) Noise() int {
-	c.noise.mu.Lock()
-	defer c.noise.mu.Unlock()
-	return c.noise.count
-}
-
 // lastWords keeps the newest lines of stderr.
 type lastWords struct {
 	mu    sync.Mutex

@@ -37,6 +37,10 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			// takeport listens on a port and puts it into the variable PORT.
 			"takeport": func(ts *testscript.TestScript, _ bool, _ []string) {
@@ -75,6 +79,7 @@ func start(t *testing.T, flags ...string) *command {
 	}
 	c := &command{t: t, log: make(chan string, 1)}
 	c.cmd = exec.Command(shproxy, append([]string{"--port", "0"}, flags...)...)
+	c.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

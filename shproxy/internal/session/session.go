@@ -35,8 +35,7 @@ type Session struct {
 	ID        string
 	Principal string // who started it; nobody else may use it
 
-	m    *Manager
-	done chan struct{}
+	m *Manager
 
 	mu       sync.Mutex
 	child    *child.Child
@@ -54,7 +53,7 @@ type Session struct {
 
 func newSession(m *Manager, id, principal string) *Session {
 	s := &Session{
-		ID: id, Principal: principal, m: m, done: make(chan struct{}),
+		ID: id, Principal: principal, m: m,
 		pending: make(map[uint64]*Call), tokens: make(map[string]*Call),
 		lastUsed: time.Now(),
 	}
@@ -88,9 +87,6 @@ func (s *Session) Version() string {
 	defer s.mu.Unlock()
 	return s.version
 }
-
-// Done is closed when the session has ended. Its child may still be ending.
-func (s *Session) Done() <-chan struct{} { return s.done }
 
 // Cause tells why the session ended, and is nil while it has not.
 func (s *Session) Cause() error {
@@ -224,7 +220,6 @@ func (s *Session) End(cause error) {
 	c := s.child
 	s.mu.Unlock()
 
-	close(s.done)
 	s.m.remove(s)
 	if c != nil {
 		c.Stop()

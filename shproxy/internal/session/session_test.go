@@ -34,7 +34,7 @@ func newTestSession(t *testing.T, mode string) *Session {
 	m := NewManager(Config{
 		MaxSessions: 10, IdleTimeout: time.Hour,
 		Child: child.Config{
-			Name: mode, Path: exe, Env: append(os.Environ(), testserver.Env+"="+mode),
+			Name: mode, Path: exe, Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0", testserver.Env+"="+mode),
 			MaxLine: 64 << 20, MaxQueue: 8 << 20, Grace: 200 * time.Millisecond,
 			Logger: slog.New(slog.DiscardHandler),
 		},
