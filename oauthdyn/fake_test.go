@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -338,9 +339,7 @@ func (f *fake) serveRegister(w http.ResponseWriter, r *http.Request) {
 	id := fmt.Sprintf("client-%d", f.serial.Add(1))
 	f.clients[id] = m
 	answer := map[string]any{"client_id": id}
-	for k, v := range raw {
-		answer[k] = v
-	}
+	maps.Copy(answer, raw)
 	if m.TokenEndpointAuthMethod != AuthMethodNone {
 		answer["client_secret"], answer["client_secret_expires_at"] = "s3cret/+&%", 0
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -236,9 +237,7 @@ func TestTokenEndpointMoves(t *testing.T) {
 	c := signedIn(t, f)
 	f.status("/token", http.StatusNotFound)
 	moved := map[string]any{}
-	for k, v := range f.serverMetadata {
-		moved[k] = v
-	}
+	maps.Copy(moved, f.serverMetadata)
 	moved["token_endpoint"] = f.URL + "/token/v2"
 	f.json(WellKnownServer, moved)
 	f.replace("/token/v2", f.serveToken)
