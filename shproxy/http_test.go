@@ -65,7 +65,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := &client{t: t, url: c.url, session: c.session}
 			r := c.request(context.Background(), test.method, test.body)
-			for _, header := range strings.Split(test.header, "|") {
+			for header := range strings.SplitSeq(test.header, "|") {
 				name, value, _ := strings.Cut(header, ":")
 				switch value = strings.TrimSpace(value); {
 				case name == "Host":

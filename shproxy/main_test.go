@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -141,9 +142,7 @@ func (c *client) request(ctx context.Context, method, body string) *http.Request
 		r.Header.Set("Mcp-Session-Id", c.session)
 		r.Header.Set("MCP-Protocol-Version", "2025-06-18")
 	}
-	for name, values := range c.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.header)
 	return r
 }
 

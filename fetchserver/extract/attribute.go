@@ -12,7 +12,7 @@ import (
 // keptAttributes are the ones this package looks at.
 var keptAttributes = func() map[string]string {
 	m := map[string]string{}
-	for _, key := range strings.Fields(`alt aria-hidden aria-label class colspan content data-lang data-language
+	for key := range strings.FieldsSeq(`alt aria-hidden aria-label class colspan content data-lang data-language
 		data-original data-src data-srcset height hidden href id itemprop lang name property role rowspan
 		shadowrootmode src srcset start style title width`) {
 		m[key] = key

@@ -191,7 +191,7 @@ var boilerplateWords = wordSet(`ad ads advert advertisement adsbygoogle banner b
 
 func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(words) {
+	for w := range strings.FieldsSeq(words) {
 		m[w] = true
 	}
 	return m

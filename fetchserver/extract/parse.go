@@ -5,6 +5,7 @@ package extract
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -252,16 +253,12 @@ func (p *parser) imply(a atom.Atom, k kind) {
 func (p *parser) closeOpen(atoms []atom.Atom, scopes ...atom.Atom) {
 	for i := len(p.stack) - 1; i > 0; i-- {
 		a := p.stack[i].atom
-		for _, want := range atoms {
-			if a == want {
-				p.popTo(i)
-				return
-			}
+		if slices.Contains(atoms, a) {
+			p.popTo(i)
+			return
 		}
-		for _, scope := range scopes {
-			if a == scope {
-				return
-			}
+		if slices.Contains(scopes, a) {
+			return
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -206,9 +207,7 @@ func (n node) and(other node) node {
 	}
 	properties := map[string]json.RawMessage{}
 	for _, from := range []map[string]json.RawMessage{other.properties, n.properties} {
-		for name, raw := range from {
-			properties[name] = raw
-		}
+		maps.Copy(properties, from)
 	}
 	if len(properties) > 0 {
 		n.properties = properties
