@@ -17,7 +17,7 @@ type baseline map[string][]string
 const wholeScenario = "*"
 
 // readBaseline reads a file in the suite's own format, of which it allows one
-// form: a line "server:", then lines "  - SCENARIO[:CHECK] # REASON".
+// form: a line "server:" or "client:", then lines "  - SCENARIO[:CHECK] # REASON".
 func readBaseline(name string) (baseline, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -30,7 +30,7 @@ func parseBaseline(text string) (baseline, error) {
 	known := baseline{}
 	for n, line := range slices.Collect(strings.Lines(text)) {
 		line = strings.TrimSpace(line)
-		if line == "" || line == "server:" || line == "server: []" || strings.HasPrefix(line, "#") {
+		if line == "" || line == "server:" || line == "server: []" || line == "client:" || line == "client: []" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		entry, reason, ok := strings.Cut(strings.TrimPrefix(line, "- "), " #")
@@ -93,7 +93,7 @@ func TestParseBaseline(t *testing.T) {
 		{"entries", "server:\n  # group\n  - ping # slow\n  - caching:ttl # none\n  - caching:scope # none\n", "map[caching:[ttl scope] ping:[*]]", ""},
 		{"no reason", "server:\n  - ping\n", "", "line 2"},
 		{"empty reason", "server:\n  - ping # \n", "", "line 2"},
-		{"other section", "client:\n", "", "line 1"},
+		{"other section", "authorization:\n", "", "line 1"},
 		{"twice", "server:\n  - ping # a\n  - ping # b\n", "", "covered twice"},
 		{"whole and part", "server:\n  - ping:x # a\n  - ping # b\n", "", "covered twice"},
 	} {

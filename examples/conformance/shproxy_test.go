@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package conformance_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const startTimeout = 30 * time.Second
+
+// TestShproxy lets the suite judge the real command, around a stdio server that
+// implements all that the suite asks for.
+func TestShproxy(t *testing.T) {
+	requireSuite(t)
+	child := requireEverythingServer(t)
+	shproxy := buildShproxy(t)
+	for _, version := range []string{"2025-06-18", "2025-11-25", "2026-07-28"} {
+		t.Run(version, func(t *testing.T) {
+			known := knownFailures(t, "expected-failures-"+version+".yml")
+			scenarios := listScenarios(t, "--server", version)
+			url := startShproxy(t, shproxy, child)
+			results := runSuite(t, "server", "--url", url, "--suite", "all", "--spec-version", version)
+			compare(t, scenarios, results, known)
+		})
+	}
+}
+
+// requireEverythingServer returns the path of the stdio server.
+func requireEverythingServer(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{os.Getenv("MCP_EVERYTHING_SERVER"), "../../.bin/everything-server", "everything-server"} {
+		if path, err := exec.LookPath(name); err == nil {
+			if path, err = filepath.Abs(path); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}
+	}
+	missing(t, "needs a stdio server: GOBIN=$PWD/.bin go install github.com/modelcontextprotocol/go-sdk/conformance/everything-server@v1.8.0")
+	return ""
+}
+
+func buildShproxy(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "shproxy")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-C", "../../shproxy", "-o", program, "./cmd/shproxy").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// startShproxy runs shproxy around the child until the test ends and returns
+// the URL of the endpoint.
+func startShproxy(t *testing.T, program, child string) string {
+	t.Helper()
+	log := &startLog{port: make(chan string, 1)}
+	cmd := exec.Command(program, "--port", "0", "--", child)
+	cmd.Stderr = log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(exited)
+	}()
+	t.Cleanup(func() {
+		stop(cmd.Process.Pid, exited)
+		if t.Failed() {
+			t.Logf("shproxy wrote, beside information:\n%s", log)
+		}
+	})
+	select {
+	case port := <-log.port:
+		// By name: the suite's DNS rebinding scenario wants a local host name.
+		return "http://localhost:" + port + "/mcp"
+	case <-exited:
+		t.Fatal("shproxy exited before it listened")
+	case <-time.After(startTimeout):
+		t.Fatalf("shproxy did not listen within %v", startTimeout)
+	}
+	return ""
+}
+
+// A startLog keeps what shproxy logs and finds the port that it listens on.
+type startLog struct {
+	port chan string // buffered; gets one value
+
+	mu    sync.Mutex
+	text  strings.Builder
+	found bool
+}
+
+var listening = regexp.MustCompile(`url=http://127\.0\.0\.1:(\d+)/mcp\n`)
+
+func (l *startLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Write(p)
+	if match := listening.FindStringSubmatch(l.text.String()); match != nil && !l.found {
+		l.found = true
+		l.port <- match[1]
+	}
+	return len(p), nil
+}
+
+// String is what was logged but for the lines of level information.
+func (l *startLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var kept strings.Builder
+	for line := range strings.Lines(l.text.String()) {
+		if !strings.Contains(line, " level=INFO ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+// stop asks a process group to end, and makes it.
+func stop(pid int, exited <-chan struct{}) {
+	syscall.Kill(pid, syscall.SIGTERM)
+	select {
+	case <-exited:
+	case <-time.After(10 * time.Second):
+		syscall.Kill(-pid, syscall.SIGKILL)
+		<-exited
+	}
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+// Package conformance_test lets the MCP conformance suite judge the commands
+// and libraries of this repository. What does not pass yet stands in
+// test/conformance, with the reason, and nothing else may fail.
+package conformance_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	suiteDir     = "../../test/conformance"
+	suiteProgram = "node_modules/@modelcontextprotocol/conformance/dist/index.js"
+	runTimeout   = 2 * time.Minute // of one run of the suite, which takes about 3 s
+)
+
+// requireSuite skips the test where the suite is not installed.
+func requireSuite(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		missing(t, "needs Node 20 or newer: "+err.Error())
+	}
+	if _, err := os.Stat(filepath.Join(suiteDir, suiteProgram)); err != nil {
+		missing(t, "needs the suite: npm ci --ignore-scripts --prefix test/conformance")
+	}
+}
+
+// missing skips the test, or fails it where everything must be there.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("REQUIRE_ALL") == "1" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
+// knownFailures reads a baseline of test/conformance.
+func knownFailures(t *testing.T, file string) baseline {
+	t.Helper()
+	known, err := readBaseline(filepath.Join(suiteDir, file))
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return known
+}
+
+// compare judges each scenario in a subtest of its own, and finds what is in
+// the results or in the baseline without being a scenario.
+func compare(t *testing.T, scenarios []string, results map[string][]check, known baseline) {
+	t.Helper()
+	for _, name := range scenarios {
+		t.Run(name, func(t *testing.T) {
+			for _, problem := range judge(results[name], known[name]) {
+				t.Error(problem)
+			}
+		})
+		delete(known, name)
+		delete(results, name)
+	}
+	for name := range known {
+		t.Errorf("the baseline names %s, which is no scenario", name)
+	}
+	for name := range results {
+		t.Errorf("a result of %s, which the suite does not list", name)
+	}
+}
+
+var listedScenario = regexp.MustCompile(`(?m)^  - (\S+)`)
+
+// listScenarios asks the suite what it runs at a version; side is --server or
+// --client.
+func listScenarios(t *testing.T, side, version string) []string {
+	t.Helper()
+	out, err := suite(t, "list", side, "--spec-version", version).Output()
+	if err != nil {
+		t.Fatalf("list scenarios: %v", err)
+	}
+	var names []string
+	for _, match := range listedScenario.FindAllSubmatch(out, -1) {
+		names = append(names, string(match[1]))
+	}
+	if len(names) == 0 {
+		t.Fatalf("the suite lists no scenarios:\n%s", out)
+	}
+	return names
+}
+
+var resultDir = regexp.MustCompile(`^(?:server-)?(.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$`)
+
+// runSuite runs the suite and collects the checks by scenario from the files
+// that it leaves; its exit status and terminal output say less.
+func runSuite(t *testing.T, args ...string) map[string][]check {
+	t.Helper()
+	out := t.TempDir()
+	output, err := suite(t, append(args, "-o", out)...).CombinedOutput()
+	if failed := new(exec.ExitError); err != nil && (!errors.As(err, &failed) || failed.ExitCode() != 1) {
+		t.Fatalf("the suite broke off: %v\n%s", err, output)
+	}
+	results := map[string][]check{}
+	err = filepath.WalkDir(out, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "checks.json" {
+			return err
+		}
+		dir, err := filepath.Rel(out, filepath.Dir(name))
+		if err != nil {
+			return err
+		}
+		match := resultDir.FindStringSubmatch(dir)
+		if match == nil {
+			t.Errorf("cannot tell the scenario from %s", dir)
+			return nil
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		var checks []check
+		if err := json.Unmarshal(text, &checks); err != nil {
+			return err
+		}
+		results[match[1]] = checks
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+// suite prepares a run of the suite in a process group of its own, which ends
+// as a whole when time is up.
+func suite(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), runTimeout)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "node", append([]string{"--import", "./fs-shim.mjs", suiteProgram}, args...)...)
+	cmd.Dir = suiteDir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
