@@ -123,6 +123,7 @@ func start(cfg Config) (*Child, error) {
 			theirs[i], *ours[i] = r, w
 		}
 	}
+	widen(c.stdout)
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = theirs[0], theirs[1], theirs[2]
 	if err := c.cmd.Start(); err != nil {
 		return fail(err)

@@ -19,7 +19,29 @@ const (
 	headroom = 128
 )
 
-var chunks = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+var (
+	chunks    = sync.Pool{New: func() any { return new([chunkSize]byte) }}
+	longLines sync.Pool // of *[]byte, at most maxRecycled long
+)
+
+// maxRecycled bounds the buffers that are kept: larger lines are rare.
+const maxRecycled = 1 << 20
+
+// newLongLine returns an empty buffer for n bytes.
+func newLongLine(n int) []byte {
+	if b, ok := longLines.Get().(*[]byte); ok && cap(*b) >= n {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, n)
+}
+
+// Recycle takes back the buffer of a line that the receiver owned, for another
+// long line. Nothing may refer to it any more.
+func Recycle(line []byte) {
+	if cap(line) > chunkSize && cap(line) <= maxRecycled {
+		longLines.Put(&line)
+	}
+}
 
 // lineReader cuts a stream into lines. Short lines stay in its buffer; a long
 // one is gathered in chunks and copied together once, so that it never takes
@@ -156,7 +178,7 @@ func (g *gathering) join() ([]byte, error) {
 	if g.size > g.max {
 		return bytes.Clone(g.head), errLongLine
 	}
-	line := make([]byte, 0, g.size+headroom)
+	line := newLongLine(g.size + headroom)
 	line = append(line, g.head...)
 	for _, c := range g.full {
 		line = append(line, c[:]...)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -18,7 +19,7 @@ type Frame struct {
 	request jsonrpc.Span
 }
 
-// keep is the size up to which a buffer is kept for reuse.
+// keep is the size up to which a buffer stays with its frame.
 const keep = 64 << 10
 
 var frames = sync.Pool{New: func() any { return new(Frame) }}
@@ -29,6 +30,7 @@ func NewFrame() *Frame { return frames.Get().(*Frame) }
 // Release gives the frame back. It must not be used afterwards.
 func (f *Frame) Release() {
 	if cap(f.Data) > keep {
+		child.Recycle(f.Data)
 		f.Data = nil
 	}
 	f.Data = f.Data[:0]

@@ -207,6 +207,11 @@ func (s *Session) End(cause error) {
 		return
 	}
 	s.ended, s.cause = true, cause
+	s.mu.Unlock()
+
+	// Whoever learns of the end finds that the session is gone.
+	s.m.remove(s)
+	s.mu.Lock()
 	for _, c := range s.pending {
 		s.finish(c, errorFrame(c.id, cause))
 	}
