@@ -57,6 +57,7 @@ func startProcess(argv []string, pipes bool) (*process, error) {
 		}
 		defer childOut.Close()
 		p.cmd.Stdout, p.stdout = childOut, stdout
+		widen(stdout)
 	}
 	if err := p.cmd.Start(); err != nil {
 		p.closePipes()
