@@ -43,6 +43,7 @@ type gateway struct {
 	pageURL  string // a page on a port of its own, for the fetch server
 
 	users   *local.Users
+	proxies []*shproxy.Proxy
 	failed  chan error // what ended one of the HTTP servers
 	closers []func(context.Context) error
 }
@@ -90,6 +91,7 @@ func start(ctx context.Context, o *options) (_ *gateway, err error) {
 		return nil, err
 	}
 	g.serve(listener, mux)
+	g.onClose(g.stopProxies) // first, so that calls in flight get an answer
 	return g, nil
 }
 
@@ -120,7 +122,7 @@ func (g *gateway) mountServers(mux *http.ServeMux, o *options, page netip.AddrPo
 		if err != nil {
 			return fmt.Errorf("server %q: %w", s.name, err)
 		}
-		g.onClose(proxy.Shutdown)
+		g.proxies = append(g.proxies, proxy)
 		m, protect, err := g.mount(mux, o, s.name)
 		if err != nil {
 			return err
@@ -254,6 +256,17 @@ func (g *gateway) serve(l net.Listener, h http.Handler) {
 		serving.Wait()
 		return err
 	})
+}
+
+// stopProxies ends all children, at the same time.
+func (g *gateway) stopProxies(ctx context.Context) error {
+	errs := make([]error, len(g.proxies))
+	var stopping sync.WaitGroup
+	for i, proxy := range g.proxies {
+		stopping.Go(func() { errs[i] = proxy.Shutdown(ctx) })
+	}
+	stopping.Wait()
+	return errors.Join(errs...)
 }
 
 func (g *gateway) onClose(f func(context.Context) error) { g.closers = append(g.closers, f) }

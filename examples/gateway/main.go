@@ -22,7 +22,7 @@ import (
 )
 
 // shutdownTime bounds the whole end of the program after Ctrl-C.
-const shutdownTime = 1500 * time.Millisecond
+const shutdownTime = 1800 * time.Millisecond
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
