@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"mime"
 	"net"
 	"net/http"
@@ -69,8 +70,12 @@ func (t *loginTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // isNetwork recognizes what net/http returns when a server cannot be reached
-// or breaks off.
+// or breaks off. Errors of files look alike, for they hold the same numbers of
+// the system.
 func isNetwork(err error) bool {
+	if _, file := errors.AsType[*fs.PathError](err); file {
+		return false
+	}
 	_, network := errors.AsType[net.Error](err)
 	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
 	_, record := errors.AsType[tls.RecordHeaderError](err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -96,6 +97,9 @@ func explain(err error, interrupted bool) failure {
 		return explainStatus(status, server)
 	}
 	if auth, ok := errors.AsType[*shclient.AuthError](err); ok {
+		if _, file := errors.AsType[*fs.PathError](err); file {
+			return failure{code: exitFailure, text: plain(auth)}
+		}
 		return failure{exitAuth, plain(auth), "run shclient login " + server}
 	}
 	if isUnreachable(err) {
