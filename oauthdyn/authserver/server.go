@@ -31,6 +31,10 @@ const (
 	pathJWKS          = "/jwks"
 )
 
+// ErrSigningKeys reports that the signing keys could not be loaded from the
+// store, or made. Other errors of New are about the options.
+var ErrSigningKeys = errors.New("signing keys")
+
 // collectInterval is how often the store is cleaned up.
 const collectInterval = time.Minute
 
@@ -68,7 +72,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		log:       o.Logger,
 	}
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
-		return nil, fmt.Errorf("authserver: signing keys: %w", err)
+		return nil, fmt.Errorf("authserver: %w: %w", ErrSigningKeys, err)
 	}
 	if err := s.buildRoutes(); err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)

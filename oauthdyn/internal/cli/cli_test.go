@@ -4,17 +4,21 @@ package cli_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/cli"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
 )
@@ -35,6 +39,8 @@ func TestScripts(t *testing.T) {
 			"waitfor":  waitFor,
 			"signin":   signIn,
 			"oneline":  oneLine,
+			"badkeys":  badKeys,
+			"exitcode": exitCode,
 		},
 	})
 }
@@ -80,6 +86,23 @@ func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	}.Encode())
 	if ok := err == nil && at.Query().Has("code"); ok == neg {
 		ts.Fatalf("signed in: %v; %v", ok, err)
+	}
+}
+
+// badKeys makes a store whose signing keys cannot be read: badkeys FILE.
+func badKeys(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := bolt.Open(ts.MkAbs(args[0]), nil)
+	ts.Check(err)
+	ts.Check(db.SaveKeys(context.Background(), []byte("rubbish"), 0))
+	ts.Check(db.Close())
+}
+
+// exitCode runs the command and checks its exit code: exitcode CODE ARGS.
+func exitCode(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec("oauthdyn", args[1:]...)
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || strconv.Itoa(exit.ExitCode()) != args[0] {
+		ts.Fatalf("%v, want exit code %s", err, args[0])
 	}
 }
 

@@ -135,6 +135,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	o.Store, o.Login = db, users
 	server, err := authserver.New(ctx, o)
+	if errors.Is(err, authserver.ErrSigningKeys) {
+		return err
+	}
 	if err != nil {
 		return &usageError{text: err.Error()}
 	}
