@@ -87,11 +87,12 @@ func walk(dec *json.Decoder, open json.Delim, depth int) error {
 }
 
 // Decode stores the members in v, a pointer to a struct. Null members count as
-// absent. Names match exactly: encoding/json would also take "Aud" for "aud".
+// absent. Names match exactly: encoding/json would also take "Sub" for "sub",
+// and "ſub", because the upper case of a long s is an S.
 func (o Object) Decode(v any) error {
 	kept := make(Object, len(o))
 	for name, value := range o {
-		if name == strings.ToLower(name) && string(value) != "null" {
+		if name == strings.ToLower(strings.ToUpper(name)) && string(value) != "null" {
 			kept[name] = value
 		}
 	}

@@ -55,6 +55,7 @@ func TestDecode(t *testing.T) {
 		{`{"NAME":"x"}`, "", ""},             // encoding/json would take it
 		{`{"name":"x","Name":"y"}`, "x", ""}, // and this one would win
 		{`{"name":null,"list":null}`, "", ""},
+		{`{"liſt":[1]}`, "", ""}, // encoding/json folds more than case
 		{`{"other":{"deep":[]}}`, "", ""},
 		{`{"name":1}`, "", `member "name" has the wrong type`},
 		{`{"list":[1]}`, "", `member "list" has the wrong type`},
