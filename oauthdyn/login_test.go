@@ -359,6 +359,7 @@ func TestC21Scopes(t *testing.T) {
 		{"configuration before all", []string{"d"}, "c", []string{"a"}, []string{"offline_access"}, "d"},
 		{"offline access where the server has it", nil, "c", nil, []string{"c", "offline_access"}, "c offline_access"},
 		{"offline access where it has not", nil, "c", nil, []string{"c"}, "c"},
+		{"offline access is no reason to ask for less", nil, "", nil, []string{"a", "offline_access"}, ""},
 		{"offline access once", nil, "offline_access c", nil, []string{"offline_access"}, "offline_access c"},
 	}
 	for _, tt := range tests {

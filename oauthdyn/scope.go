@@ -75,7 +75,8 @@ func (c *Client) scopesFor(demand []string, d *Discovery) ([]string, error) {
 	if len(scopes) == 0 && d.ResourceMetadata != nil {
 		scopes = d.ResourceMetadata.ScopesSupported
 	}
-	if slices.Contains(d.Server.ScopesSupported, scopeOfflineAccess) && len(c.cfg.Scopes) == 0 {
+	// Alone it would ask for nothing else than a refresh token.
+	if len(scopes) > 0 && len(c.cfg.Scopes) == 0 && slices.Contains(d.Server.ScopesSupported, scopeOfflineAccess) {
 		scopes = unionScopes(scopes, []string{scopeOfflineAccess}) // asks for a refresh token
 	}
 	scopes = unionScopes(nil, scopes)
