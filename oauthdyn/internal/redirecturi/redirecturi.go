@@ -48,7 +48,7 @@ func Check(raw string) error {
 	case "https":
 		return checkHost(u)
 	case "http":
-		if !isLoopback(u) {
+		if !IsLoopback(raw) {
 			return errors.New("uses http, which is accepted only for 127.0.0.1, [::1] and localhost; use https")
 		}
 		return checkHost(u)
@@ -134,16 +134,6 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// isLoopback accepts the three spellings of a loopback host and nothing that
-// merely resolves to one.
-func isLoopback(u *url.URL) bool {
-	host, ok := strings.CutSuffix(u.Host, ":"+u.Port())
-	if !ok {
-		host = u.Host
-	}
-	return host == "127.0.0.1" || host == "[::1]" || host == "localhost"
-}
-
 // Match reports whether given is one of the registered URIs: byte for byte, but
 // for the port of an http loopback URI (RFC 8252 section 7.3).
 func Match(registered []string, given string) bool {
@@ -160,7 +150,8 @@ func Match(registered []string, given string) bool {
 	})
 }
 
-// splitLoopback splits an http loopback URI at its port.
+// splitLoopback splits an http loopback URI at its port. It accepts the three
+// spellings of a loopback host and nothing that merely resolves to one.
 func splitLoopback(uri string) (host, rest string, ok bool) {
 	tail, ok := strings.CutPrefix(uri, "http://")
 	if !ok {

@@ -68,6 +68,7 @@ func TestRefused(t *testing.T) {
 			"http://example.com/", "http://localhost.evil.com/", "http://127.0.0.1.nip.io/", "http://localhost:80@evil.com/", "http://0.0.0.0/", "http://[::ffff:127.0.0.1]/",
 			"http://127.1/", "http://2130706433/", "http://0x7f.1/", "http://[::1%25eth0]/", "http://[::]/", "http://LOCALHOST/", "http://localhost./", "http://127.0.0.2/",
 			"http://localhost:65536/", "http://localhost:0/", "http://localhost:/cb", "http://localhost@evil/", "http://10.0.0.1/",
+			"HTTP://localhost/", "Http://127.0.0.1:1234/", // the consent page would not take them for loopback
 		},
 		"S12 response parameters": {
 			"https://example.com/?code=x", "https://example.com/?a=1&state=x", "https://example.com/?iss=x", "https://example.com/?error=x", "https://example.com/?%63ode=x", "https://example.com/?a;b",
