@@ -28,7 +28,7 @@ func appendEscaped(out []byte, s string, c escapeContext) []byte {
 		case '\\':
 			escape = next == 0 || isASCIIPunct(next)
 		case '*':
-			escape = !(isSpaceOrEnd(out) && (next == ' ' || next == 0))
+			escape = !(endsInSpace(out) && next == ' ')
 		case '_':
 			escape = !(endsInWord(out) && i+1 < len(s) && isWordByte(next))
 		case '~':
@@ -40,9 +40,9 @@ func appendEscaped(out []byte, s string, c escapeContext) []byte {
 		case '!':
 			escape = i+1 == len(s) && c.beforeLink
 		case '<':
-			escape = isTagStart(next)
+			escape = isTagStart(next) || i+1 == len(s) && c.next != 0
 		case '&':
-			escape = isEntity(s[i:])
+			escape = isEntity(s[i:], c.next != 0)
 		case '|':
 			escape = c.table
 		}
@@ -54,7 +54,7 @@ func appendEscaped(out []byte, s string, c escapeContext) []byte {
 	return out
 }
 
-func isSpaceOrEnd(out []byte) bool { return len(out) == 0 || isSpace(out[len(out)-1]) }
+func endsInSpace(out []byte) bool { return len(out) > 0 && isSpace(out[len(out)-1]) }
 
 func endsInWord(out []byte) bool { return len(out) > 0 && isWordByte(out[len(out)-1]) }
 
@@ -65,8 +65,9 @@ func isTagStart(b byte) bool {
 	return b|0x20 >= 'a' && b|0x20 <= 'z' || b == '/' || b == '!' || b == '?'
 }
 
-// isEntity reports whether s starts with what could be a character reference.
-func isEntity(s string) bool {
+// isEntity reports whether s starts with what could be a character reference;
+// with more, text that comes after s may complete it.
+func isEntity(s string, more bool) bool {
 	for i := 1; i < min(len(s), 34); i++ {
 		switch {
 		case s[i] == ';':
@@ -76,7 +77,7 @@ func isEntity(s string) bool {
 			return false
 		}
 	}
-	return false
+	return more && len(s) < 34
 }
 
 // appendLine appends a line of inline Markdown at the start of a line, and

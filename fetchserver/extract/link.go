@@ -58,7 +58,7 @@ func destination(s string) string {
 			b.WriteString("%" + strings.ToUpper(strconv.FormatUint(uint64(c)+0x100, 16)[1:]))
 		case (c == '(' || c == ')') && !balanced:
 			b.WriteString("%2" + string('8'+c-'('))
-		case c == '&' && isEntity(s[i:]):
+		case c == '&' && isEntity(s[i:], false):
 			b.WriteByte('\\')
 			b.WriteByte(c)
 		default:
