@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -82,15 +83,22 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 		if err != nil {
 			return nil, errors.New("its parameters are malformed")
 		}
-		return params, nil
+		return withValue(params), nil
 	case http.MethodPost:
 		r.Body = http.MaxBytesReader(w, r.Body, maxAuthorizeBytes)
 		if err := r.ParseForm(); err != nil {
 			return nil, errors.New("its parameters are malformed or too long")
 		}
-		return r.PostForm, nil
+		return withValue(r.PostForm), nil
 	}
 	return nil, errors.New("it must be a GET or a POST")
+}
+
+// withValue drops parameters without a value, which count as omitted: RFC 6749
+// sections 3.1 and 3.2.
+func withValue(params url.Values) url.Values {
+	maps.DeleteFunc(params, func(_ string, values []string) bool { return len(values) == 1 && values[0] == "" })
+	return params
 }
 
 // resolveClient finds the client and the redirect URI of a request. The errors

@@ -220,6 +220,29 @@ func TestOmittedRedirectURI(t *testing.T) { // S8
 	}
 }
 
+func TestEmptyParametersAreOmitted(t *testing.T) { // RFC 6749 sections 3.1 and 3.2
+	h := newHarness(t, &oauthdyntest.Options{Scopes: []string{"a"}})
+	client := h.public().ClientID
+	const empty = "&resource=&scope=&response_mode=&request=&request_uri=&redirect_uri=&state="
+	at, err := h.Browser().Authorize(t.Context(), h.authorizeURL(client, "resource", "", "redirect_uri", "", "state", "")+empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !at.Query().Has("code") || at.Query().Has("state") {
+		t.Fatalf("redirected to %s", at)
+	}
+	form := h.redeemForm(client, at.Query().Get("code"))
+	form["resource"], form["scope"], form["redirect_uri"] = []string{""}, []string{""}, []string{""}
+	if reply := h.token(form); reply.Status != 200 || reply.Scope != "a" {
+		t.Errorf("token: %d %v, scopes %q", reply.Status, &reply.Error, reply.Scope)
+	}
+	form = h.redeemForm(client, h.code(client))
+	form["client_id"] = []string{"", client}
+	if reply := h.token(form); reply.Code != oauthdyn.CodeInvalidRequest { // still repeated
+		t.Errorf("repeated: %d %v", reply.Status, &reply.Error)
+	}
+}
+
 func TestAuthorizeByPost(t *testing.T) {
 	h := newHarness(t, nil)
 	address, query, _ := strings.Cut(h.authorizeURL(h.public().ClientID), "?")

@@ -85,7 +85,7 @@ func tokenForm(w http.ResponseWriter, r *http.Request) (url.Values, *oauthdyn.Er
 			return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "a parameter is repeated")
 		}
 	}
-	return r.PostForm, nil
+	return withValue(r.PostForm), nil
 }
 
 // invalidGrant is the answer to a code or refresh token that is no good. It does
