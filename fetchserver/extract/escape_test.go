@@ -25,6 +25,16 @@ func TestTextStaysText(t *testing.T) {
 	})
 }
 
+// What a reader cannot see is not told to a model either.
+func TestHiddenText(t *testing.T) {
+	testInline(t, []inlineTest{
+		{"text", "a\u200Eb\U000E0041c\U000E0101d", "abcd"},
+		{"alternative text", "<img src=i alt='a\u202E\U000E0041b'>", "![ab](https://example.com/i)"},
+		{"query", "<a href='/?q=\U000E0041'>x</a>", "[x](https://example.com/?q=%F3%A0%81%81)"},
+		{"mail address", "<a href='mailto:\U000E0041a@b'>x</a>", "[x](mailto:%F3%A0%81%81a@b)"},
+	})
+}
+
 type inlineTest struct{ name, html, want string }
 
 // testInline converts paragraphs.

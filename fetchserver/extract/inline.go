@@ -198,7 +198,7 @@ func (in *inliner) image(n *node, s style, link int32) {
 	if src == "" {
 		return
 	}
-	alt := appendEscaped(nil, collapse(strings.TrimSpace(n.attr("alt"))), escapeContext{inLink: true, table: in.place == inCell})
+	alt := appendEscaped(nil, collapse(strings.TrimSpace(cleanText(n.attr("alt")))), escapeContext{inLink: true, table: in.place == inCell})
 	in.add(run{kind: imageRun, style: s, link: link, text: "![" + string(alt) + "](" + src + ")"})
 	in.space = false
 }

@@ -48,13 +48,13 @@ func removeBreaks(s string) string {
 }
 
 // destination escapes what a link destination without angle brackets cannot
-// hold (CommonMark section 6.3).
+// hold (CommonMark section 6.3), and what is not ASCII, as browsers do.
 func destination(s string) string {
 	balanced := balancedParens(s)
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
-		case c <= ' ' || c == 0x7F || c == '<' || c == '>' || c == '\\' || c == '`' || c == '|':
+		case c <= ' ' || c >= 0x7F || c == '<' || c == '>' || c == '\\' || c == '`' || c == '|':
 			b.WriteString("%" + strings.ToUpper(strconv.FormatUint(uint64(c)+0x100, 16)[1:]))
 		case (c == '(' || c == ')') && !balanced:
 			b.WriteString("%2" + string('8'+c-'('))

@@ -9,8 +9,8 @@ import (
 
 // cleanText removes what a reader of the page cannot see, and which therefore
 // only serves to hide words from people and not from models: soft hyphens,
-// zero-width and direction controls, and the tag characters. A no-break space
-// becomes a space, CR LF becomes LF.
+// zero-width and direction controls, the tag characters and the variation
+// selectors beside them. A no-break space becomes a space, CR LF becomes LF.
 func cleanText(s string) string {
 	if !needsCleaning(s) {
 		return s
@@ -25,7 +25,7 @@ func cleanText(s string) string {
 			return -1
 		case r == 0xAD, r == 0x200B, r == 0x2060, r == 0xFEFF:
 			return -1
-		case r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r >= 0xE0000 && r <= 0xE007F:
+		case r == 0x200E, r == 0x200F, r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069, r >= 0xE0000 && r <= 0xE0FFF:
 			return -1
 		}
 		return r
