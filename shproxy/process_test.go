@@ -290,3 +290,12 @@ func TestClientsVanish(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// An answer that is too long fails its call even if the id comes last.
+func TestLongAnswerWithTheIDLast(t *testing.T) {
+	const limit = 200 << 10
+	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: limit})
+	c := connect(t, url)
+	frame := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"x","params":{"x":%q}}`, strings.Repeat("x", limit-100))
+	c.wantError(c.post(frame), 200, "1", -32603, "unusable answer: message of more than 204800 bytes")
+}

@@ -59,8 +59,11 @@ func (c *Child) long(to Receiver, beginning []byte) {
 	err := fmt.Errorf("message of more than %d bytes", c.cfg.MaxLine)
 	c.noise.add(c.cfg, beginning, err)
 	if bytes.HasPrefix(bytes.TrimSpace(beginning), []byte{'{'}) {
-		m, _ := jsonrpc.Scan(beginning)
-		to.Broken(m.ID.Of(beginning), err)
+		var id []byte
+		if m, _ := jsonrpc.Scan(beginning); m.ID.Present() {
+			id = m.ID.Of(beginning)
+		}
+		to.Broken(id, err)
 	}
 }
 
