@@ -138,7 +138,10 @@ func start(cfg Config) (*Child, error) {
 // serve starts the goroutines. They end with the process; Done tells when.
 func (c *Child) serve(to Receiver) {
 	var streams sync.WaitGroup
-	streams.Go(func() { c.receive(to) })
+	streams.Go(func() {
+		c.receive(to)
+		c.Stop() // if it still runs, nobody would hear it
+	})
 	streams.Go(c.drain)
 	streams.Go(c.out.run)
 	go func() {

@@ -176,6 +176,25 @@ func TestStubbornChild(t *testing.T) {
 	}
 }
 
+// A child that closes its output can answer nothing any more and is ended.
+func TestChildClosesItsOutput(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("needs a shell")
+	}
+	cfg := testConfig("")
+	cfg.Grace = 100 * time.Millisecond
+	cfg.Path, cfg.Args = "/bin/sh", []string{"-c", "exec >&-; sleep 600"}
+	_, r := startTest(t, cfg)
+	select {
+	case e := <-r.exited:
+		if e.Status != "signal: terminated" {
+			t.Errorf("status %q", e.Status)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the child goes on")
+	}
+}
+
 // A process that has left the group and holds the pipes open delays the end,
 // but does not prevent it.
 func TestDaemonHoldsPipes(t *testing.T) {
