@@ -121,6 +121,28 @@ func TestBacklogIsBounded(t *testing.T) {
 	}
 }
 
+// A queue that is never empty takes no more memory than what waits in it.
+func TestQueueDoesNotGrow(t *testing.T) {
+	s := newTestSession(t, testserver.Silent)
+	stream, err := s.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Leave()
+	say(t, s, "%s", note(0))
+	for i := range 1000 {
+		say(t, s, "%s", note(i+1))
+		f, rest, _ := stream.Next()
+		if rest != Queued || string(f.Data) != note(i) {
+			t.Fatalf("message %d is %.100s", i, f.Data)
+		}
+		f.Release()
+	}
+	if n := cap(stream.queue); n > 10 {
+		t.Errorf("the queue has room for %d messages", n)
+	}
+}
+
 // A reader that lets too much wait is cut off, and the next one starts anew.
 func TestSlowReaderIsCutOff(t *testing.T) {
 	s := newTestSession(t, testserver.Silent)

@@ -2,6 +2,8 @@
 
 package session
 
+import "slices"
+
 // maxBacklog bounds the bytes that wait on one stream for a reader that is
 // slow or has not come yet. A single message may be larger.
 const maxBacklog = 4 << 20
@@ -71,8 +73,8 @@ func (t *Stream) pop() *Frame {
 	f := t.queue[t.head]
 	t.queue[t.head] = nil
 	t.bytes -= len(f.Data)
-	if t.head++; t.head == len(t.queue) {
-		t.queue, t.head = t.queue[:0], 0
+	if t.head++; 2*t.head >= len(t.queue) {
+		t.queue, t.head = slices.Delete(t.queue, 0, t.head), 0
 	}
 	return f
 }
