@@ -64,12 +64,15 @@ func (s *Session) Call(frame []byte, m jsonrpc.Message, streaming bool) (*Call, 
 
 // claimToken binds a progress token to the call. If another call in flight
 // has the same token, it returns one to show to the child instead, since
-// progress has to find its way back. s.mu is held.
+// progress has to find its way back. null is no token. s.mu is held.
 func (s *Session) claimToken(c *Call, raw []byte) (replaced []byte) {
+	if raw[0] == 'n' {
+		return nil
+	}
 	c.token = jsonrpc.Key(raw)
-	if _, taken := s.tokens[c.token]; taken {
-		c.ownToken = append([]byte(nil), raw...)
-		replaced = jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(c.key, 10))
+	for n := c.key; s.tokens[c.token] != nil; n++ {
+		c.ownToken = append(c.ownToken[:0], raw...)
+		replaced = jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(n, 10))
 		c.token = jsonrpc.Key(replaced)
 	}
 	s.tokens[c.token] = c

@@ -327,3 +327,32 @@ func TestSharedProgressToken(t *testing.T) {
 		t.Errorf("second got %s", frames)
 	}
 }
+
+// The token that the child sees instead is nobody else's either.
+func TestProgressTokenLikeOurs(t *testing.T) {
+	s := newTestSession(t, testserver.Silent)
+	var calls []*Call
+	for _, token := range []string{"shproxy-3", "t", "t"} {
+		c := call(t, s, true, fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{"progressToken":%q}}}`, token))
+		defer c.Close()
+		calls = append(calls, c)
+	}
+	for i, token := range []string{"shproxy-3", "t", "shproxy-4"} {
+		say(t, s, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%q}}`, token)
+		if frames, _, _ := read(&calls[i].Stream); len(frames) != 1 {
+			t.Errorf("call %d got %v", i, frames)
+		}
+	}
+}
+
+// A token of null asks for no progress, however often.
+func TestNullProgressToken(t *testing.T) {
+	s := newTestSession(t, testserver.Silent)
+	for range 2 {
+		c := call(t, s, true, `{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{"progressToken":null}}}`)
+		defer c.Close()
+		if c.token != "" {
+			t.Errorf("the call has the token %s, and the child sees another: %v", c.token, c.ownToken != nil)
+		}
+	}
+}
