@@ -5,6 +5,7 @@ package local
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,10 +16,17 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/safefile"
 )
 
-// maxFile bounds the file of users.
-const maxFile = 16 << 20
+const (
+	// maxFile bounds the file of users.
+	maxFile = 16 << 20
+
+	// lockTimeout is how long a change waits for those of other processes.
+	lockTimeout = 10 * time.Second
+)
 
 // A line is one user in the file, as JSON.
 type line struct {
@@ -91,15 +99,23 @@ func readFile(path string) (map[string]hash, error) {
 }
 
 // change applies an edit to the users as the file has them now, and writes them
-// back. The caller holds u.mu.
+// back before another process does the same. The caller holds u.mu.
 func (u *Users) change(edit func()) error {
+	if u.path == "" {
+		edit()
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
+	defer cancel()
+	unlock, err := safefile.Lock(ctx, filepath.Join(u.path+".locks", "file"))
+	if err != nil {
+		return fmt.Errorf("local: %w", err)
+	}
+	defer unlock()
 	if err := u.reload(); err != nil {
 		return err
 	}
 	edit()
-	if u.path == "" {
-		return nil
-	}
 	if err := writeFile(u.path, u.hashes); err != nil {
 		u.read = fileState{} // what is in memory is not in the file: read again
 		return err

@@ -56,7 +56,9 @@ func New() *Users {
 }
 
 // Open reads a file of users. A file that does not exist is made by the first
-// Set. Changes that another process makes to the file are seen at once.
+// Set. Changes that another process makes to the file are seen at once; those
+// that come together wait for each other, by a lock in a directory beside the
+// file, whose name ends in ".locks".
 func Open(path string) (*Users, error) {
 	u := New()
 	u.path = path

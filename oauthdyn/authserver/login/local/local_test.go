@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -90,6 +91,27 @@ func TestFile(t *testing.T) {
 	}
 	must(t, os.Remove(path))
 	mustVerify(t, first, "alice", "correct horse", false)
+}
+
+func TestWritersKeepEachOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	var writers sync.WaitGroup
+	const count = 16
+	for i := range count {
+		u, err := Open(path) // as another process has it
+		must(t, err)
+		writers.Go(func() {
+			if err := u.change(func() { u.hashes[fmt.Sprint("user", i)] = nobody() }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writers.Wait()
+	u, err := Open(path)
+	must(t, err)
+	if names, err := u.Names(); err != nil || len(names) != count {
+		t.Errorf("%d of %d users are left: %v", len(names), count, err)
+	}
 }
 
 func TestBadFiles(t *testing.T) {
