@@ -72,10 +72,13 @@ func Scan(frame []byte) (Message, error) {
 	if err == nil {
 		err = s.classify()
 	}
-	if err != nil {
-		return Message{ID: s.m.ID}, err
+	if err == nil {
+		return s.m, nil
 	}
-	return s.m, nil
+	if !utf8.Valid(s.m.ID.Of(frame)) {
+		s.m.ID = Span{}
+	}
+	return Message{ID: s.m.ID}, err
 }
 
 type level uint8
@@ -267,7 +270,9 @@ func (s *scanner) duplicate(l level, name Span) error {
 	if l == top && Is(s.b, name, "id") {
 		s.m.ID = Span{}
 	}
-	return invalid("duplicate member " + string(name.Of(s.b)))
+	const shown = 100 // bytes of a name
+	raw := name.Of(s.b)
+	return invalid("duplicate member " + string(raw[:min(len(raw), shown)]))
 }
 
 func (s *scanner) syntax(text string) error {

@@ -90,6 +90,8 @@ func TestScanRefuses(t *testing.T) {
 		{"trailing bytes", `{"jsonrpc":"2.0","id":4,"method":"x"} {}`, ParseError, "4"},
 		{"byte order mark", "\ufeff" + `{"jsonrpc":"2.0","method":"x"}`, ParseError, ""},
 		{"invalid UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"\xff\"}", ParseError, "4"},
+		{"invalid UTF-8 in the id", "{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"x\"}", ParseError, ""},
+		{"invalid UTF-8 in the id, cut off", "{\"jsonrpc\":\"2.0\",\"id\":\"\xff\"", ParseError, ""},
 		{"overlong UTF-8", "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"\xc0\xaf\"}", ParseError, "4"},
 		{"control character", "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"12345678\n\"}", ParseError, "4"},
 		{"bad escape", `{"jsonrpc":"2.0","id":4,"method":"\x"}`, ParseError, "4"},
@@ -153,6 +155,15 @@ func members(n int) string {
 	}
 	b.WriteString(`,"m3":2`)
 	return b.String()
+}
+
+// What a frame says does not make the error as large as the frame.
+func TestErrorIsShort(t *testing.T) {
+	name := strings.Repeat("n", 1<<20)
+	_, err := Scan([]byte(`{"` + name + `":1,"` + name + `":2}`))
+	if err == nil || len(err.Error()) > 200 || !strings.Contains(err.Error(), `duplicate member "nnn`) {
+		t.Errorf("%.300v", err)
+	}
 }
 
 func TestScanDoesNotAllocate(t *testing.T) {
