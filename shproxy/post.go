@@ -104,7 +104,7 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	call, err := s.Call(frame, m, reply.events)
 	if err != nil {
 		s.End(err)
-		return sendProblem(err)
+		return startProblem(err)
 	}
 	defer call.Close()
 	w.Header().Set(headerSession, s.ID)
@@ -218,7 +218,7 @@ func scanProblem(err error) *problem {
 }
 
 // startProblem is the answer when there is no session to be had. That a
-// server cannot be started is told with status 200, as an answer: clients do
+// server cannot be started, or ended at once, is told with status 200, as an answer: clients do
 // not show the body of other answers to their users.
 func startProblem(err error) *problem {
 	switch {

@@ -91,6 +91,31 @@ func TestServerThatDoesNotStart(t *testing.T) {
 	}
 }
 
+// That is so even if the server ends before it was sent initialize.
+func TestServerThatEndsAtOnce(t *testing.T) {
+	_, url := newTestProxy(t, testserver.Exit, &Options{Logger: slog.New(&endFirst{Handler: slog.DiscardHandler, ended: make(chan struct{})})})
+	c := &client{t: t, url: url}
+	c.wantError(c.post(initializeFrame), 200, `"init"`, -32603, `server "exit" ended (exit status 3); its last words: error: no configuration`)
+}
+
+// endFirst holds up the start of a session until it has ended.
+type endFirst struct {
+	slog.Handler
+	ended chan struct{}
+}
+
+func (h *endFirst) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *endFirst) Handle(_ context.Context, r slog.Record) error {
+	switch r.Message {
+	case "session started":
+		<-h.ended
+	case "session ended":
+		close(h.ended)
+	}
+	return nil
+}
+
 func TestServerThatRefuses(t *testing.T) {
 	proxy, url := newTestProxy(t, testserver.Refusing, nil)
 	c := &client{t: t, url: url}
