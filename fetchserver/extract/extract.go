@@ -68,9 +68,10 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	}, nil
 }
 
-// baseURL resolves the base element's href (HTML section 4.2.3).
+// baseURL resolves the base element's href (HTML section 4.2.3). One that is
+// too long, and would be repeated in every link, is ignored.
 func baseURL(page *url.URL, base string) *url.URL {
-	if base == "" {
+	if base == "" || len(base) > maxLink {
 		return page
 	}
 	b, err := url.Parse(base)

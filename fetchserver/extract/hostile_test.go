@@ -54,6 +54,12 @@ var hostilePages = []struct {
 	{"long base, many links", func() string {
 		return "<base href=https://example.com/" + strings.Repeat("a", 2000) + "/><body>" + strings.Repeat("<a href=x>y</a> ", 500000/scale)
 	}},
+	{"long base, many images", func() string {
+		return "<base href=https://example.com/" + strings.Repeat("a", 2000) + "/><body>" + strings.Repeat("<img src=x>", 500000/scale)
+	}},
+	{"huge base, many cards", func() string {
+		return "<base href=https://example.com/" + strings.Repeat("a", 1<<20) + "/><body>" + strings.Repeat("<a href=x>y<div></div></a>", 4000/scale)
+	}},
 	{"list marks on every level", func() string {
 		return strings.Repeat("<ol><li><blockquote>", 2000) + strings.Repeat("<br>x", 500000/scale)
 	}},

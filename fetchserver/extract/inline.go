@@ -51,6 +51,9 @@ type inliner struct {
 	links []*node
 	space bool // the last run ends with a space, or there is none
 	place place
+	// images counts the bytes of imageRuns, which a base URL makes many times
+	// longer than their source.
+	images int
 }
 
 // inlineText renders the inline nodes from first up to end, without space
@@ -194,12 +197,17 @@ func (in *inliner) code(n *node, s style, link int32) bool {
 }
 
 func (in *inliner) image(n *node, s style, link int32) {
+	if in.images > in.w.limit {
+		return // the output is full before this one
+	}
 	src := in.w.imageSource(n)
 	if src == "" {
 		return
 	}
 	alt := appendEscaped(nil, collapse(strings.TrimSpace(cleanText(n.attr("alt")))), escapeContext{inLink: true, table: in.place == inCell})
-	in.add(run{kind: imageRun, style: s, link: link, text: "![" + string(alt) + "](" + src + ")"})
+	text := "![" + string(alt) + "](" + src + ")"
+	in.images += len(text)
+	in.add(run{kind: imageRun, style: s, link: link, text: text})
 	in.space = false
 }
 
