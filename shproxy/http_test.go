@@ -3,14 +3,18 @@
 package shproxy
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
@@ -247,3 +251,43 @@ func TestNewRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A body that does not come holds its connection for a minute and no longer,
+// even when it is not wanted.
+func TestStalledBody(t *testing.T) {
+	for contentType, status := range map[string]int{"application/json": 400, "text/plain": 415} {
+		synctest.Test(t, func(t *testing.T) {
+			proxy, err := New(testServer(testserver.Good), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer proxy.Shutdown(t.Context())
+			theirs, ours := net.Pipe()
+			defer theirs.Close()
+			server := &http.Server{Handler: proxy}
+			listener := make(pipeListener, 1)
+			listener <- ours
+			go server.Serve(listener)
+			defer server.Close()
+			_ = theirs.SetDeadline(time.Now().Add(2 * bodyTimeout))
+			fmt.Fprintf(theirs, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 10\r\n\r\n{", contentType)
+			resp, err := http.ReadResponse(bufio.NewReader(theirs), nil)
+			if err != nil || resp.StatusCode != status || !resp.Close {
+				t.Errorf("%s: %+v, %v", contentType, resp, err)
+			}
+		})
+	}
+}
+
+// pipeListener hands out connections that are there already.
+type pipeListener chan net.Conn
+
+func (l pipeListener) Accept() (net.Conn, error) {
+	if conn, ok := <-l; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l pipeListener) Close() error   { close(l); return nil }
+func (l pipeListener) Addr() net.Addr { return &net.TCPAddr{} }

@@ -18,6 +18,9 @@ import (
 
 // post takes one message of the client.
 func (p *Proxy) post(w http.ResponseWriter, r *http.Request) {
+	// It holds until the body has ended, since net/http reads on when a part
+	// of it was refused.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	if !isJSON(r.Header) {
 		fail(http.StatusUnsupportedMediaType, codeTransport, "Content-Type must be application/json").write(w, nil)
 		return
@@ -156,10 +159,6 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, f *session.Fram
 	if r.ContentLength > int64(limit) {
 		return tooLarge(limit)
 	}
-	rc := http.NewResponseController(w)
-	if rc.SetReadDeadline(time.Now().Add(bodyTimeout)) == nil {
-		defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
-	}
 	room := 512
 	if r.ContentLength > 0 {
 		room = int(min(r.ContentLength, trustedLength)) + 1 // one more byte to meet the end in
@@ -172,6 +171,7 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, f *session.Fram
 		case len(f.Data) > limit:
 			return tooLarge(limit)
 		case err == io.EOF:
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 			return nil
 		case err != nil:
 			return fail(http.StatusBadRequest, codeTransport, "the body could not be read to its end")
@@ -218,8 +218,8 @@ func scanProblem(err error) *problem {
 }
 
 // startProblem is the answer when there is no session to be had. That a
-// server cannot be started, or ended at once, is told with status 200, as an answer: clients do
-// not show the body of other answers to their users.
+// server cannot be started, or ended at once, is told with status 200, as an
+// answer: clients do not show the body of other answers to their users.
 func startProblem(err error) *problem {
 	switch {
 	case errors.Is(err, session.ErrTooMany):
