@@ -92,18 +92,17 @@ func (b *Bridge) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	defer end(nil)
 	l := newLink(runCtx, end, b)
 	l.out = startLineWriter(out, end)
-	lines := startLineReader(runCtx, in, b.options.MaxMessageBytes)
+	lines := startLineReader(runCtx, in, b.options.MaxMessageBytes, b.options.DrainTimeout)
+	context.AfterFunc(runCtx, func() { time.AfterFunc(abandonTimeout, l.out.abandon) })
 
 	l.dispatch(lines)
 	l.drain()
 	cause := context.Cause(runCtx)
 	end(errEnding)
 
-	abandon := time.AfterFunc(abandonTimeout, l.out.abandon)
 	l.tasks.Wait()
 	l.hangUp(context.WithoutCancel(ctx), l.session.state())
 	l.out.close()
-	abandon.Stop()
 
 	switch {
 	case isClosed(cause):

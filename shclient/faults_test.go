@@ -3,7 +3,10 @@
 package shclient_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -422,5 +425,42 @@ func TestBridgeCancelsModernRequests(t *testing.T) {
 				t.Errorf("posted: %s", got[0].body)
 			}
 		})
+	}
+}
+
+// A program that closes its end does not wait for a server that never answers
+// initialize.
+func TestBridgeEndsWithoutAnInitialize(t *testing.T) {
+	f := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	p := startBridge(t, shclient.Options{URL: serve(t, f)}, &shclient.BridgeOptions{DrainTimeout: time.Millisecond})
+	p.send(initializeLine, callLine)
+	p.stdin.Close()
+	answers := p.next() + p.next()
+	for _, id := range []string{`"id":"init"`, `"id":1`} {
+		if !strings.Contains(answers, id) {
+			t.Errorf("no answer with %s in %s", id, answers)
+		}
+	}
+	if err := p.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A program that sends nonsense and does not read what is wrong with it cannot
+// keep the bridge from ending.
+func TestBridgeEndsThoughNobodyReads(t *testing.T) {
+	p := startBridge(t, shclient.Options{URL: serve(t, &fake{})}, nil)
+	p.send("nonsense", "nonsense", "nonsense")
+	p.end()
+	select {
+	case err := <-p.ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the bridge did not end")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -32,21 +33,29 @@ type lineReader struct {
 	queue chan line
 	bytes *semaphore.Weighted
 	err   error // set before queue is closed; nil at the end of the input
+
+	grace   time.Duration
+	overdue chan struct{} // closed when the input ended longer than grace ago
 }
 
-func startLineReader(ctx context.Context, in io.Reader, max int) *lineReader {
+func startLineReader(ctx context.Context, in io.Reader, max int, grace time.Duration) *lineReader {
 	r := &lineReader{
-		r:     bufio.NewReaderSize(in, 64<<10),
-		max:   max,
-		queue: make(chan line, 1024),
-		bytes: semaphore.NewWeighted(int64(max)),
+		r:       bufio.NewReaderSize(in, 64<<10),
+		max:     max,
+		queue:   make(chan line, 1024),
+		bytes:   semaphore.NewWeighted(int64(max)),
+		grace:   grace,
+		overdue: make(chan struct{}),
 	}
 	go r.run(ctx)
 	return r
 }
 
 func (r *lineReader) run(ctx context.Context) {
-	defer close(r.queue)
+	defer func() {
+		close(r.queue)
+		time.AfterFunc(r.grace, func() { close(r.overdue) })
+	}()
 	for {
 		frame, err := r.next()
 		if err != nil && !errors.Is(err, errLineTooLong) {

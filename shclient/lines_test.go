@@ -45,7 +45,7 @@ func FuzzLineReader(f *testing.F) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		r := startLineReader(ctx, pieces{bytes.NewReader(input), piece}, limit)
+		r := startLineReader(ctx, pieces{bytes.NewReader(input), piece}, limit, 0)
 		for l := range r.queue {
 			got := "line " + string(l.frame)
 			if errors.Is(l.err, errLineTooLong) {

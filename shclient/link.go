@@ -58,7 +58,7 @@ func (l *link) dispatch(lines *lineReader) {
 			if !ok {
 				return
 			}
-			l.accept(next)
+			l.accept(next, lines.overdue)
 			lines.taken(next)
 		case <-l.ctx.Done():
 			return
@@ -68,8 +68,9 @@ func (l *link) dispatch(lines *lineReader) {
 
 // accept starts the forwarding of one line. Messages travel at the same time
 // but set out in order: a request has been sent before the next message
-// follows, and a notification or an answer has been received.
-func (l *link) accept(next line) {
+// follows, and a notification or an answer has been received. When the end of
+// the program is overdue, nothing is waited for any more.
+func (l *link) accept(next line, overdue <-chan struct{}) {
 	m, err := scan(next.frame)
 	if next.err != nil {
 		err = &jsonrpc.Error{Code: jsonrpc.InvalidRequest, Message: fmt.Sprintf("message of more than %d bytes", l.limits.MaxMessageBytes)}
@@ -96,6 +97,7 @@ func (l *link) accept(next line) {
 	select {
 	case <-sent:
 	case <-expired:
+	case <-overdue:
 	case <-l.ctx.Done():
 	}
 }
