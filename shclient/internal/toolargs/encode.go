@@ -191,10 +191,12 @@ func (p Param) fromEnum(text string) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// checkEnum refuses a value that the enumeration does not list. Arrays and
-// objects are the server's to compare.
+// checkEnum refuses a value that the enumeration does not list, and no other
+// alternative allows. Arrays and objects are the server's to compare.
 func (p Param) checkEnum(value json.RawMessage) error {
-	if len(p.enum) == 0 || typeOf(value).has(typeArray|typeObject) {
+	t := typeOf(value)
+	if len(p.enum) == 0 || t.has(typeArray|typeObject) ||
+		slices.ContainsFunc(p.free, func(free types) bool { return free.accepts(t) }) {
 		return nil
 	}
 	var known []string

@@ -33,6 +33,7 @@ type Param struct {
 	types types
 	items types // of an array
 	enum  []json.RawMessage
+	free  []types // of the alternatives that no enumeration restricts
 }
 
 // Type names the types that the argument may have, such as "integer" or
@@ -243,7 +244,14 @@ func (r *resolver) collect(p *Param, n node, depth int) {
 		r.collect(&element, parseNode(n.items), depth-1)
 		p.items |= element.types
 	}
+	outside := len(p.free)
 	for _, alternative := range n.unions {
 		r.collect(p, parseNode(alternative), depth-1)
+	}
+	switch {
+	case n.enum != nil:
+		p.free = p.free[:outside] // it restricts its alternatives too
+	case n.unions == nil:
+		p.free = append(p.free, n.types)
 	}
 }

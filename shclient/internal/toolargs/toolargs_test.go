@@ -25,11 +25,14 @@ const orderSchema = `{
 		"limit":    {"anyOf": [{"type": "integer"}, {"type": "null"}]},
 		"either":   {"type": ["string", "integer"]},
 		"speed":    {"enum": ["slow", "<fast>", 3]},
+		"top":      {"anyOf": [{"type": "integer"}, {"const": "auto", "type": "string"}]},
+		"color":    {"anyOf": [{"$ref": "#/$defs/Color"}, {"type": "null"}]},
 		"nothing":  {"type": "null"},
 		"anything": {}
 	},
 	"required": ["item"],
-	"$defs": {"Address": {"type": "object", "properties": {"city": {"type": "string"}}}}
+	"$defs": {"Address": {"type": "object", "properties": {"city": {"type": "string"}}},
+		"Color": {"type": "string", "enum": ["red", "blue"]}}
 }`
 
 func parseSchema(t testing.TB, text string) *Schema {
@@ -84,6 +87,9 @@ func TestEncode(t *testing.T) {
 		{"string or integer: string", "item=x | either=05", `{"item":"x","either":"05"}`},
 		{"enum", "item=x | speed=<fast>", `{"item":"x","speed":"<fast>"}`},
 		{"enum of a number", "item=x | speed=3", `{"item":"x","speed":3}`},
+		{"beside an enum", "item=x | top=7", `{"item":"x","top":7}`},
+		{"enum beside others", "item=x | top=auto", `{"item":"x","top":"auto"}`},
+		{"optional enum, null", "item=x | color:=null", `{"item":"x","color":null}`},
 		{"null", "item=x | nothing=null", `{"item":"x","nothing":null}`},
 		{"untyped text", "item=x | anything=5", `{"item":"x","anything":"5"}`},
 		{"untyped JSON", "item=x | anything:=[5]", `{"item":"x","anything":[5]}`},
@@ -123,6 +129,8 @@ func TestEncodeRefuses(t *testing.T) {
 		{"not an object", "item=x | address=Wien", `argument "address": "Wien" is not an object`},
 		{"not an element", "item=x | sizes=big", `argument "sizes": "big" is not an array or an element of one (integer)`},
 		{"not in the enum", "item=x | speed=warp", `argument "speed": "warp" is not one of slow, <fast>, 3`},
+		{"not in the enum, beside others", "item=x | top=all", `argument "top": "all" is not one of auto`},
+		{"not in the optional enum", "item=x | color=null", `argument "color": "null" is not one of red, blue`},
 		{"bad JSON", "item=x | address:={", `argument "address": "{" is not valid JSON`},
 		{"JSON of another type", "item:=5", `argument "item": "5" is an integer, want a string`},
 		{"no file", "item=@nowhere", `argument "item": no such file: nowhere`},
