@@ -101,30 +101,25 @@ func (i *issuer) keys(ctx context.Context, now time.Time) (*issuerKeys, error) {
 	if current != nil && now.Before(current.freshUntil) {
 		return current, nil
 	}
-	return i.refresh(ctx, current)
+	return i.refresh(ctx, current, true)
 }
 
-// newerKeys reads the keys again because a token named an unknown one, or
-// returns nil if that was done less than a minute ago.
-func (i *issuer) newerKeys(ctx context.Context, now time.Time) *issuerKeys {
+// newerKeys returns the keys after those that the caller has seen, because a
+// token names one that they lack. They are read at most once a minute for that;
+// until they are newer, those that the caller has seen are returned.
+func (i *issuer) newerKeys(ctx context.Context, seen *issuerKeys, now time.Time) (*issuerKeys, error) {
 	i.mu.Lock()
-	if now.Sub(i.askedMore) < unknownKeyPause {
-		i.mu.Unlock()
-		return nil
+	read := i.current == seen && now.Sub(i.askedMore) >= unknownKeyPause
+	if read {
+		i.askedMore = now
 	}
-	i.askedMore = now
-	current := i.current
 	i.mu.Unlock()
-	newer, err := i.refresh(ctx, current)
-	if err != nil {
-		return nil
-	}
-	return newer
+	return i.refresh(ctx, seen, read)
 }
 
 // refresh replaces the keys that the caller has seen. One caller reads; the
-// others wait for it and share the result.
-func (i *issuer) refresh(ctx context.Context, seen *issuerKeys) (*issuerKeys, error) {
+// others wait for it and share the result, as do those that may not read.
+func (i *issuer) refresh(ctx context.Context, seen *issuerKeys, read bool) (*issuerKeys, error) {
 	select {
 	case i.turn <- struct{}{}:
 		defer func() { <-i.turn }()
@@ -134,7 +129,7 @@ func (i *issuer) refresh(ctx context.Context, seen *issuerKeys) (*issuerKeys, er
 	i.mu.Lock()
 	current, retryAt, lastError := i.current, i.retryAt, i.lastError
 	i.mu.Unlock()
-	if current != nil && current != seen {
+	if current != nil && (current != seen || !read) {
 		return current, nil
 	}
 	if time.Now().Before(retryAt) {

@@ -243,6 +243,29 @@ func TestUnknownKeyIsLookedUpOnceAMinute(t *testing.T) { // S82
 	})
 }
 
+func TestAllWaitForANewKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newIssuerFixture(t)
+		v := f.verifier()
+		if _, err := v.Verify(t.Context(), f.token()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * unknownKeyPause)
+		f.rotate(true)
+		f.set(func() { f.slowness = time.Second })
+		var callers sync.WaitGroup
+		for range 8 {
+			callers.Go(func() {
+				if _, err := v.Verify(t.Context(), f.token()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		callers.Wait()
+		f.wantFetches(2)
+	})
+}
+
 func TestFetchesBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newIssuerFixture(t)

@@ -127,9 +127,10 @@ func (v *JWTVerifier) verify(ctx context.Context, token string, now time.Time) (
 	}
 	claims, err := parsed.Verify(keys.set)
 	if errors.Is(err, jose.ErrUnknownKey) {
-		if keys = iss.newerKeys(ctx, now); keys != nil {
-			claims, err = parsed.Verify(keys.set)
+		if keys, err = iss.newerKeys(ctx, keys, now); err != nil {
+			return nil, time.Time{}, err
 		}
+		claims, err = parsed.Verify(keys.set)
 	}
 	if err != nil {
 		return nil, time.Time{}, invalid(err)
