@@ -57,11 +57,6 @@ type mount struct {
 
 // start brings everything up. When it fails, it leaves nothing behind.
 func start(ctx context.Context, o *options) (_ *gateway, err error) {
-	for _, s := range o.servers {
-		if err := s.check(); err != nil {
-			return nil, err
-		}
-	}
 	g := &gateway{data: o.data, failed: make(chan error, 2)}
 	defer func() {
 		if err != nil {
@@ -70,6 +65,11 @@ func start(ctx context.Context, o *options) (_ *gateway, err error) {
 	}()
 	if o.temporary {
 		g.onClose(func(context.Context) error { return os.RemoveAll(o.data) })
+	}
+	for _, s := range o.servers {
+		if err := s.check(); err != nil {
+			return nil, err
+		}
 	}
 	listener, err := listen(o.addr)
 	if err != nil {

@@ -168,7 +168,12 @@ func TestWrongUse(t *testing.T) {
 		{"server prints garbage", []string{"--once", "--", self, "misbehave", "garbage"}, 1, "exit"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			temporary := t.TempDir()
+			t.Setenv("TMPDIR", temporary)
 			status, _, stderr := runGateway(t, tt.args...)
+			if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
 			if status != tt.status {
 				t.Errorf("status %d, want %d", status, tt.status)
 			}
