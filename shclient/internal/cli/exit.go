@@ -123,7 +123,12 @@ func explainStatus(e *shclient.StatusError, server string) failure {
 	return failure{exitUnreachable, "no MCP server: " + e.Error(), "check the path of the URL; it often ends in /mcp"}
 }
 
+// isUnreachable recognizes failures of the network. Those of files, and of the
+// standard streams, hold the same numbers of the system.
 func isUnreachable(err error) bool {
+	if _, file := errors.AsType[*fs.PathError](err); file {
+		return false
+	}
 	_, network := errors.AsType[net.Error](err)
 	_, request := errors.AsType[*url.Error](err)
 	return network || request || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
