@@ -96,10 +96,16 @@ func isLoopback(host string) bool {
 // keys returns the current keys, reading them if they are missing or old.
 func (i *issuer) keys(ctx context.Context, now time.Time) (*issuerKeys, error) {
 	i.mu.Lock()
-	current := i.current
+	current, lastError := i.current, i.lastError
 	i.mu.Unlock()
 	if current != nil && now.Before(current.freshUntil) {
 		return current, nil
+	}
+	if lastError != nil && len(i.turn) > 0 {
+		// Somebody tries again. An issuer that hangs must not hold up everybody.
+		if old, err := usable(current, lastError); err == nil {
+			return old, nil
+		}
 	}
 	return i.refresh(ctx, current, true)
 }

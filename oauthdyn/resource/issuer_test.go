@@ -308,6 +308,33 @@ func TestOldKeysServeWhileTheIssuerIsDown(t *testing.T) {
 	})
 }
 
+func TestOldKeysServeWhileTheIssuerHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newIssuerFixture(t)
+		v := f.verifier()
+		_, err := v.Verify(t.Context(), f.token())
+		wantError(t, "up", err, nil)
+		f.set(func() { f.slowness = time.Hour })
+		time.Sleep(keysFresh)
+		_, err = v.Verify(t.Context(), f.token())
+		wantError(t, "the first to find out", err, nil)
+		time.Sleep(minBackoff)
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			_, err := v.Verify(t.Context(), f.token())
+			wantError(t, "the one that tries again", err, nil)
+		})
+		synctest.Wait()
+		start := time.Now()
+		_, err = v.Verify(t.Context(), f.token())
+		wantError(t, "another", err, nil)
+		if waited := time.Since(start); waited > 0 {
+			t.Errorf("another waited %v", waited)
+		}
+		reader.Wait()
+	})
+}
+
 func TestCacheNeverOutlives(t *testing.T) { // S89
 	synctest.Test(t, func(t *testing.T) {
 		f := newIssuerFixture(t)
