@@ -270,6 +270,24 @@ func TestMaxSessions(t *testing.T) {
 	}
 }
 
+// Sessions that come and go faster than their processes end do not pile up
+// processes.
+func TestEndingProcessesAreBounded(t *testing.T) {
+	t.Parallel()
+	proxy, url := newTestProxy(t, testserver.Stubborn, &Options{MaxSessions: 2})
+	for range 12 {
+		c := &client{t: t, url: url}
+		if resp := c.post(initializeFrame); resp.StatusCode == http.StatusOK {
+			c.session = resp.Header.Get("Mcp-Session-Id")
+			c.body(resp)
+			c.delete()
+		}
+		if n := proxy.sessions.Stats().Children; n > 4 {
+			t.Fatalf("%d processes", n)
+		}
+	}
+}
+
 // A session that nobody uses ends by itself.
 func TestIdleTimeout(t *testing.T) {
 	proxy, url := newTestProxy(t, testserver.Good, &Options{IdleTimeout: 50 * time.Millisecond})

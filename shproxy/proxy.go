@@ -44,8 +44,8 @@ type Options struct {
 
 	// MaxMessageBytes bounds one message in either direction. Default 64 MiB.
 	MaxMessageBytes int
-	// MaxSessions bounds the sessions, and so the processes, at one time.
-	// Default 100.
+	// MaxSessions bounds the sessions at one time. Processes, with those that
+	// are ending, are at most about twice as many. Default 100.
 	MaxSessions int
 	// IdleTimeout ends a session that has had neither a call in flight nor an
 	// open stream for so long. Default 30 minutes.

@@ -55,7 +55,7 @@ func (c *config) register(cmd *cobra.Command) {
 	f.DurationVar(&c.idleTimeout, "idle-timeout", 30*time.Minute, "end a session without calls and streams after this time")
 	f.DurationVar(&c.startTimeout, "start-timeout", time.Minute, "time for the command to answer initialize")
 	f.BoolVar(&c.noProbe, "no-probe", false, "do not try the command once before serving")
-	f.IntVar(&c.maxSessions, "max-sessions", 100, "most sessions, and so processes, at one time")
+	f.IntVar(&c.maxSessions, "max-sessions", 100, "most sessions at one time")
 	f.IntVar(&c.maxMessageBytes, "max-message-bytes", 64<<20, "largest message in either direction, in bytes")
 	f.StringArrayVar(&c.allowOrigins, "allow-origin", nil, "`ORIGIN` whose web pages may call the server; repeatable")
 	f.StringArrayVar(&c.allowHosts, "allow-host", nil, "host `NAME` under which clients reach the server; repeatable")

@@ -22,7 +22,8 @@ type Config struct {
 	IdleTimeout time.Duration
 }
 
-// ErrTooMany is returned by Start when the limit of sessions is reached.
+// ErrTooMany is returned by Start when the limit of sessions is reached, or
+// when twice as many children are there, counting those that are ending.
 var ErrTooMany = errors.New("too many sessions")
 
 // Manager owns the sessions of one server and their children. It is safe for
@@ -56,7 +57,7 @@ func (m *Manager) Start(principal string) (*Session, error) {
 	case m.closed:
 		m.mu.Unlock()
 		return nil, ErrShutdown
-	case len(m.sessions) >= m.cfg.MaxSessions:
+	case len(m.sessions) >= m.cfg.MaxSessions, len(m.children) >= 2*m.cfg.MaxSessions:
 		m.mu.Unlock()
 		return nil, ErrTooMany
 	}
