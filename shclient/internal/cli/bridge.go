@@ -25,7 +25,7 @@ func (a *app) bridge(cmd *cobra.Command, args []string) error {
 		return usage(cmd, "%s", plain(err))
 	}
 	if in, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
-		fmt.Fprintf(a.stderr, "This is an MCP server that waits for messages on stdin. To look at the tools: shclient list %s\n", args[0])
+		fmt.Fprintf(a.stderr, "This is an MCP server that waits for messages on stdin. To look at the tools: shclient list %s\n", withoutQuery(args[0]))
 	}
 	ctx := cmd.Context()
 	err = b.Run(ctx, a.stdin, a.stdout)

@@ -50,7 +50,7 @@ func (f *connectFlags) register(flags *pflag.FlagSet) {
 func checkURL(cmd *cobra.Command, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return usage(cmd, "%q is not the URL of an MCP server (http://… or https://…)", text)
+		return usage(cmd, "%q is not the URL of an MCP server (http://… or https://…)", withoutQuery(text))
 	}
 	return nil
 }

@@ -49,13 +49,13 @@ func (a *app) login(cmd *cobra.Command, server string) error {
 	case err != nil:
 		return err
 	case !wanted:
-		_, err := fmt.Fprintf(a.stdout, "%s does not ask for a login.\n", server)
+		_, err := fmt.Fprintf(a.stdout, "%s does not ask for a login.\n", withoutQuery(server))
 		return err
 	}
 	if _, err := client.Authenticate(ctx); err != nil {
 		return loginError(err)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Logged in to %s.\n", server)
+	_, err = fmt.Fprintf(a.stdout, "Logged in to %s.\n", withoutQuery(server))
 	return err
 }
 
@@ -105,7 +105,7 @@ is not told: a token that was copied stays valid until it expires.`,
 			if err := client.Logout(cmd.Context()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "Logged out of %s.\n", args[0])
+			_, err = fmt.Fprintf(a.stdout, "Logged out of %s.\n", withoutQuery(args[0]))
 			return err
 		},
 	}
