@@ -240,3 +240,17 @@ func TestOutboxIsBounded(t *testing.T) {
 		t.Errorf("after close: %v", err)
 	}
 }
+
+// The room that a large message took is not kept after it was written.
+func TestOutboxForgetsLargeBuffers(t *testing.T) {
+	o := newOutbox(nil, 100)
+	if err := o.send(make([]byte, 2*keep)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(o.take()); n != 2*keep+1 {
+		t.Errorf("took %d bytes", n)
+	}
+	if lines := o.take(); lines != nil || cap(o.spare) > keep || cap(o.lines) > keep {
+		t.Errorf("kept %d and %d bytes", cap(o.spare), cap(o.lines))
+	}
+}

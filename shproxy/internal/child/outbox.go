@@ -71,15 +71,14 @@ func (o *outbox) run() {
 func (o *outbox) take() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if cap(o.spare) > keep {
+		o.spare = nil
+	}
 	lines := o.lines
 	if o.closed || len(lines) == 0 {
 		return nil
 	}
-	o.lines = nil
-	if cap(o.spare) <= keep {
-		o.lines = o.spare[:0]
-	}
-	o.spare = lines
+	o.lines, o.spare = o.spare[:0], lines
 	return lines
 }
 
