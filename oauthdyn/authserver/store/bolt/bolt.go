@@ -73,14 +73,12 @@ func Open(path string, o *Options) (*Store, error) {
 	if err := prepare(path); err != nil {
 		return nil, fmt.Errorf("bolt: %w", err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("bolt: %s is in use by another process", path)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
-		return nil, fmt.Errorf("bolt: %s is not a store, or is damaged", path)
-	case err != nil:
-		return nil, fmt.Errorf("bolt: %w", err)
+	if err := checkSize(path); err != nil {
+		return nil, err
+	}
+	db, err := open(path, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, err
 	}
 	db.MaxBatchDelay = batchDelay
 	s := &Store{db: db, limits: o.Limits.WithDefaults(), now: o.Now, positions: map[string][]byte{}}
@@ -91,6 +89,41 @@ func Open(path string, o *Options) (*Store, error) {
 		return nil, fmt.Errorf("bolt: %s: %w", path, errors.Join(err, db.Close()))
 	}
 	return s, nil
+}
+
+func open(path string, o *bbolt.Options) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, o)
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, fmt.Errorf("bolt: %s is in use by another process", path)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrChecksum):
+		return nil, fmt.Errorf("bolt: %s is not a store, or is damaged", path)
+	case err != nil:
+		return nil, fmt.Errorf("bolt: %w", err)
+	}
+	return db, nil
+}
+
+// checkSize refuses a file that has lost its end, as a copy that was cut short
+// has: bbolt would map it into memory, and die of reading what is not there.
+func checkSize(path string) error {
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		return nil // a new one
+	}
+	db, err := open(path, &bbolt.Options{Timeout: lockTimeout, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	check := func(tx *bbolt.Tx) error {
+		switch info, err := os.Stat(path); {
+		case err != nil:
+			return fmt.Errorf("bolt: %w", err)
+		case info.Size() < tx.Size():
+			return fmt.Errorf("bolt: %s is damaged: it has %d bytes of %d", path, info.Size(), tx.Size())
+		}
+		return nil
+	}
+	return errors.Join(db.View(check), db.Close())
 }
 
 // prepare makes the directory and checks who can read the file.

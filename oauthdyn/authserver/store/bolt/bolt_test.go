@@ -108,6 +108,31 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
+// A copy that was cut short must not take the process down.
+func TestFileThatLostItsEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	s, err := bolt.Open(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.CreateClient(t.Context(), store.Client{ID: "a"}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	page := int64(os.Getpagesize())
+	for _, pages := range []int64{4, 3, 2} {
+		if err := os.Truncate(path, pages*page); err != nil {
+			t.Fatal(err)
+		}
+		s, err := bolt.Open(path, nil)
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "is damaged") {
+			t.Errorf("%d pages: error %v", pages, err)
+		}
+	}
+}
+
 // write registers clients and prints the id of each when it is stored.
 func write(path string) error {
 	s, err := bolt.Open(path, nil)
