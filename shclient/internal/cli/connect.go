@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -69,6 +70,12 @@ func (a *app) options(cmd *cobra.Command, server string) (shclient.Options, erro
 	return o, err
 }
 
+// headerName is a field name (RFC 9110 section 5.1).
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
+// notInField finds the characters that no field value has (RFC 9110 section 5.5).
+func notInField(r rune) bool { return r < ' ' && r != '\t' || r == 0x7F }
+
 // header collects the headers of the flags, and that of a token.
 func (a *app) header() (http.Header, error) {
 	header := http.Header{}
@@ -80,6 +87,9 @@ func (a *app) header() (http.Header, error) {
 		value, err := a.expand(strings.TrimSpace(value))
 		if err != nil {
 			return nil, fmt.Errorf("--header %s: %w", name, err)
+		}
+		if !headerName.MatchString(name) || strings.ContainsFunc(value, notInField) {
+			return nil, fmt.Errorf("--header %q: the name must be a token, and the value one line", name)
 		}
 		header.Add(name, value)
 	}
@@ -118,7 +128,10 @@ func (a *app) expand(text string) (string, error) {
 func (a *app) token() (string, error) {
 	if a.connect.tokenFile == "" {
 		token, _ := a.lookupEnv(tokenEnv)
-		return strings.TrimSpace(token), nil
+		if token = strings.TrimSpace(token); strings.ContainsFunc(token, notInField) {
+			return "", errors.New(tokenEnv + " must hold one line")
+		}
+		return token, nil
 	}
 	return readSecret("--token-file", a.connect.tokenFile)
 }
