@@ -75,7 +75,7 @@ func (g *guard) originAllowed(origin, host string) bool {
 
 // isLocal reports whether a host names the machine itself.
 func isLocal(hostport string) bool {
-	name := hostname(hostport)
+	name := strings.ToLower(hostname(hostport))
 	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
 		return true
 	}

@@ -99,7 +99,7 @@ func TestAccepted(t *testing.T) {
 		{"Accept", ""}, {"Accept", "*/*"}, {"Accept", "application/json"}, {"Accept", "application/json;q=0.9, text/event-stream"},
 		{"Content-Type", "application/json; charset=utf-8"}, {"Content-Type", "Application/JSON"},
 		{"Origin", "http://localhost:3000"}, {"Origin", "http://127.0.0.1"}, {"Origin", "https://app.example"}, {"Origin", url},
-		{"Host", "MCP.example.com"}, {"Host", "mcp.example.com:99"}, {"Host", "other.example:8443"}, {"Host", "192.0.2.1:80"}, {"Host", "[::1]:80"}, {"Host", "a.localhost"},
+		{"Host", "MCP.example.com"}, {"Host", "mcp.example.com:99"}, {"Host", "other.example:8443"}, {"Host", "192.0.2.1:80"}, {"Host", "[::1]:80"}, {"Host", "a.localhost"}, {"Host", "LocalHost:80"},
 		{"Mcp-Protocol-Version", "2024-11-05"}, {"Mcp-Protocol-Version", "2025-03-26"}, {"Mcp-Protocol-Version", "2025-11-25"}, {"Mcp-Protocol-Version", ""},
 	} {
 		t.Run(test.name+" "+test.value, func(t *testing.T) {
