@@ -28,7 +28,7 @@ func (l *link) exchange(ctx context.Context, m message, c *call, sent func()) er
 	if err != nil {
 		return err
 	}
-	if !l.lost(resp, now) {
+	if !l.lost(resp, m, now) {
 		return l.receive(ctx, resp, m, c, now)
 	}
 	resp.Body.Close()

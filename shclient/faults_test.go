@@ -33,6 +33,9 @@ func TestBridgeAnswersForTheServer(t *testing.T) {
 		{"JSON-RPC error with status 400", func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 400, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no such tool","data":{"n":1.0}}}`)
 		}, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no such tool","data":{"n":1.0}}}`},
+		{"JSON-RPC error about a session of the tool's own", func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, 400, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"the browser session broke off"}}`)
+		}, `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"the browser session broke off"}}`},
 		{"JSON-RPC error with id null", func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, 400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"eh?"}}`)
 		}, `{"jsonrpc":"2.0","id":1,"error":{"code":-32700,"message":"eh?"}}`},
@@ -186,6 +189,9 @@ func TestBridgeRenewsTheSession(t *testing.T) {
 		{"404", func(w http.ResponseWriter) { http.Error(w, "session not found", 404) }},
 		{"400 of the example server", func(w http.ResponseWriter) {
 			writeJSON(w, 400, `{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}`)
+		}},
+		{"400 with the id of the request", func(w http.ResponseWriter) {
+			writeJSON(w, 400, `{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":1}`)
 		}},
 	}
 	for _, tt := range tests {

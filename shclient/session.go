@@ -111,8 +111,9 @@ func (l *link) listen() {
 
 // lost reports whether the server says that it does not know the session.
 // The specification's word for it is 404; many servers were made from an
-// example that says 400 with a JSON-RPC error instead.
-func (l *link) lost(resp *http.Response, now sessionState) bool {
+// example that says 400 with a JSON-RPC error about the session id instead.
+// Any other error with the id of m may come from its execution.
+func (l *link) lost(resp *http.Response, m message, now sessionState) bool {
 	switch {
 	case now.id == "":
 		return false
@@ -124,8 +125,15 @@ func (l *link) lost(resp *http.Response, now sessionState) bool {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came is enough
 	resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	m, ok := rpcError(body)
-	return ok && bytes.Contains(bytes.ToLower(m.Error.Of(body)), []byte("session"))
+	answer, ok := rpcError(body)
+	if !ok {
+		return false
+	}
+	word := "session"
+	if answer.ID.Present() && jsonrpc.Key(answer.ID.Of(body)) == jsonrpc.Key(m.id()) {
+		word = "session id"
+	}
+	return bytes.Contains(bytes.ToLower(answer.Error.Of(body)), []byte(word))
 }
 
 // renew initializes again as the program did, unless somebody has already. The
