@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -298,6 +299,14 @@ func TestContentCoding(t *testing.T) {
 			_, err = c.Get(t.Context(), base+"/garbage")
 			wantCode(t, err, fetch.CodeEncoding)
 		})
+	}
+}
+
+func TestNoCap(t *testing.T) {
+	base, addr := origin(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "page") })
+	resp, err := client(t, fetch.Options{MaxBytes: math.MaxInt64}, addr).Get(t.Context(), base)
+	if err != nil || string(resp.Body) != "page" {
+		t.Errorf("%+v, %v", resp, err)
 	}
 }
 
