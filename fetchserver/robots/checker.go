@@ -26,9 +26,14 @@ type Options struct {
 	// Timeout bounds one fetch of a file. Default 5 s.
 	Timeout time.Duration
 	// MaxOrigins bounds the number of files kept. Default 1000; the least
-	// recently added are forgotten first.
+	// recently added are forgotten first, also when all files together have
+	// more than 16 MiB.
 	MaxOrigins int
 }
+
+// maxKept bounds the bytes of the files kept. Their rules may take ten times
+// as much.
+const maxKept = 16 << 20
 
 // Checker answers whether URLs may be fetched. Each origin's file is fetched
 // once and kept; callers that need the same file wait for the same fetch.
@@ -41,10 +46,12 @@ type Checker struct {
 	mu      sync.Mutex
 	entries map[string]*entry // by origin
 	order   []string          // origins in the order they were added
+	size    int               // of their files in bytes
 }
 
 // entry is one origin's file. done is closed when the other fields are final.
 type entry struct {
+	size    int // of the file in bytes; Checker.mu guards it
 	done    chan struct{}
 	rules   *Rules // nil: everything is disallowed because of cause
 	cause   error
@@ -150,13 +157,32 @@ func (e *entry) expired() bool {
 	}
 }
 
-// put adds an entry and forgets the oldest beyond MaxOrigins. c.mu is held.
+// put adds an entry. c.mu is held.
 func (c *Checker) put(origin string, e *entry) {
-	if _, known := c.entries[origin]; !known {
+	if old, known := c.entries[origin]; known {
+		c.size -= old.size
+	} else {
 		c.order = append(c.order, origin)
 	}
 	c.entries[origin] = e
-	for len(c.order) > c.opts.MaxOrigins {
+	c.evict()
+}
+
+// weigh counts the file of an entry, unless the entry is forgotten already.
+func (c *Checker) weigh(origin string, e *entry, size int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries[origin] == e {
+		e.size = size
+		c.size += size
+		c.evict()
+	}
+}
+
+// evict forgets the oldest entries beyond the bounds. c.mu is held.
+func (c *Checker) evict() {
+	for len(c.order) > c.opts.MaxOrigins || c.size > maxKept {
+		c.size -= c.entries[c.order[0]].size
 		delete(c.entries, c.order[0])
 		c.order = c.order[1:]
 	}
@@ -174,6 +200,7 @@ func (c *Checker) fill(ctx context.Context, origin string, e *entry) {
 	}
 	e.dropped = false
 	e.rules, e.cause = judge(status, body, err)
+	c.weigh(origin, e, min(len(body), MaxSize))
 	e.expires = time.Now().Add(c.opts.TTL)
 	if e.rules == nil {
 		e.expires = time.Now().Add(c.opts.FailureTTL)

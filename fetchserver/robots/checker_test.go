@@ -103,6 +103,32 @@ func TestCheckerCaches(t *testing.T) {
 	})
 }
 
+// Large files push each other out long before there are many.
+func TestCacheBytes(t *testing.T) {
+	fetched := map[string]int{}
+	large := make([]byte, robots.MaxSize)
+	c := robots.NewChecker(func(_ context.Context, u string) (int, []byte, error) {
+		fetched[u]++
+		return 200, large, nil
+	}, []string{"bot"}, nil)
+	check := func(i int) {
+		t.Helper()
+		if err := c.Check(t.Context(), parseURL(t, fmt.Sprintf("https://%d.example/page", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 33 { // 16.5 MiB
+		check(i)
+		check(i)
+	}
+	check(0)
+	for origin, want := range map[string]int{"https://0.example": 2, "https://1.example": 1, "https://31.example": 1} {
+		if got := fetched[origin+"/robots.txt"]; got != want {
+			t.Errorf("%s: fetched %d times, want %d", origin, got, want)
+		}
+	}
+}
+
 func TestCheckerSingleFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fetched := 0
