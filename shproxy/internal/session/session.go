@@ -225,7 +225,6 @@ func (s *Session) End(cause error) {
 	c := s.child
 	s.mu.Unlock()
 
-	s.m.remove(s)
 	if c != nil {
 		c.Stop()
 	}
