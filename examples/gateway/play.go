@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -63,7 +64,7 @@ func (t *transcript) play(ctx context.Context, g *gateway) error {
 func newVisitor(g *gateway) (*visitor, func(), error) {
 	name, password, leave := userName, g.password, func() {}
 	if password == "" {
-		name, password = "guest", rand.Text()
+		name, password = "guest-"+strings.ToLower(rand.Text()), rand.Text()
 		if err := g.users.Set(name, password); err != nil {
 			return nil, nil, fmt.Errorf("data directory: %w", err)
 		}
@@ -239,9 +240,17 @@ func textOf(result *mcp.CallToolResult) (string, error) {
 // summary names a few of many tools.
 func summary(names []string) string {
 	const few = 4
-	list := strings.Join(names[:min(few, len(names))], ", ")
+	list := strings.Map(printable, strings.Join(names[:min(few, len(names))], ", "))
 	if len(names) > few {
 		list += ", …"
 	}
 	return fmt.Sprintf("%d tools: %s", len(names), list)
+}
+
+// printable drops what a server's names must not do to a terminal.
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return -1
+	}
+	return r
 }
