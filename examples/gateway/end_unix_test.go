@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -72,8 +73,8 @@ func startGateway(t *testing.T, args ...string) *running {
 	return r
 }
 
-// TestEndLeavesNothing interrupts a gateway while a client's session is open,
-// so that there is a child to be ended.
+// TestEndLeavesNothing interrupts a gateway while a call is in flight: the call
+// gets an answer, the status is 0, and no process is left.
 func TestEndLeavesNothing(t *testing.T) {
 	if _, err := os.Stat("/proc/self/exe"); err != nil {
 		t.Skip("needs /proc to look for processes that are left")
@@ -90,13 +91,7 @@ func TestEndLeavesNothing(t *testing.T) {
 	g := startGateway(t, "--", server, demoServerArg)
 
 	person := &browser.Browser{Username: userName, Password: g.password}
-	client, err := shclient.New(shclient.Options{URL: g.urls["server"], OAuth: &oauthdyn.Config{OpenURL: person.Open}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := client.ListTools(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	call := startCall(t, g.urls["server"], person)
 	if len(processesOf(t, server)) == 0 {
 		t.Fatal("no process of the wrapped server is running, so the test shows nothing")
 	}
@@ -115,9 +110,56 @@ func TestEndLeavesNothing(t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("the gateway did not end")
 	}
+	if answer := call.next(t, `"id":2`); !strings.Contains(answer, "the proxy is shutting down") {
+		t.Errorf("the call in flight got %s; want to be told why it ended", answer)
+	}
 	if left := processesOf(t, server); len(left) > 0 {
 		t.Errorf("processes %v of the wrapped server are left", left)
 	}
+}
+
+// inFlight is a call that the server is working on.
+type inFlight struct{ lines *bufio.Scanner }
+
+// startCall calls countdown through the bridge of shclient, and returns once
+// the server has said how far it is.
+func startCall(t *testing.T, url string, person *browser.Browser) *inFlight {
+	t.Helper()
+	bridge, err := shclient.NewBridge(shclient.Options{URL: url, OAuth: &oauthdyn.Config{OpenURL: person.Open}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, program := io.Pipe()
+	host, stdout := io.Pipe()
+	var running sync.WaitGroup
+	running.Go(func() { stdout.CloseWithError(bridge.Run(t.Context(), stdin, stdout)) })
+	t.Cleanup(func() {
+		_ = program.Close()
+		_ = host.Close()
+		running.Wait()
+	})
+	c := &inFlight{bufio.NewScanner(host)}
+	_, err = io.WriteString(program, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"countdown","arguments":{"from":100},"_meta":{"progressToken":"p"}}}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.next(t, "notifications/progress")
+	return c
+}
+
+// next returns the next line that holds what.
+func (c *inFlight) next(t *testing.T, what string) string {
+	t.Helper()
+	for c.lines.Scan() {
+		if strings.Contains(c.lines.Text(), what) {
+			return c.lines.Text()
+		}
+	}
+	t.Fatalf("the bridge ended without a line that holds %s: %v", what, c.lines.Err())
+	return ""
 }
 
 // processesOf returns the processes that run the executable at path.
