@@ -21,7 +21,7 @@ type health struct {
 
 // Health tells, as JSON, that the proxy is up and how much it has to do. It
 // starts no process, so that it may be asked often. The status is 200, and
-// 503 once Shutdown was called.
+// 503 once Shutdown was called. See [Proxy.Status] for more.
 func (p *Proxy) Health() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -29,14 +29,14 @@ func (p *Proxy) Health() http.Handler {
 			w.WriteHeader(http.StatusMethodNotAllowed)
 			return
 		}
-		stats := p.sessions.Stats()
+		s := p.Status()
 		h := health{
-			Status: "ok", Server: p.server.Name,
-			Sessions: stats.Sessions, Children: stats.Children, Calls: stats.Calls,
-			Started: stats.Started, Failed: stats.Failed, Dropped: stats.Dropped,
+			Status: "ok", Server: s.Name,
+			Sessions: s.Sessions, Children: s.Children, Calls: s.Calls,
+			Started: s.Started, Failed: s.FailedStarts, Dropped: s.Dropped,
 		}
 		status := http.StatusOK
-		if stats.Closed {
+		if s.State == StateStopping {
 			h.Status, status = "stopping", http.StatusServiceUnavailable
 		}
 		body, err := json.Marshal(h)
