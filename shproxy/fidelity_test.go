@@ -23,7 +23,7 @@ func TestBytesPass(t *testing.T) {
 		` { "id" : ID , "jsonrpc" : "2.0" , "method" : "spaces/kept" }  `,
 		`{"jsonrpc":"2.0","id":ID,"method":"\u0061cme/escaped","params":{"s":"\u00e9\/\ud83d\ude00 é😀 <>&\u2028"}}`,
 		`{"jsonrpc":"2.0","id":ID,"method":"lone/surrogate","params":{"s":"\ud800"}}`,
-		`{"jsonrpc":"2.0","id":ID,"method":"acme/x","traceparent":"00-1-2-03","Id":5,"Method":"other","params":{"_meta":{"progressToken":"t-7","vendor/x":[]},"task":{"ttl":60000}}}`,
+		`{"jsonrpc":"2.0","id":ID,"method":"acme/x","traceparent":"00-1-2-03","ids":5,"method ":"other","params":{"_meta":{"progressToken":"t-7","vendor/x":[]},"task":{"ttl":60000}}}`,
 		`{"jsonrpc":"2.0","id":ID,"method":"null/params","params":null}`,
 	} {
 		for _, id := range []string{"7", `"a\u0062\/c"`, "9223372036854775807", "-1.50", `""`, `"` + strings.Repeat("long", 100) + `"`} {

@@ -14,7 +14,14 @@
 // members at the levels that are read (the message, params and params._meta),
 // invalid UTF-8, trailing bytes and nesting deeper than [MaxDepth] are errors.
 // Member names are compared after decoding their escapes and with regard to
-// case: "Method" is not "method".
+// case. Many decoders fold case instead and would read {"Method": "x"} as the
+// method that a bridge did not see. So a name that equals one of the protocol
+// but for case (Unicode simple folding) is an error as well: at the top level
+// and in params._meta always, in params where the method is one of MCP whose
+// params a bridge reads (the name of a tool or a prompt, the uri of a
+// resource, the id of a cancelled request). Params of other methods and the
+// values below pass as they are. A NUL in a name at these levels is an error,
+// because decoders exist that cut the name there.
 //
 // The message shapes are those of https://www.jsonrpc.org/specification as
 // restricted by https://modelcontextprotocol.io/specification (basic

@@ -4,20 +4,31 @@ package jsonrpc
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"unicode/utf8"
 )
 
-// Error codes of JSON-RPC 2.0 section 5.1 and of the MCP specification.
+// Error codes of JSON-RPC 2.0 section 5.1.
 const (
 	ParseError     = -32700 // the frame is not JSON
 	InvalidRequest = -32600 // the frame is JSON, but no message
 	MethodNotFound = -32601
 	InvalidParams  = -32602
 	InternalError  = -32603
+)
 
+// Error codes of MCP 2026-07-28 (basic protocol, "Error Codes"). Streamable
+// HTTP sends them with status 400.
+const (
+	// HeaderMismatch answers a request whose HTTP headers do not say what
+	// its body says (Streamable HTTP, "Server Validation").
+	HeaderMismatch = -32020
+	// MissingRequiredClientCapability answers a request that cannot be
+	// processed for a client without the capabilities in data.
+	MissingRequiredClientCapability = -32021
 	// UnsupportedProtocolVersion answers a request in a protocol version
-	// that the server does not speak (MCP 2026-07-28).
+	// that the server does not speak; data lists those that it does.
 	UnsupportedProtocolVersion = -32022
 )
 
@@ -37,9 +48,27 @@ func (e *Error) Error() string {
 	return "jsonrpc: " + e.Message
 }
 
-// ErrBatch is what [Scan] returns for an array: batches exist in MCP
-// 2025-03-26 alone, and this scanner takes one message at a time.
+// ErrBatch is what [Scan] returns for an array. Batches exist in MCP
+// 2025-03-26 alone; [Elements] takes them apart.
 var ErrBatch = &Error{Code: InvalidRequest, Message: "batches are not supported; send one message at a time"}
+
+// ErrorCode returns the code of an error response that [Scan] found in frame,
+// and false if m is none or its code is no integer. A code may be spelled
+// 1e3 or -32601.0.
+func ErrorCode(frame []byte, m Message) (int, bool) {
+	span, ok := Lookup(frame, m.Error, "code")
+	const long = 64 // bytes that no code needs
+	if raw := span.Of(frame); ok && len(raw) < long {
+		if n, err := strconv.ParseInt(string(raw), 10, 32); err == nil {
+			return int(n), true
+		}
+		f, err := strconv.ParseFloat(string(raw), 64)
+		if err == nil && f == math.Trunc(f) && math.Abs(f) <= math.MaxInt32 {
+			return int(f), true
+		}
+	}
+	return 0, false
+}
 
 // AppendError appends an error response to dst. id is the raw id of the
 // request and may be empty when it is not known; data is raw JSON and is left

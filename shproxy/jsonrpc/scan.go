@@ -2,8 +2,6 @@
 
 package jsonrpc
 
-import "unicode/utf8"
-
 // MaxDepth is how deep arrays and objects may nest in a frame.
 const MaxDepth = 1000
 
@@ -48,12 +46,10 @@ type Message struct {
 
 	Meta            Span // params._meta, when both are objects
 	ProgressToken   Span // params._meta.progressToken
-	ProtocolVersion Span // params._meta["io.modelcontextprotocol/protocolVersion"]
+	ProtocolVersion Span // params._meta[MetaProtocolVersion]
+	LogLevel        Span // params._meta[MetaLogLevel]
+	SubscriptionID  Span // params._meta[MetaSubscriptionID]
 }
-
-// MetaProtocolVersion is the _meta member with which every request names its
-// protocol version since MCP 2026-07-28.
-const MetaProtocolVersion = "io.modelcontextprotocol/protocolVersion"
 
 // Scan validates frame, which must hold exactly one message, and finds its
 // members. It keeps no reference to frame and does not allocate unless an
@@ -66,37 +62,22 @@ const MetaProtocolVersion = "io.modelcontextprotocol/protocolVersion"
 func Scan(frame []byte) (Message, error) {
 	s := scanner{b: frame}
 	err := s.message()
-	if err == nil && !utf8.Valid(frame) {
-		err = &Error{Code: ParseError, Message: "invalid UTF-8"}
-	}
 	if err == nil {
 		err = s.classify()
 	}
 	if err == nil {
 		return s.m, nil
 	}
-	if !utf8.Valid(s.m.ID.Of(frame)) {
-		s.m.ID = Span{}
-	}
 	return Message{ID: s.m.ID}, err
 }
 
-type level uint8
-
-// The objects whose members are read, and every other value.
-const (
-	opaque level = iota
-	top
-	params
-	meta
-)
-
 type scanner struct {
-	b       []byte
-	i       int
-	depth   int
-	version bool // a jsonrpc member that says "2.0"
-	m       Message
+	b         []byte
+	i         int
+	depth     int
+	version   bool   // a jsonrpc member that says "2.0"
+	disguises uint32 // bits of the fields of params that are there in another case
+	m         Message
 }
 
 // message scans the whole frame.
@@ -108,11 +89,25 @@ func (s *scanner) message() error {
 	case s.b[s.i] == '[':
 		return ErrBatch
 	case s.b[s.i] != '{':
-		return s.syntax("a message must be a JSON object")
+		return s.noObject()
 	}
 	if err := s.object(top); err != nil {
 		return err
 	}
+	return s.end()
+}
+
+// noObject tells JSON that is no message from what is not JSON.
+func (s *scanner) noObject() error {
+	const text = "a message must be a JSON object"
+	if s.scalar() != nil || s.end() != nil {
+		return s.syntax(text)
+	}
+	return invalid(text)
+}
+
+// end demands that nothing but whitespace follows.
+func (s *scanner) end() error {
 	s.space()
 	if s.i != len(s.b) {
 		return s.syntax("bytes after the message")
@@ -135,6 +130,9 @@ func (s *scanner) classify() error {
 	case !method && !result && !fault:
 		return invalid(`neither "method" nor "result" nor "error"`)
 	}
+	if name, ok := s.disguised(); ok {
+		return invalid(`a member of "params" differs from "` + name + `" in case only`)
+	}
 	null := m.ID.Present() && s.b[m.ID.Start] == 'n'
 	switch {
 	case null && !fault:
@@ -151,13 +149,11 @@ func (s *scanner) classify() error {
 	return nil
 }
 
-// object scans the object at s.i and its members.
+// object scans the object at s.i, whose members are those of level l.
 func (s *scanner) object(l level) error {
-	if s.depth++; s.depth > MaxDepth {
-		return s.syntax("nested too deep")
+	if err := s.open(); err != nil {
+		return err
 	}
-	s.i++
-	s.space()
 	if s.at('}') {
 		s.i++
 		s.depth--
@@ -169,15 +165,12 @@ func (s *scanner) object(l level) error {
 		if err != nil {
 			return err
 		}
-		if l != opaque && !names.add(s.b, name) {
+		if !names.add(s.b, name) {
 			return s.duplicate(l, name)
 		}
-		s.space()
-		if !s.at(':') {
-			return s.syntax("no colon after a member name")
+		if err := s.colon(); err != nil {
+			return err
 		}
-		s.i++
-		s.space()
 		if err := s.member(l, name); err != nil {
 			return err
 		}
@@ -195,51 +188,62 @@ func (s *scanner) object(l level) error {
 	}
 }
 
-// member scans one value and records it when it is one that is read.
+// member scans the value of name and records it when it is one that is read.
 func (s *scanner) member(l level, name Span) error {
+	f, exact := s.field(l, name)
+	if !exact && l == params && f != fieldMeta {
+		s.disguises |= 1 << f
+		f = unknown
+	} else if !exact {
+		return s.ambiguous("member that differs from one of the protocol in case only:", f, name)
+	}
+	if s.holdsNUL(name) {
+		return s.ambiguous("NUL in the name of member", f, name)
+	}
 	start := s.i
-	inner := s.innerLevel(l, name)
-	if err := s.value(inner); err != nil {
+	var err error
+	switch {
+	case !s.at('{'):
+		err = s.value()
+	case l == top && f == fieldParams:
+		err = s.object(params)
+	case l == params && f == fieldMeta:
+		err = s.object(meta)
+		s.m.Meta = Span{start, s.i}
+	default:
+		err = s.value()
+	}
+	if err != nil {
 		return err
 	}
-	span := Span{start, s.i}
-	switch l {
+	switch span := (Span{start, s.i}); l {
 	case top:
-		return s.topMember(name, span)
-	case params:
-		if inner == meta {
-			s.m.Meta = span
-		}
+		return s.topMember(f, span)
 	case meta:
-		switch {
-		case Is(s.b, name, "progressToken"):
-			s.m.ProgressToken = span
-		case Is(s.b, name, MetaProtocolVersion):
-			s.m.ProtocolVersion = span
-		}
+		s.metaMember(f, span)
 	}
 	return nil
 }
 
-// innerLevel is the level of the value that follows name.
-func (s *scanner) innerLevel(l level, name Span) level {
-	switch {
-	case !s.at('{'):
-		return opaque
-	case l == top && Is(s.b, name, "params"):
-		return params
-	case l == params && Is(s.b, name, "_meta"):
-		return meta
+func (s *scanner) metaMember(f field, span Span) {
+	switch f {
+	case fieldProgressToken:
+		s.m.ProgressToken = span
+	case fieldProtocolVersion:
+		s.m.ProtocolVersion = span
+	case fieldLogLevel:
+		s.m.LogLevel = span
+	case fieldSubscriptionID:
+		s.m.SubscriptionID = span
 	}
-	return opaque
 }
 
-func (s *scanner) topMember(name, span Span) error {
+func (s *scanner) topMember(f field, span Span) error {
 	first := s.b[span.Start]
-	switch {
-	case Is(s.b, name, "jsonrpc"):
+	switch f {
+	case fieldVersion:
 		s.version = first == '"' && Is(s.b, span, "2.0")
-	case Is(s.b, name, "id"):
+	case fieldID:
 		if first != '"' && first != 'n' && first != '-' && (first < '0' || first > '9') {
 			return invalid(`"id" must be a string or a number`)
 		}
@@ -247,32 +251,39 @@ func (s *scanner) topMember(name, span Span) error {
 			return invalid(`"id" is too long`)
 		}
 		s.m.ID = span
-	case Is(s.b, name, "method"):
+	case fieldMethod:
 		if first != '"' {
 			return invalid(`"method" must be a string`)
 		}
 		s.m.Method = span
-	case Is(s.b, name, "params"):
+	case fieldParams:
 		if first != '{' && first != '[' && first != 'n' {
 			return invalid(`"params" must be an object`)
 		}
 		s.m.Params = span
-	case Is(s.b, name, "result"):
+	case fieldResult:
 		s.m.Result = span
-	case Is(s.b, name, "error"):
+	case fieldError:
 		s.m.Error = span
 	}
 	return nil
 }
 
-// duplicate reports a repeated member. An id that was repeated is no id.
+// duplicate reports a repeated member.
 func (s *scanner) duplicate(l level, name Span) error {
-	if l == top && Is(s.b, name, "id") {
+	f, _ := s.field(l, name)
+	return s.ambiguous("duplicate member", f, name)
+}
+
+// ambiguous reports a member that two programs could read differently. An id
+// of which that is true is no id.
+func (s *scanner) ambiguous(text string, f field, name Span) error {
+	if f == fieldID {
 		s.m.ID = Span{}
 	}
 	const shown = 100 // bytes of a name
 	raw := name.Of(s.b)
-	return invalid("duplicate member " + string(raw[:min(len(raw), shown)]))
+	return invalid(text + " " + string(raw[:min(len(raw), shown)]))
 }
 
 func (s *scanner) syntax(text string) error {

@@ -26,7 +26,10 @@ func TestScan(t *testing.T) {
 		{"error with null id", `{"jsonrpc":"2.0","id":null,"error":{}}`, Response, "null", ""},
 		{"white space", " \r\n{ \"jsonrpc\" : \"2.0\" ,\n\"method\" : \"x\" , \"id\" : 1 }\t\n", Request, "1", `"x"`},
 		{"escaped names", `{"\u006asonrpc":"2\u002e0","\u0069d":3,"m\u0065thod":"x"}`, Request, "3", `"x"`},
-		{"case variants are unknown members", `{"jsonrpc":"2.0","ID":1,"Id":2,"method":"x","METHOD":"y"}`, Notification, "", `"x"`},
+		{"case variants in params of another method", `{"jsonrpc":"2.0","id":1,"method":"acme/x","params":{"Name":1,"URI":2,"name":3}}`, Request, "1", `"acme/x"`},
+		{"case variants below what is read", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"Name":1,"name\u0000":2},"_meta":{"x":{"_Meta":1}}}}`, Request, "1", `"tools/call"`},
+		{"case variants of a result", `{"jsonrpc":"2.0","id":1,"result":{"Result":1,"ID":2}}`, Response, "1", ""},
+		{"params that are an array", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[{"Name":1}]}`, Request, "1", `"tools/call"`},
 		{"unknown members", `{"jsonrpc":"2.0","id":1,"method":"x","zz":[{"id":2,"id":3}],"params":[1,{"a":1,"a":2}]}`, Request, "1", `"x"`},
 		{"null params", `{"jsonrpc":"2.0","id":1,"method":"x","params":null}`, Request, "1", `"x"`},
 		{"many members", `{"jsonrpc":"2.0","id":1,"method":"x",` + members(40) + `}`, Request, "1", `"x"`},
@@ -54,7 +57,7 @@ func TestScan(t *testing.T) {
 }
 
 func TestScanMeta(t *testing.T) {
-	frame := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"progressToken":9,"name":"n","_meta":{"x":{"progressToken":8},"progressToken":"t\"1","io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`)
+	frame := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"progressToken":9,"name":"n","_meta":{"x":{"progressToken":8},"progressToken":"t\"1","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/logLevel":"debug","io.modelcontextprotocol/subscriptionId":7}}}`)
 	m, err := Scan(frame)
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +67,12 @@ func TestScanMeta(t *testing.T) {
 	}
 	if got := Text(m.ProtocolVersion.Of(frame)); got != "2026-07-28" {
 		t.Errorf("protocolVersion = %s", got)
+	}
+	if got := Text(m.LogLevel.Of(frame)); got != "debug" {
+		t.Errorf("logLevel = %s", got)
+	}
+	if got := string(m.SubscriptionID.Of(frame)); got != "7" {
+		t.Errorf("subscriptionId = %s", got)
 	}
 	if span, ok := Lookup(frame, m.Params, "name"); !ok || Text(span.Of(frame)) != "n" {
 		t.Errorf("Lookup(name) = %s, %v", span.Of(frame), ok)
@@ -85,7 +94,10 @@ func TestScanRefuses(t *testing.T) {
 		{"nothing", "", ParseError, ""},
 		{"text", "listening on port 1", ParseError, ""},
 		{"array", `[{"jsonrpc":"2.0","id":1,"method":"x"}]`, InvalidRequest, ""},
-		{"string", `"x"`, ParseError, ""},
+		{"string", `"x"`, InvalidRequest, ""},
+		{"number", ` -1.5 `, InvalidRequest, ""},
+		{"number and more", `1 listening`, ParseError, ""},
+		{"literal and more", `true story`, ParseError, ""},
 		{"cut off", `{"jsonrpc":"2.0","id":4,"result":{"a":"bc`, ParseError, "4"},
 		{"trailing bytes", `{"jsonrpc":"2.0","id":4,"method":"x"} {}`, ParseError, "4"},
 		{"byte order mark", "\ufeff" + `{"jsonrpc":"2.0","method":"x"}`, ParseError, ""},
@@ -122,6 +134,22 @@ func TestScanRefuses(t *testing.T) {
 		{"two methods, escaped first", `{"jsonrpc":"2.0","id":4,"m\u0065thod":"x","method":"y"}`, InvalidRequest, "4"},
 		{"two names in params", `{"jsonrpc":"2.0","id":4,"method":"x","params":{"name":"a","name":"b"}}`, InvalidRequest, "4"},
 		{"two members in _meta", `{"jsonrpc":"2.0","id":4,"method":"x","params":{"_meta":{"a":1,"a":2}}}`, InvalidRequest, "4"},
+		{"name in another case", `{"jsonrpc":"2.0","id":4,"method":"x","Method":"y"}`, InvalidRequest, "4"},
+		{"name in another case alone", `{"jsonrpc":"2.0","id":4,"METHOD":"y"}`, InvalidRequest, "4"},
+		{"name in another case, escaped", `{"jsonrpc":"2.0","id":4,"method":"x","\u004dethod":"y"}`, InvalidRequest, "4"},
+		{"name with the long s", `{"jsonrpc":"2.0","id":4,"method":"x","param` + "\u017f" + `":{}}`, InvalidRequest, "4"},
+		{"name with the long s, escaped", `{"jsonrpc":"2.0","id":4,"method":"x","param\u017f":{}}`, InvalidRequest, "4"},
+		{"id in another case", `{"jsonrpc":"2.0","id":4,"ID":5,"method":"x"}`, InvalidRequest, ""},
+		{"_meta in another case", `{"jsonrpc":"2.0","id":4,"method":"x","params":{"_META":{}}}`, InvalidRequest, "4"},
+		{"token with the Kelvin sign", `{"jsonrpc":"2.0","id":4,"method":"x","params":{"_meta":{"progressTo` + "\u212a" + `en":1}}}`, InvalidRequest, "4"},
+		{"version in another case", `{"jsonrpc":"2.0","id":4,"method":"x","params":{"_meta":{"IO.modelcontextprotocol/protocolVersion":1}}}`, InvalidRequest, "4"},
+		{"tool name in another case", `{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"a","Name":"b"}}`, InvalidRequest, "4"},
+		{"tool name in another case before the method", `{"jsonrpc":"2.0","params":{"NAME":"b"},"id":4,"method":"tools\/call"}`, InvalidRequest, "4"},
+		{"uri in another case", `{"jsonrpc":"2.0","id":4,"method":"resources/read","params":{"URI":"b"}}`, InvalidRequest, "4"},
+		{"cancelled id in another case", `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1,"RequestID":2}}`, InvalidRequest, ""},
+		{"NUL in a name", `{"jsonrpc":"2.0","id":4,"method":"x","method\u0000":"y"}`, InvalidRequest, "4"},
+		{"NUL in the name of the id", `{"jsonrpc":"2.0","id\u0000":4,"method":"x"}`, InvalidRequest, ""},
+		{"NUL in a name of params", `{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name\u0000x":"y"}}`, InvalidRequest, "4"},
 		{"two of many members", `{"jsonrpc":"2.0","id":4,"method":"x",` + members(40) + `,"m3":1}`, InvalidRequest, "4"},
 	}
 	for _, test := range tests {

@@ -77,7 +77,7 @@ func Lookup(frame []byte, span Span, name string) (Span, bool) {
 		s.i++ // the colon
 		s.space()
 		start := s.i
-		if s.value(opaque) != nil {
+		if s.value() != nil {
 			return Span{}, false
 		}
 		if Is(frame, member, name) {
@@ -89,39 +89,4 @@ func Lookup(frame []byte, span Span, name string) (Span, bool) {
 		}
 	}
 	return found, found.Present()
-}
-
-// nameSet holds the member names of one object. The usual few are kept as
-// spans; escaped names and long lists move to a map of decoded names.
-type nameSet struct {
-	few [12]Span
-	n   int
-	all map[string]struct{}
-}
-
-// add reports false if the name was in the set.
-func (s *nameSet) add(frame []byte, name Span) bool {
-	raw := name.Of(frame)
-	if s.all == nil {
-		if s.n < len(s.few) && bytes.IndexByte(raw, '\\') < 0 {
-			for _, other := range s.few[:s.n] {
-				if string(other.Of(frame)) == string(raw) {
-					return false
-				}
-			}
-			s.few[s.n] = name
-			s.n++
-			return true
-		}
-		s.all = make(map[string]struct{}, 2*len(s.few))
-		for _, other := range s.few[:s.n] {
-			s.all[Text(other.Of(frame))] = struct{}{}
-		}
-	}
-	text := Text(raw)
-	if _, ok := s.all[text]; ok {
-		return false
-	}
-	s.all[text] = struct{}{}
-	return true
 }

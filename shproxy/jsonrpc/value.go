@@ -5,6 +5,7 @@ package jsonrpc
 import (
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // at reports whether the next byte is c.
@@ -12,18 +13,23 @@ func (s *scanner) at(c byte) bool { return s.i < len(s.b) && s.b[s.i] == c }
 
 // space skips JSON whitespace.
 func (s *scanner) space() {
-	for s.i < len(s.b) {
-		switch s.b[s.i] {
-		case ' ', '\t', '\r', '\n':
-			s.i++
-		default:
-			return
-		}
+	for s.i < len(s.b) && s.b[s.i] <= ' ' && isSpace(s.b[s.i]) {
+		s.i++
 	}
 }
 
-// value scans any value; l is the level of its members if it is an object.
-func (s *scanner) value(l level) error {
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// value scans any value.
+func (s *scanner) value() error {
+	if s.at('{') || s.at('[') {
+		return s.container()
+	}
+	return s.scalar()
+}
+
+// scalar scans a string, a number or a literal.
+func (s *scanner) scalar() error {
 	if s.i == len(s.b) {
 		return s.syntax("unexpected end")
 	}
@@ -31,10 +37,6 @@ func (s *scanner) value(l level) error {
 	case c == '"':
 		_, err := s.str()
 		return err
-	case c == '{':
-		return s.object(l)
-	case c == '[':
-		return s.array()
 	case c == '-' || '0' <= c && c <= '9':
 		return s.number()
 	case c == 't':
@@ -47,33 +49,104 @@ func (s *scanner) value(l level) error {
 	return s.syntax("no JSON value")
 }
 
-func (s *scanner) array() error {
-	if s.depth++; s.depth > MaxDepth {
+// container scans an array or an object and all that is in it. It keeps the
+// kinds of what is open in a stack of bits instead of recursing: an input
+// cannot grow the stack of the goroutine, and this is the hot path.
+func (s *scanner) container() error {
+	var objects bitStack
+	outside := s.depth
+	for {
+		if s.at('{') || s.at('[') {
+			object := s.b[s.i] == '{'
+			if err := s.open(); err != nil {
+				return err
+			}
+			objects.set(s.depth, object)
+			if !s.at('}') && !s.at(']') {
+				if object {
+					if err := s.name(); err != nil {
+						return err
+					}
+				}
+				continue
+			}
+		} else if err := s.scalar(); err != nil {
+			return err
+		}
+		if err := s.close(&objects, outside); err != nil || s.depth == outside {
+			return err
+		}
+	}
+}
+
+// open enters an array or an object and stands at the first byte in it.
+func (s *scanner) open() error {
+	if s.depth == MaxDepth {
 		return s.syntax("nested too deep")
+	}
+	s.depth++
+	s.i++
+	s.space()
+	return nil
+}
+
+// close leaves every array and object that ends here, down to the depth
+// outside, and stands at the next value if one follows.
+func (s *scanner) close(objects *bitStack, outside int) error {
+	for {
+		s.space()
+		object := objects.get(s.depth)
+		switch {
+		case s.at(','):
+			s.i++
+			s.space()
+			if object {
+				return s.name()
+			}
+			return nil
+		case object && s.at('}'), !object && s.at(']'):
+			s.i++
+			s.depth--
+			if s.depth == outside {
+				return nil
+			}
+		case object:
+			return s.syntax("no comma between members")
+		default:
+			return s.syntax("no comma between elements")
+		}
+	}
+}
+
+// bitStack has a bit for each depth from 1 to MaxDepth.
+type bitStack [MaxDepth/64 + 1]uint64
+
+func (b *bitStack) get(depth int) bool { return b[depth/64]&(1<<(depth%64)) != 0 }
+
+func (b *bitStack) set(depth int, bit bool) {
+	if bit {
+		b[depth/64] |= 1 << (depth % 64)
+	} else {
+		b[depth/64] &^= 1 << (depth % 64)
+	}
+}
+
+// name scans the name of a member and the colon, and stands at its value.
+func (s *scanner) name() error {
+	if _, err := s.str(); err != nil {
+		return err
+	}
+	return s.colon()
+}
+
+func (s *scanner) colon() error {
+	s.space()
+	if !s.at(':') {
+		return s.syntax("no colon after a member name")
 	}
 	s.i++
 	s.space()
-	if s.at(']') {
-		s.i++
-		s.depth--
-		return nil
-	}
-	for {
-		if err := s.value(opaque); err != nil {
-			return err
-		}
-		s.space()
-		if s.at(']') {
-			s.i++
-			s.depth--
-			return nil
-		}
-		if !s.at(',') {
-			return s.syntax("no comma between elements")
-		}
-		s.i++
-		s.space()
-	}
+	return nil
 }
 
 func (s *scanner) literal(text string) error {
@@ -115,7 +188,7 @@ func (s *scanner) number() error {
 // digits skips a run of digits and reports whether there was one.
 func (s *scanner) digits() bool {
 	start := s.i
-	for s.i < len(s.b) && '0' <= s.b[s.i] && s.b[s.i] <= '9' {
+	for s.i < len(s.b) && s.b[s.i]-'0' <= 9 {
 		s.i++
 	}
 	return s.i > start
@@ -128,14 +201,22 @@ func (s *scanner) str() (Span, error) {
 	}
 	start := s.i
 	s.i++
+	var seen uint64
 	for {
-		s.plain()
+		var bytes uint64
+		s.i, bytes = plain(s.b, s.i)
+		seen |= bytes
 		if s.i == len(s.b) {
 			return Span{}, s.syntax("unexpected end")
 		}
 		switch s.b[s.i] {
 		case '"':
 			s.i++
+			// UTF-8 beyond ASCII occurs in strings only, so this is the
+			// one place that has to look.
+			if seen&highs != 0 && !utf8.Valid(s.b[start:s.i]) {
+				return Span{}, s.syntax("invalid UTF-8")
+			}
 			return Span{start, s.i}, nil
 		case '\\':
 			if err := s.escape(); err != nil {
@@ -147,27 +228,47 @@ func (s *scanner) str() (Span, error) {
 	}
 }
 
-// plain advances to the next quote, backslash or control character, eight
-// bytes at a time: a set high bit marks a byte of the word that is one of
-// them, and the lowest mark is exact.
-func (s *scanner) plain() {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for s.i+8 <= len(s.b) {
-		w := binary.LittleEndian.Uint64(s.b[s.i:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		marks := (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*0x20)&^w
-		if marks &= highs; marks != 0 {
-			s.i += bits.TrailingZeros64(marks) / 8
-			return
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plain returns the index of the next quote, backslash or control character
+// at or after i, or len(b), and the union of the bytes that it looked at.
+func plain(b []byte, i int) (next int, seen uint64) {
+	for len(b)-i >= 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		seen |= w
+		if m := special(w); m != 0 {
+			return i + bits.TrailingZeros64(m)/8, seen
 		}
-		s.i += 8
-	}
-	for s.i < len(s.b) {
-		if c := s.b[s.i]; c == '"' || c == '\\' || c < 0x20 {
-			return
+		i += 8
+		for len(b)-i >= 32 {
+			c := b[i : i+32 : i+32]
+			w0, w1 := binary.LittleEndian.Uint64(c), binary.LittleEndian.Uint64(c[8:])
+			w2, w3 := binary.LittleEndian.Uint64(c[16:]), binary.LittleEndian.Uint64(c[24:])
+			if special(w0)|special(w1)|special(w2)|special(w3) != 0 {
+				break
+			}
+			seen |= w0 | w1 | w2 | w3
+			i += 32
 		}
-		s.i++
 	}
+	for ; i < len(b); i++ {
+		c := b[i]
+		if c == '"' || c == '\\' || c < 0x20 {
+			break
+		}
+		seen |= uint64(c)
+	}
+	return i, seen
+}
+
+// special marks the quotes, backslashes and control characters among the
+// eight bytes of w with their high bit; the lowest mark is exact. Flipping
+// bit 1 makes the quote a space and leaves control characters below it.
+func special(w uint64) uint64 {
+	return ((w ^ ones*0x02 - ones*0x21) | (w ^ ones*'\\' - ones)) &^ w & highs
 }
 
 func (s *scanner) escape() error {

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package jsonrpc
+
+import "bytes"
+
+// The names of the _meta members that MCP 2026-07-28 defines for requests and
+// notifications (basic protocol, "General fields").
+const (
+	MetaProtocolVersion    = "io.modelcontextprotocol/protocolVersion"
+	MetaClientInfo         = "io.modelcontextprotocol/clientInfo"
+	MetaClientCapabilities = "io.modelcontextprotocol/clientCapabilities"
+	MetaLogLevel           = "io.modelcontextprotocol/logLevel"
+	MetaSubscriptionID     = "io.modelcontextprotocol/subscriptionId"
+)
+
+// level tells the objects whose members are read from every other value.
+type level uint8
+
+const (
+	opaque level = iota
+	top
+	params
+	meta
+)
+
+// field is a member that is read.
+type field uint8
+
+const (
+	unknown field = iota
+	fieldVersion
+	fieldID
+	fieldMethod
+	fieldParams
+	fieldResult
+	fieldError
+	fieldMeta
+	fieldName
+	fieldURI
+	fieldArguments
+	fieldLevel
+	fieldRequestID
+	fieldProgressToken
+	fieldProtocolVersion
+	fieldClientInfo
+	fieldClientCapabilities
+	fieldLogLevel
+	fieldSubscriptionID
+)
+
+type known struct {
+	name  []byte
+	field field
+}
+
+// fields are the members that a bridge reads, by level.
+var fields = [...][]known{
+	top: {
+		{[]byte("jsonrpc"), fieldVersion},
+		{[]byte("id"), fieldID},
+		{[]byte("method"), fieldMethod},
+		{[]byte("params"), fieldParams},
+		{[]byte("result"), fieldResult},
+		{[]byte("error"), fieldError},
+	},
+	params: {
+		{[]byte("_meta"), fieldMeta},
+		{[]byte("name"), fieldName},
+		{[]byte("uri"), fieldURI},
+		{[]byte("arguments"), fieldArguments},
+		{[]byte("level"), fieldLevel},
+		{[]byte("requestId"), fieldRequestID},
+		{[]byte("progressToken"), fieldProgressToken},
+		{[]byte("protocolVersion"), fieldProtocolVersion},
+	},
+	meta: {
+		{[]byte("progressToken"), fieldProgressToken},
+		{[]byte(MetaProtocolVersion), fieldProtocolVersion},
+		{[]byte(MetaClientInfo), fieldClientInfo},
+		{[]byte(MetaClientCapabilities), fieldClientCapabilities},
+		{[]byte(MetaLogLevel), fieldLogLevel},
+		{[]byte(MetaSubscriptionID), fieldSubscriptionID},
+	},
+}
+
+// paramsOf are the members of params that decide what a method does and that
+// a bridge reads, too. Params of other methods belong to whoever defined them.
+var paramsOf = map[string][]field{
+	"initialize":                      {fieldProtocolVersion},
+	"tools/call":                      {fieldName, fieldArguments},
+	"prompts/get":                     {fieldName, fieldArguments},
+	"resources/read":                  {fieldURI},
+	"resources/subscribe":             {fieldURI},
+	"resources/unsubscribe":           {fieldURI},
+	"logging/setLevel":                {fieldLevel},
+	"notifications/cancelled":         {fieldRequestID},
+	"notifications/progress":          {fieldProgressToken},
+	"notifications/resources/updated": {fieldURI},
+}
+
+// field finds the member that name stands for at level l. exact is false if
+// name differs from it, but only in case: a decoder that folds case, as
+// encoding/json does, takes it for that member.
+func (s *scanner) field(l level, name Span) (f field, exact bool) {
+	text := s.b[name.Start+1 : name.End-1]
+	if bytes.IndexByte(text, '\\') >= 0 {
+		text = []byte(Text(name.Of(s.b)))
+	}
+	for _, k := range fields[l] {
+		switch {
+		case string(text) == string(k.name):
+			return k.field, true
+		case mayFold(text, k.name) && bytes.EqualFold(text, k.name):
+			return k.field, false
+		}
+	}
+	return unknown, true
+}
+
+// mayFold is a cheap necessary condition for [bytes.EqualFold] with an ASCII
+// name. Two letters beyond ASCII fold to ASCII ones, U+017F and U+212A, so a
+// disguised name may be longer.
+func mayFold(text, name []byte) bool {
+	return len(text) >= len(name) && (text[0]|0x20 == name[0]|0x20 || text[0] >= 0x80)
+}
+
+// holdsNUL reports whether the decoded name has a NUL. There are decoders
+// that cut a name there (GHSA-q382-vc8q-7jhj).
+func (s *scanner) holdsNUL(name Span) bool {
+	raw := name.Of(s.b)
+	return bytes.IndexByte(raw, '\\') >= 0 && bytes.IndexByte([]byte(Text(raw)), 0) >= 0
+}
+
+// disguised returns a member of params that decides what the method does and
+// that is there in another case, too.
+func (s *scanner) disguised() (name string, ok bool) {
+	if s.disguises == 0 || !s.m.Method.Present() {
+		return "", false
+	}
+	for _, f := range paramsOf[Text(s.m.Method.Of(s.b))] {
+		if s.disguises&(1<<f) == 0 {
+			continue
+		}
+		for _, k := range fields[params] {
+			if k.field == f {
+				return string(k.name), true
+			}
+		}
+	}
+	return "", false
+}
+
+// nameSet holds the member names of one object. The usual few are kept as
+// spans; escaped names and long lists move to a map of decoded names.
+type nameSet struct {
+	few [12]Span
+	n   int
+	all map[string]struct{}
+}
+
+// add reports false if the name was in the set.
+func (s *nameSet) add(frame []byte, name Span) bool {
+	raw := name.Of(frame)
+	if s.all == nil {
+		if s.n < len(s.few) && bytes.IndexByte(raw, '\\') < 0 {
+			for _, other := range s.few[:s.n] {
+				if string(other.Of(frame)) == string(raw) {
+					return false
+				}
+			}
+			s.few[s.n] = name
+			s.n++
+			return true
+		}
+		s.all = make(map[string]struct{}, 2*len(s.few))
+		for _, other := range s.few[:s.n] {
+			s.all[Text(other.Of(frame))] = struct{}{}
+		}
+	}
+	text := Text(raw)
+	if _, ok := s.all[text]; ok {
+		return false
+	}
+	s.all[text] = struct{}{}
+	return true
+}
