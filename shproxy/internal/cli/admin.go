@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy"
+)
+
+// adminServer is one of the wrapped servers, as operators know it.
+type adminServer struct {
+	Name  string // unique
+	Path  string // of its endpoint
+	Proxy *shproxy.Proxy
+}
+
+// readyTime is how long the servers may take together to show that they are
+// ready.
+const readyTime = 10 * time.Second
+
+// admin answers operators and monitors. It shows no message, session id or
+// identity, but what servers write to stderr, so that it has an address of its
+// own.
+type admin struct {
+	servers func() []adminServer
+	since   time.Time
+	probes  probes
+}
+
+// newAdmin returns the handler of the admin address. servers is called for
+// every request, since servers come and go when the configuration is read
+// again; it must be safe for concurrent use.
+func newAdmin(servers func() []adminServer, log *slog.Logger) http.Handler {
+	a := &admin{servers: servers, since: time.Now()}
+	mux := http.NewServeMux()
+	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
+	mux.HandleFunc("GET /healthz", a.health)
+	mux.HandleFunc("GET /readyz", a.ready)
+	mux.HandleFunc("GET /status", a.status)
+	mux.Handle("GET /metrics", a.metrics(log))
+	return localNames(mux)
+}
+
+// localNames refuses requests that reach a loopback address under a foreign
+// name: they come from web pages that use DNS rebinding. Other addresses are
+// meant to be reached, under names that only the operator knows.
+func localNames(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		if local != nil && local.IP.IsLoopback() && !isLocalName(r.Host) {
+			http.Error(w, "this address answers to the names localhost and 127.0.0.1 alone", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isLocalName(hostport string) bool {
+	name := hostport
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		name = host
+	}
+	name = strings.ToLower(strings.Trim(name, "[]"))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	return name == "localhost" || strings.HasSuffix(name, ".localhost")
+}
+
+// health tells that the process is up, whatever its servers do.
+func (a *admin) health(w http.ResponseWriter, _ *http.Request) {
+	answer := struct {
+		Status string `json:"status"`
+	}{"ok"}
+	servers := a.servers()
+	stopping := 0
+	for _, s := range servers {
+		if s.Proxy.Status().State == shproxy.StateStopping {
+			stopping++
+		}
+	}
+	if stopping > 0 && stopping == len(servers) {
+		answer.Status = "stopping"
+		respond(w, http.StatusServiceUnavailable, answer)
+		return
+	}
+	respond(w, http.StatusOK, answer)
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status  string            `json:"status"` // "ok", or "failed" if one of the servers did
+	Servers []serverReadiness `json:"servers"`
+}
+
+type serverReadiness struct {
+	Name  string `json:"name"`
+	Ready bool   `json:"ready"`
+	Error string `json:"error,omitempty"`
+}
+
+// ready asks every server whether it can serve.
+func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
+	servers := a.servers()
+	answer := readiness{Status: "ok", Servers: make([]serverReadiness, len(servers))}
+	var all sync.WaitGroup
+	for i, s := range servers {
+		all.Go(func() {
+			answer.Servers[i] = serverReadiness{Name: s.Name, Ready: true}
+			if err := a.probes.ready(ctx, s.Proxy); err != nil {
+				answer.Servers[i] = serverReadiness{Name: s.Name, Error: oneLine(err.Error())}
+			}
+		})
+	}
+	all.Wait()
+	status := http.StatusOK
+	for _, s := range answer.Servers {
+		if !s.Ready {
+			answer.Status, status = "failed", http.StatusServiceUnavailable
+		}
+	}
+	respond(w, status, answer)
+}
+
+// report is the answer of /status.
+type report struct {
+	Version string         `json:"version"`
+	Uptime  float64        `json:"uptime_seconds"`
+	Servers []serverStatus `json:"servers"`
+}
+
+type serverStatus struct {
+	Path string `json:"path"`
+	shproxy.Status
+}
+
+// status answers programs with JSON and people with a page.
+func (a *admin) status(w http.ResponseWriter, r *http.Request) {
+	answer := report{Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(), Servers: []serverStatus{}}
+	for _, s := range a.servers() {
+		status := s.Proxy.Status()
+		status.Name = s.Name
+		answer.Servers = append(answer.Servers, serverStatus{s.Path, status})
+	}
+	w.Header().Set("Vary", "Accept")
+	if prefersHTML(r.Header.Values("Accept")) {
+		statusPage(w, answer, r.URL.Query().Has("refresh"))
+		return
+	}
+	respond(w, http.StatusOK, answer)
+}
+
+// prefersHTML reports whether a client would rather have a page than JSON: it
+// names text/html, and does not name JSON with at least the same weight (RFC
+// 9110 section 12.5.1).
+func prefersHTML(accept []string) bool {
+	var html, json float64
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		mediaType, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		weight := 1.0
+		if q, ok := params["q"]; ok {
+			weight, _ = strconv.ParseFloat(q, 64)
+		}
+		switch mediaType {
+		case "text/html":
+			html = weight
+		case "application/json":
+			json = weight
+		}
+	}
+	return html > json
+}
+
+// respond writes a JSON answer that is not to be kept.
+func respond(w http.ResponseWriter, status int, answer any) {
+	body, err := json.MarshalIndent(answer, "", "  ")
+	if err != nil {
+		http.Error(w, "the answer cannot be written as JSON", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // whoever asked may be gone
+}
