@@ -9,13 +9,13 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
 )
 
 // adminServer is one of the wrapped servers, as operators know it.
@@ -49,33 +49,23 @@ func newAdmin(servers func() []adminServer, log *slog.Logger) http.Handler {
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /status", a.status)
 	mux.Handle("GET /metrics", a.metrics(log))
-	return localNames(mux)
+	return onLoopback(mux)
 }
 
-// localNames refuses requests that reach a loopback address under a foreign
-// name: they come from web pages that use DNS rebinding. Other addresses are
-// meant to be reached, under names that only the operator knows.
-func localNames(next http.Handler) http.Handler {
+// onLoopback refuses requests of foreign web pages to a loopback address. Other
+// addresses are meant to be reached, under names that only the operator knows.
+func onLoopback(next http.Handler) http.Handler {
+	local := new(guard.Guard)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-		if local != nil && local.IP.IsLoopback() && !isLocalName(r.Host) {
-			http.Error(w, "this address answers to the names localhost and 127.0.0.1 alone", http.StatusForbidden)
-			return
+		addr, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+		if addr != nil && addr.IP.IsLoopback() {
+			if err := local.Check(r); err != nil {
+				http.Error(w, err.Error()+"; this address answers to localhost and 127.0.0.1", http.StatusForbidden)
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-func isLocalName(hostport string) bool {
-	name := hostport
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		name = host
-	}
-	name = strings.ToLower(strings.Trim(name, "[]"))
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	return name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
 // health tells that the process is up, whatever its servers do.

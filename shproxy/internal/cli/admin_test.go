@@ -245,6 +245,9 @@ func TestAdminChecksHost(t *testing.T) {
 			t.Errorf("%s: %s %s", host, resp.Status, body)
 		}
 	}
+	if resp, body := get(t, url+"/status", "Origin", "https://evil.example"); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("from a foreign page: %s %s", resp.Status, body)
+	}
 	r := httptest.NewRequest(http.MethodGet, "http://shproxy.monitoring.svc/healthz", nil)
 	r = r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}))
 	w := httptest.NewRecorder()
