@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+// Package interop_test lets published MCP clients use published MCP servers
+// through the shproxy command: real programs on both sides, and a real process
+// in between. Each test says what is tried; README.md shows who meets whom.
+package interop_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+var (
+	installFlag = flag.Bool("install", false, "first install what is missing of the servers and clients")
+	directFlag  = flag.Bool("direct", false, "connect the clients to the servers without shproxy: whose fault is a failure?")
+)
+
+func TestMain(m *testing.M) {
+	// The tests wait for other programs most of the time.
+	flag.Set("test.parallel", strconv.Itoa(2*runtime.NumCPU()))
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if *installFlag {
+		ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
+		defer cancel()
+		if err := install(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, "interop:", err)
+			return 1
+		}
+	}
+	dir, err := os.MkdirTemp("", "interop")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "interop:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	scratch = dir
+	return m.Run()
+}
+
+var scratch string // directory for what is built
+
+// buildShproxy builds the command, once, and returns its path. SHPROXY names
+// one that is built already.
+var buildShproxy = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv("SHPROXY"); path != "" {
+		return filepath.Abs(path)
+	}
+	return build("../../shproxy", "./cmd/shproxy")
+})
+
+// buildGoServer builds the server that go-sdk has for the conformance suite.
+var buildGoServer = sync.OnceValues(func() (string, error) {
+	return build(".", "github.com/modelcontextprotocol/go-sdk/conformance/everything-server")
+})
+
+func build(dir, pack string) (string, error) {
+	program := filepath.Join(scratch, path.Base(pack))
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "go", "build", "-C", dir, "-o", program, pack).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// requireSuite skips the test where it cannot run.
+func requireSuite(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts many Node.js and Python programs; run without -short")
+	}
+	for _, need := range [][2]string{
+		{"node", "install Node.js 20 or newer: apt-get install nodejs npm"},
+		{"python3", "install Python 3.10 or newer: apt-get install python3 python3-venv"},
+		{"git", "install git: apt-get install git"},
+	} {
+		if _, err := exec.LookPath(need[0]); err != nil {
+			missing(t, need[0]+" is absent: "+need[1])
+		}
+	}
+	if what := notInstalled(); what != "" {
+		missing(t, what+" not installed: go test ./examples/interop -run '^$' -install")
+	}
+}
+
+// missing skips the test, or fails it where everything must be there.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("REQUIRE_ALL") == "1" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package interop_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// cellTimeout bounds one client at one server, which takes a few seconds.
+const cellTimeout = time.Minute
+
+// A client is one that people use.
+type client struct {
+	name  string
+	start func(*testing.T) *driver
+	// bridges says that it is mcp-remote, which starts one session to try the
+	// connection and one to use it, never ends either, and replaces one that
+	// is gone.
+	bridges bool
+	// losesLast says that the client, on the standard input and output of a
+	// server, misses the last progress of a call when its result is there at
+	// the same time.
+	losesLast bool
+}
+
+var (
+	goSDK        = client{name: "go-sdk", start: func(t *testing.T) *driver { return startGo(t, nil) }}
+	typescriptV1 = client{name: "typescript-v1", start: script("sdk-v1.mjs"), losesLast: true}
+	typescriptV2 = client{name: "typescript-v2", start: script("sdk-v2.mjs"), losesLast: true}
+	python       = client{name: "python", start: func(t *testing.T) *driver { return startDriver(t, pythonCommand("python"), "driver.py") }}
+	remote       = client{name: "mcp-remote", start: func(t *testing.T) *driver { return startGo(t, mcpRemote(t)) }, bridges: true}
+)
+
+func script(name string) func(*testing.T) *driver {
+	return func(t *testing.T) *driver { return startDriver(t, "node", name) }
+}
+
+// A server is one that people wrap.
+type server struct {
+	name string
+	// stage prepares a place for the server and says what happens there.
+	stage func(*testing.T) stage
+}
+
+type stage struct {
+	env     []string // of the server, beside that of the proxy
+	command []string
+	roots   []root // of the client
+	play    func(*conn)
+	// waste says that messages come to nothing, as after a cancellation.
+	waste bool
+}
+
+// TestLegacy lets clients use servers by protocol version 2025-11-25.
+func TestLegacy(t *testing.T) {
+	requireSuite(t)
+	for _, s := range []server{
+		{"everything", everything},
+		{"filesystem", filesystem},
+		{"memory", memory},
+		{"sequential-thinking", sequentialThinking},
+		{"fetch", fetch},
+		{"time", timeServer},
+		{"git", git},
+	} {
+		for _, c := range []client{goSDK, typescriptV1, typescriptV2, python, remote} {
+			t.Run(s.name+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
+				meet(t, s, c, eraLegacy, legacyVersion)
+			})
+		}
+	}
+}
+
+// meet lets one client play one server's story, and looks at what is left.
+func meet(t *testing.T, s server, who client, era, version string) {
+	if *directFlag && who.bridges {
+		t.Skip("mcp-remote is for servers on HTTP")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), cellTimeout)
+	defer cancel()
+	st := s.stage(t)
+	mark := "INTEROP_MARK=" + rand.Text()
+	command := slices.Concat([]string{"env", mark}, st.env, st.command)
+	c := &conn{T: t, ctx: ctx, who: who}
+	if !*directFlag {
+		c.proxy = startProxy(t, slices.Concat(who.proxyFlags(), []string{"--"}, command)...)
+	}
+	c.connect(connectParams{Command: command, Era: era, Roots: st.roots}, version)
+	if n := c.health().Sessions; c.proxy != nil && n != who.sessions(version) {
+		t.Errorf("%d sessions, want %d", n, who.sessions(version))
+	}
+	if canFindProcesses { // else the search below proves nothing
+		await(ctx, t, func() string {
+			if len(markedProcesses(mark)) == 0 {
+				return "a process of the server"
+			}
+			return ""
+		})
+	}
+	st.play(c)
+	if n := c.health().Dropped; n > 0 && !st.waste {
+		t.Errorf("shproxy dropped %d messages", n)
+	}
+	c.do("close", nil)
+	c.awaitNoSession()
+	if c.proxy == nil || version == legacyVersion {
+		c.awaitNoProcess(mark)
+	} // else the process may wait for others
+	if c.proxy == nil {
+		return
+	}
+	c.proxy.stop(t)
+	if left := markedProcesses(mark); len(left) > 0 {
+		t.Errorf("left when shproxy had ended: %s", describe(left))
+	}
+}
+
+// connect starts a client and connects it to the proxy, without one to the
+// command.
+func (c *conn) connect(params connectParams, version string) {
+	c.Helper()
+	params.Sampling, params.Elicitation = sampled, elicited
+	params.Roots = append([]root{}, params.Roots...) // never null
+	if c.proxy != nil {
+		params.Command, params.URL = nil, c.proxy.url
+	}
+	c.driver = c.who.start(c.T)
+	c.hello = decode[hello](c, "connect", c.do("connect", params))
+	if c.who.bridges {
+		version = legacyVersion // between the client and mcp-remote, which translates
+	}
+	if c.hello.Version != version {
+		c.Errorf("%s negotiated version %q, want %q", c.who.name, c.hello.Version, version)
+	}
+}
+
+// connect is for tests that have a proxy already.
+func connect(ctx context.Context, t *testing.T, who client, p *proxy, era, version string) *conn {
+	t.Helper()
+	c := &conn{T: t, ctx: ctx, who: who, proxy: p}
+	c.connect(connectParams{Era: era}, version)
+	return c
+}
+
+// proxyFlags makes the proxy forget a session that its client does not end.
+// One client's proxy tries the server first, as it does by default; the others
+// save the time.
+func (c client) proxyFlags() []string {
+	var flags []string
+	if c.name != goSDK.name {
+		flags = append(flags, "--no-probe")
+	}
+	if c.bridges {
+		flags = append(flags, "--idle-timeout", "1s")
+	}
+	return flags
+}
+
+// sessions is how many one connection of the client has.
+func (c client) sessions(version string) int {
+	switch {
+	case version == modernVersion:
+		return 0
+	case c.bridges:
+		return 2
+	}
+	return 1
+}
+
+func (c *conn) awaitNoSession() {
+	c.Helper()
+	await(c.ctx, c.T, func() string {
+		if n := c.health().Sessions; n > 0 {
+			return fmt.Sprintf("the end of %d sessions", n)
+		}
+		return ""
+	})
+}
+
+func (c *conn) awaitNoProcess(mark string) {
+	c.Helper()
+	await(c.ctx, c.T, func() string {
+		if left := markedProcesses(mark); len(left) > 0 {
+			return "the end of " + describe(left)
+		}
+		return ""
+	})
+}
+
+func describe(processes map[int]string) string {
+	return strings.Join(slices.Sorted(maps.Values(processes)), ", ")
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package interop_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fetch is mcp-server-fetch, with a site on loopback.
+func fetch(t *testing.T) stage {
+	raw := strings.Repeat("<p>many words</p>\n", 40_000) // 720 kB
+	asked, gone := make(chan struct{}, 1), make(chan struct{}, 1)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<html><head><title>Bridges</title></head><body><main><h1>Bridges</h1><p>They carry <a href='/loads'>loads</a>.</p></main></body></html>")
+	})
+	mux.HandleFunc("/raw", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, raw) })
+	mux.HandleFunc("/number/{n}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "page %s", r.PathValue("n")) })
+	mux.HandleFunc("/endless", func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+		gone <- struct{}{}
+	})
+	site := httptest.NewServer(mux)
+	t.Cleanup(site.Close)
+	return stage{
+		// Without Node.js in its path, since the server would otherwise have
+		// npm install a package at the first page.
+		env:     []string{"PATH=" + filepath.Dir(pythonCommand("python"))},
+		command: []string{pythonCommand("mcp-server-fetch"), "--allow-private-ips"},
+		play: func(c *conn) {
+			found := c.list()
+			c.wantAll("tools", found.Tools, []string{"fetch"})
+			c.wantAll("prompts", found.Prompts, []string{"fetch"})
+			c.wantText("fetch", map[string]any{"url": site.URL + "/page"}, "They carry", "loads")
+			if got := c.text("fetch", map[string]any{"url": site.URL + "/raw", "raw": true, "max_length": 999_999}); !strings.HasSuffix(got, raw) {
+				c.Errorf("a page of %d bytes came as %d", len(raw), len(got))
+			}
+			c.wantToolError("fetch", map[string]any{"url": site.URL + "/nowhere"}, "404")
+			prompt := c.do("prompt", promptParams{Name: "fetch", Arguments: map[string]string{"url": site.URL + "/page"}})
+			if !strings.Contains(string(prompt), "They carry") {
+				c.Errorf("prompt %s", prompt)
+			}
+			calls := make([]callParams, 8)
+			for i := range calls {
+				calls[i] = callParams{Name: "fetch", Arguments: map[string]any{"url": fmt.Sprint(site.URL, "/number/", i)}}
+			}
+			for i, got := range c.together(calls) {
+				if want := fmt.Sprintf("page %d", i); !strings.HasSuffix(got, want) {
+					c.Errorf("call %d: %q, want %q in the end", i, got, want)
+				}
+			}
+			if c.proxy == nil || c.who.name != goSDK.name || cancelsAfterDisconnect {
+				giveUpPage(c, site.URL+"/endless", asked, gone)
+			}
+		},
+	}
+}
+
+// giveUpPage cancels the fetch of a page that never comes. The server must
+// learn of it, which the page notices.
+func giveUpPage(c *conn, url string, asked, gone <-chan struct{}) {
+	id, wait := c.start("call", callParams{Name: "fetch", Arguments: map[string]any{"url": url}})
+	for _, step := range []struct {
+		what string
+		done <-chan struct{}
+		then func()
+	}{
+		{"the server to ask for the page", asked, func() { c.do("cancel", cancelParams{id}) }},
+		{"the server to give up the page", gone, func() {}},
+	} {
+		select {
+		case <-step.done:
+			step.then()
+		case <-time.After(10 * time.Second):
+			c.Fatalf("waited too long for %s", step.what)
+		}
+	}
+	if raw, err := wait(); err == nil {
+		c.Errorf("the cancelled call gave %.200s", raw)
+	}
+	c.idle()
+}
+
+// timeServer is mcp-server-time.
+func timeServer(*testing.T) stage {
+	return stage{
+		command: []string{pythonCommand("mcp-server-time"), "--local-timezone", "Europe/Vienna"},
+		play: func(c *conn) {
+			c.wantAll("tools", c.list().Tools, []string{"get_current_time", "convert_time"})
+			now := c.call("get_current_time", map[string]any{"timezone": "Asia/Kolkata"})
+			if !strings.Contains(now.text(), "+05:30") || !strings.Contains(string(now.StructuredContent), "Asia/Kolkata") {
+				c.Errorf("now: %s, %s", now.text(), now.StructuredContent)
+			}
+			c.wantText("convert_time", map[string]any{"source_timezone": "Asia/Tokyo", "time": "16:30", "target_timezone": "UTC"},
+				"T07:30:00+00:00", "-9.0h")
+			c.wantToolError("get_current_time", map[string]any{"timezone": "Mars/Olympus"}, "Mars/Olympus")
+			zones := []string{"UTC", "Asia/Tokyo", "Asia/Kathmandu", "Europe/Vienna", "America/New_York", "America/Caracas", "Africa/Cairo", "Pacific/Chatham"}
+			calls := make([]callParams, len(zones))
+			for i, zone := range zones {
+				calls[i] = callParams{Name: "get_current_time", Arguments: map[string]any{"timezone": zone}}
+			}
+			for i, got := range c.together(calls) {
+				if !strings.Contains(got, zones[i]) {
+					c.Errorf("the time of %s: %s", zones[i], got)
+				}
+			}
+		},
+	}
+}
+
+// git is mcp-server-git, with a repository of its own.
+func git(t *testing.T) stage {
+	dir := t.TempDir()
+	run := func(args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), "git", append([]string{
+			"-C", dir, "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false",
+		}, args...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args[0], err, out)
+		}
+	}
+	run("init", "--quiet", "--initial-branch=main")
+	run("config", "user.name", "Ada")
+	run("config", "user.email", "ada@example.com")
+	writeFile(t, filepath.Join(dir, "notes.txt"), "one\n")
+	run("add", ".")
+	run("commit", "--quiet", "--message=the first commit")
+	return stage{
+		env:     []string{"GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null"},
+		command: []string{pythonCommand("mcp-server-git"), "--repository", dir},
+		play: func(c *conn) {
+			args := func(more ...any) map[string]any {
+				m := map[string]any{"repo_path": dir}
+				for i := 0; i < len(more); i += 2 {
+					m[more[i].(string)] = more[i+1]
+				}
+				return m
+			}
+			c.wantAll("tools", c.list().Tools, []string{"git_status", "git_log", "git_commit", "git_diff_unstaged"})
+			c.wantText("git_status", args(), "working tree clean")
+			c.wantText("git_log", args("max_count", 5), "the first commit")
+			big := strings.Repeat("a line that is new\n", 100_000) // 1.9 MB
+			writeFile(c.T, filepath.Join(dir, "notes.txt"), "one\n"+big)
+			if diff := c.text("git_diff_unstaged", args()); strings.Count(diff, "\n+a line that is new") != 100_000 {
+				c.Errorf("a diff of %d bytes", len(diff))
+			}
+			c.wantText("git_add", args("files", []string{"notes.txt"}), "staged")
+			c.wantText("git_commit", args("message", "zweite Änderung"), "committed")
+			c.wantText("git_log", args("max_count", 1), "zweite Änderung")
+			c.wantText("git_create_branch", args("branch_name", "side"), "side")
+			c.wantToolError("git_checkout", args("branch_name", "nowhere"), "nowhere")
+			c.wantToolError("git_status", map[string]any{"repo_path": "/"}, "")
+		},
+	}
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package interop_test
+
+// What shproxy does not do yet.
+const (
+	// modern: it passes requests of protocol version 2026-07-28 to a server
+	// that speaks it.
+	modern = false
+	// cancelsAfterDisconnect: a cancellation reaches the server though the
+	// client has closed the connection of the call before.
+	cancelsAfterDisconnect = false
+	// survivesCrash: a session whose server was killed goes on with another.
+	survivesCrash = false
+)
