@@ -39,6 +39,7 @@ const (
 	fieldName
 	fieldURI
 	fieldArguments
+	fieldTaskID
 	fieldLevel
 	fieldRequestID
 	fieldProgressToken
@@ -69,6 +70,7 @@ var fields = [...][]known{
 		{[]byte("name"), fieldName},
 		{[]byte("uri"), fieldURI},
 		{[]byte("arguments"), fieldArguments},
+		{[]byte("taskId"), fieldTaskID},
 		{[]byte("level"), fieldLevel},
 		{[]byte("requestId"), fieldRequestID},
 		{[]byte("progressToken"), fieldProgressToken},
@@ -93,6 +95,10 @@ var paramsOf = map[string][]field{
 	"resources/read":                  {fieldURI},
 	"resources/subscribe":             {fieldURI},
 	"resources/unsubscribe":           {fieldURI},
+	"tasks/get":                       {fieldTaskID},
+	"tasks/result":                    {fieldTaskID},
+	"tasks/update":                    {fieldTaskID},
+	"tasks/cancel":                    {fieldTaskID},
 	"logging/setLevel":                {fieldLevel},
 	"notifications/cancelled":         {fieldRequestID},
 	"notifications/progress":          {fieldProgressToken},

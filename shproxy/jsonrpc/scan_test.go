@@ -222,3 +222,17 @@ func BenchmarkScan(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkLookup(b *testing.B) {
+	frame := []byte(callFrame)
+	m, err := Scan(frame)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := Lookup(frame, m.Params, "name"); !ok {
+			b.Fatal("no name")
+		}
+	}
+}

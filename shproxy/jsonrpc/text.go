@@ -6,19 +6,19 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"strings"
 )
 
 // Is reports whether span covers a JSON string whose decoded text is want.
-// want must not hold a backslash.
 func Is(frame []byte, span Span, want string) bool {
 	raw := span.Of(frame)
 	if len(raw) < 2 || raw[0] != '"' {
 		return false
 	}
-	if len(raw) == len(want)+2 {
-		return string(raw[1:len(raw)-1]) == want
-	}
 	// Escapes make a string longer, never shorter.
+	if len(raw) == len(want)+2 {
+		return string(raw[1:len(raw)-1]) == want && strings.IndexByte(want, '\\') < 0
+	}
 	return len(raw) > len(want)+2 && bytes.IndexByte(raw, '\\') >= 0 && Text(raw) == want
 }
 
@@ -58,35 +58,4 @@ func Key(raw []byte) string {
 		return strconv.FormatFloat(f, 'g', -1, 64)
 	}
 	return string(raw)
-}
-
-// Lookup finds the value of the member name of the object that span covers in
-// a frame that [Scan] accepted. Of a duplicate member it finds the last one.
-func Lookup(frame []byte, span Span, name string) (Span, bool) {
-	if !span.Present() || frame[span.Start] != '{' {
-		return Span{}, false
-	}
-	var found Span
-	s := scanner{b: frame[:span.End], i: span.Start + 1}
-	for s.space(); !s.at('}'); s.space() {
-		member, err := s.str()
-		if err != nil {
-			return Span{}, false
-		}
-		s.space()
-		s.i++ // the colon
-		s.space()
-		start := s.i
-		if s.value() != nil {
-			return Span{}, false
-		}
-		if Is(frame, member, name) {
-			found = Span{start, s.i}
-		}
-		s.space()
-		if s.at(',') {
-			s.i++
-		}
-	}
-	return found, found.Present()
 }
