@@ -3,12 +3,10 @@
 package shproxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
@@ -16,15 +14,9 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
-// post takes one message of the client.
+// post takes what the client sends: one message, or a batch where the
+// session's version has them.
 func (p *Proxy) post(w http.ResponseWriter, r *http.Request) {
-	// It holds until the body has ended, since net/http reads on when a part
-	// of it was refused.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-	if !isJSON(r.Header) {
-		fail(http.StatusUnsupportedMediaType, codeTransport, "Content-Type must be application/json").write(w, nil)
-		return
-	}
 	body := session.NewFrame()
 	defer body.Release()
 	if problem := p.readBody(w, r, body); problem != nil {
@@ -32,13 +24,21 @@ func (p *Proxy) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	frame := body.Data
+	if isBatch(frame) {
+		if problem := p.batch(w, r, frame); problem != nil {
+			problem.write(w, nil)
+		}
+		return
+	}
 	m, err := jsonrpc.Scan(frame)
 	if err != nil {
 		scanProblem(err).write(w, m.ID.Of(frame))
 		return
 	}
 	var problem *problem
-	switch {
+	switch era, version := eraOf(r, frame, m); {
+	case era == modern:
+		problem = p.modern(w, r, frame, m, version)
 	case m.Kind != jsonrpc.Request:
 		problem = p.accept(w, r, frame, m)
 	case jsonrpc.Is(frame, m.Method, "initialize"):
@@ -57,13 +57,14 @@ func (p *Proxy) post(w http.ResponseWriter, r *http.Request) {
 
 // accept passes a notification or a response to the session's server.
 func (p *Proxy) accept(w http.ResponseWriter, r *http.Request, frame []byte, m jsonrpc.Message) *problem {
-	s, problem := p.session(r, frame, m)
+	s, problem := p.session(r)
 	if problem != nil {
 		return problem
 	}
 	if err := s.Post(frame, m); err != nil {
 		return sendProblem(err)
 	}
+	p.recorder.BytesIn.Add(int64(len(frame)))
 	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
@@ -74,16 +75,20 @@ func (p *Proxy) call(w http.ResponseWriter, r *http.Request, frame []byte, m jso
 	if problem != nil {
 		return problem
 	}
-	s, problem := p.session(r, frame, m)
+	reply.begins(frame, m)
+	s, problem := p.session(r)
 	if problem != nil {
 		return problem
 	}
-	call, err := s.Call(frame, m, reply.events)
+	call, err := s.Call(frame, m, p.edit(r, frame, m))
 	if err != nil {
-		return sendProblem(err)
+		return reply.refused(sendProblem(err))
 	}
-	defer call.Close()
-	reply.relay(&call.Stream)
+	reply.call = call
+	reply.prime = primed(s.Version())
+	reader := call.Reader(reply.json, reply.events)
+	defer reader.Leave()
+	reply.relay(&reader)
 	return nil
 }
 
@@ -95,23 +100,29 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	if problem != nil {
 		return problem
 	}
-	if problem := checkVersion(r, frame, m, ""); problem != nil {
+	reply.begins(frame, m)
+	reply.limit = 0 // it has a limit of its own
+	if problem := checkVersion(r, ""); problem != nil {
 		return problem
 	}
-	s, err := p.sessions.Start(p.opts.Identify(r))
+	c := p.caller(r)
+	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
+	defer cancel()
+	s, err := p.sessions.Start(ctx, c.principal, c.env)
 	if err != nil {
-		return startProblem(err)
+		return reply.refused(p.startProblem(err))
 	}
 	timeout := time.AfterFunc(p.opts.StartTimeout, func() { s.End(p.tooSlow(s)) })
 	defer timeout.Stop()
-	call, err := s.Call(frame, m, reply.events)
+	call, err := s.Call(frame, m, p.edit(r, frame, m))
 	if err != nil {
 		s.End(err)
-		return startProblem(err)
+		return reply.refused(p.startProblem(err))
 	}
-	defer call.Close()
 	w.Header().Set(headerSession, s.ID)
-	reply.relay(&call.Stream)
+	reader := call.Reader(reply.json, reply.events)
+	defer reader.Leave()
+	reply.relay(&reader)
 	if s.Version() == "" {
 		s.End(errNotInitialized)
 	}
@@ -130,17 +141,17 @@ func (p *Proxy) tooSlow(s *session.Session) error {
 }
 
 // session finds the session that the request names.
-func (p *Proxy) session(r *http.Request, frame []byte, m jsonrpc.Message) (*session.Session, *problem) {
+func (p *Proxy) session(r *http.Request) (*session.Session, *problem) {
 	var s *session.Session
 	var found bool
 	var negotiated string
 	id := r.Header[headerSession]
 	if len(id) > 0 {
-		if s, found = p.sessions.Find(id[0], p.opts.Identify(r)); found {
+		if s, found = p.sessions.Find(id[0], p.caller(r).principal); found {
 			negotiated = s.Version()
 		}
 	}
-	if problem := checkVersion(r, frame, m, negotiated); problem != nil {
+	if problem := checkVersion(r, negotiated); problem != nil {
 		return nil, problem
 	}
 	switch {
@@ -152,57 +163,10 @@ func (p *Proxy) session(r *http.Request, frame []byte, m jsonrpc.Message) (*sess
 	return s, nil
 }
 
-// readBody reads the request's body into f. Memory is taken as the bytes
-// come, not as the request announces them.
-func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, f *session.Frame) *problem {
-	limit := p.opts.MaxMessageBytes
-	if r.ContentLength > int64(limit) {
-		return tooLarge(limit)
-	}
-	room := 512
-	if r.ContentLength > 0 {
-		room = int(min(r.ContentLength, trustedLength)) + 1 // one more byte to meet the end in
-	}
-	for {
-		f.Data = slices.Grow(f.Data, room)
-		n, err := r.Body.Read(f.Data[len(f.Data):cap(f.Data)])
-		f.Data = f.Data[:len(f.Data)+n]
-		switch {
-		case len(f.Data) > limit:
-			return tooLarge(limit)
-		case err == io.EOF:
-			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-			return nil
-		case err != nil:
-			return fail(http.StatusBadRequest, codeTransport, "the body could not be read to its end")
-		}
-		room = 1
-		if len(f.Data) == cap(f.Data) {
-			room = len(f.Data)
-		}
-	}
-}
-
-const (
-	bodyTimeout   = time.Minute // to send one message
-	trustedLength = 64 << 10    // bytes to make room for at once
-)
-
-func tooLarge(limit int) *problem {
-	return fail(http.StatusRequestEntityTooLarge, codeTransport, "the message has more than %d bytes", limit)
-}
-
-// isJSON reports whether the Content-Type is application/json.
-func isJSON(h http.Header) bool {
-	v := h["Content-Type"]
-	if len(v) == 0 {
-		return false
-	}
-	if v[0] == contentTypeJSON[0] {
-		return true
-	}
-	mediaType, _, err := mime.ParseMediaType(v[0])
-	return err == nil && mediaType == contentTypeJSON[0]
+// edit puts the trace context of the HTTP request into the message.
+func (p *Proxy) edit(r *http.Request, frame []byte, m jsonrpc.Message) jsonrpc.Edit {
+	edit, _ := traceEdit(r.Header, frame, m)
+	return edit
 }
 
 // scanProblem is the answer to a frame that [jsonrpc.Scan] refused.
@@ -217,24 +181,29 @@ func scanProblem(err error) *problem {
 	return fail(http.StatusBadRequest, e.Code, "%s", e.Message)
 }
 
-// startProblem is the answer when there is no session to be had. That a
-// server cannot be started, or ended at once, is told with status 200, as an
-// answer: clients do not show the body of other answers to their users.
-func startProblem(err error) *problem {
+// startProblem is the answer when there is no child to be had. That a server
+// cannot be started, or ended at once, is told with status 200, as an answer:
+// clients do not show the body of other answers to their users.
+func (p *Proxy) startProblem(err error) *problem {
 	switch {
 	case errors.Is(err, session.ErrTooMany):
 		return fail(http.StatusServiceUnavailable, codeTransport, "too many sessions; try again later")
 	case errors.Is(err, session.ErrShutdown):
 		return fail(http.StatusServiceUnavailable, codeTransport, "%v", err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fail(http.StatusServiceUnavailable, codeTransport, "other sessions are still starting after %v; try again later", p.opts.StartTimeout)
 	}
 	return fail(http.StatusOK, jsonrpc.InternalError, "%v", err)
 }
 
 // sendProblem is the answer when a message could not be sent to the server.
 func sendProblem(err error) *problem {
+	failed, resting := errors.AsType[*session.FailedError](err)
 	switch {
-	case errors.Is(err, child.ErrBusy):
+	case errors.Is(err, child.ErrBusy), errors.Is(err, session.ErrShutdown):
 		return fail(http.StatusServiceUnavailable, codeTransport, "%v", err)
+	case resting:
+		return fail(http.StatusOK, jsonrpc.InternalError, "%v", failed)
 	case errors.Is(err, child.ErrClosed):
 		return fail(http.StatusOK, jsonrpc.InternalError, "%v", err)
 	}

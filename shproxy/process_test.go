@@ -31,19 +31,30 @@ func TestCrash(t *testing.T) {
 	for proxy.sessions.Stats().Calls < 5 {
 		time.Sleep(time.Millisecond)
 	}
-	get := c.listen(t.Context())
 	c.wantError(c.tool("1", "crash", nil), 200, "1", -32603, `server "good" ended (exit status 1); its last words: error: boom`)
 	waiting.Wait()
+	c.want(c.tool("2", "echo", map[string]any{"text": "again"}), 200, textResult("2", "again"))
+	bystander.want(bystander.tool("1", "echo", map[string]any{"text": "x"}), 200, textResult("1", "x"))
+	if s := proxy.Status(); s.Crashed != 1 || s.Restarted != 1 || s.Sessions != 2 {
+		t.Errorf("%d crashed, %d restarted, %d sessions", s.Crashed, s.Restarted, s.Sessions)
+	}
+}
+
+// With EndOnCrash the session ends with its server.
+func TestEndOnCrash(t *testing.T) {
+	_, url := newTestProxy(t, testserver.Good, &Options{EndOnCrash: true})
+	c := connect(t, url)
+	get := c.listen(t.Context())
+	c.wantError(c.tool("1", "crash", nil), 200, "1", -32603, `server "good" ended (exit status 1); its last words: error: boom`)
 	if got := get.next(); got != "EOF" {
 		t.Errorf("the GET stream got %s", got)
 	}
 	c.wantError(c.tool("2", "echo", nil), 404, "2", codeNoSession, "session")
-	bystander.want(bystander.tool("1", "echo", map[string]any{"text": "x"}), 200, textResult("1", "x"))
 	c = connect(t, url)
 	c.want(c.tool("1", "echo", map[string]any{"text": "again"}), 200, textResult("1", "again"))
 }
 
-// A server killed from outside while idle leaves a 404 behind.
+// A server killed from outside while idle is replaced when it is needed.
 func TestKilledWhileIdle(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("needs signals")
@@ -61,10 +72,10 @@ func TestKilledWhileIdle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for proxy.sessions.Stats().Sessions > 0 {
+	for proxy.sessions.Stats().Crashed == 0 {
 		time.Sleep(time.Millisecond)
 	}
-	c.wantError(c.tool("2", "echo", nil), 404, "2", codeNoSession, "session")
+	c.want(c.tool("2", "echo", map[string]any{"text": "again"}), 200, textResult("2", "again"))
 }
 
 // Servers that cannot work are told apart, to the client and to the probe.

@@ -48,8 +48,7 @@ func runSDKServer() int {
 	return 0
 }
 
-// The official SDK on both sides: it tries the modern era first and falls
-// back to initialize.
+// The official SDK on both sides, with a session.
 func TestSDK(t *testing.T) {
 	proxy, url := newTestProxy(t, "sdk", nil)
 	progress := make(chan float64, 10)
@@ -62,7 +61,7 @@ func TestSDK(t *testing.T) {
 		ToolListChangedHandler:      func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
 	})
 	ctx := t.Context()
-	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, nil)
+	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, &mcp.ClientSessionOptions{ProtocolVersion: "2025-11-25"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@
 package shproxy
 
 import (
+	"strings"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
@@ -87,37 +88,51 @@ type LatencyBucket struct {
 // Status tells how the proxy and its server are. It costs some microseconds
 // for each session and starts nothing.
 func (p *Proxy) Status() Status {
-	now := p.sessions.Stats()
-	return newStatus(p.server.Name, now, stats.Snapshot{
-		Started: now.Started, FailedStarts: now.Failed, Dropped: now.Dropped,
-	})
+	return newStatus(p.server.Name, p.sessions.Stats(), p.recorder.Snapshot())
 }
 
 // newStatus joins what there is now and what was counted.
 func newStatus(name string, now session.Stats, counted stats.Snapshot) Status {
-	return Status{
-		Name: name, State: stateOf(now, counted), Versions: []string{},
-		Sessions: now.Sessions, Children: now.Children, Calls: now.Calls, Streams: counted.Streams,
-		Started: counted.Started, FailedStarts: counted.FailedStarts,
-		Crashed: counted.Crashed, Restarted: counted.Restarted, Leaked: counted.Strays,
-		Dropped: counted.Dropped, Noise: counted.Noise,
+	s := Status{
+		Name: name, State: stateOf(now), Versions: orEmpty(now.Versions),
+		Sessions: now.Sessions, Children: now.Children, Calls: now.Calls,
+		Streams: counted.Streams, QueuedBytes: int64(now.Queued),
+		Started: now.Started, FailedStarts: now.Failed, Crashed: now.Crashed, Restarted: now.Restarted, Leaked: now.Strays,
+		Dropped: now.Dropped, Noise: now.Noise,
 		BytesToServer: counted.BytesIn, BytesToClients: counted.BytesOut,
 		Methods: methodStatus(counted.Calls), Stderr: []string{},
 	}
+	if now.Last != nil {
+		s.StartError = now.Last.Error()
+	}
+	if now.Stderr != "" {
+		s.Stderr = strings.Split(strings.TrimSuffix(now.Stderr, "\n"), "\n")
+	}
+	return s
 }
 
-func stateOf(now session.Stats, counted stats.Snapshot) State {
+// orEmpty keeps null out of the JSON.
+func orEmpty(all []string) []string {
+	if all == nil {
+		return []string{}
+	}
+	return all
+}
+
+func stateOf(now session.Stats) State {
 	switch {
 	case now.Closed:
 		return StateStopping
-	case now.Children > 0:
-		return StateOK
-	case counted.Started == 0 && counted.FailedStarts > 0:
+	case now.Resting != nil:
 		return StateFailed
-	case counted.Started == 0:
-		return StateIdle
+	case now.Reviving > 0:
+		return StateRestarting
+	case now.Started > 0 && now.Failures == 0:
+		return StateOK
+	case now.Failures > 0:
+		return StateFailed
 	}
-	return StateOK
+	return StateIdle
 }
 
 func methodStatus(calls []stats.Calls) []MethodStatus {

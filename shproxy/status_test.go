@@ -42,18 +42,19 @@ func TestStatus(t *testing.T) {
 
 func TestStateOf(t *testing.T) {
 	for _, test := range []struct {
-		name    string
-		now     session.Stats
-		counted stats.Snapshot
-		want    State
+		name string
+		now  session.Stats
+		want State
 	}{
-		{"new", session.Stats{}, stats.Snapshot{}, StateIdle},
-		{"none could be started", session.Stats{}, stats.Snapshot{FailedStarts: 1}, StateFailed},
-		{"one runs", session.Stats{Children: 1}, stats.Snapshot{Started: 1, FailedStarts: 1}, StateOK},
-		{"one did run", session.Stats{}, stats.Snapshot{Started: 1}, StateOK},
-		{"closed", session.Stats{Closed: true, Children: 1}, stats.Snapshot{Started: 1}, StateStopping},
+		{"new", session.Stats{}, StateIdle},
+		{"none could be started", session.Stats{Failed: 1, Failures: 1}, StateFailed},
+		{"one runs", session.Stats{Children: 1, Started: 1, Failed: 1}, StateOK},
+		{"one did run", session.Stats{Started: 1}, StateOK},
+		{"one is on its way after a crash", session.Stats{Started: 1, Crashed: 1, Reviving: 1}, StateRestarting},
+		{"given up for a while", session.Stats{Started: 9, Failures: 5, Resting: &session.FailedError{}}, StateFailed},
+		{"closed", session.Stats{Closed: true, Children: 1, Started: 1}, StateStopping},
 	} {
-		if got := stateOf(test.now, test.counted); got != test.want {
+		if got := stateOf(test.now); got != test.want {
 			t.Errorf("%s: %s, want %s", test.name, got, test.want)
 		}
 	}
@@ -73,8 +74,10 @@ func TestStatusOfCalls(t *testing.T) {
 	r.BytesIn.Add(5)
 	r.BytesOut.Add(7)
 	r.Streams.Add(2)
-	r.Strays.Add(1)
-	s := newStatus("n", session.Stats{Sessions: 3, Calls: 4}, r.Snapshot())
+	s := newStatus("n", session.Stats{Sessions: 3, Calls: 4, Strays: 1, Stderr: "a\nb\n"}, r.Snapshot())
+	if !slices.Equal(s.Stderr, []string{"a", "b"}) {
+		t.Errorf("stderr: %q", s.Stderr)
+	}
 	if s.BytesToServer != 5 || s.BytesToClients != 7 || s.Streams != 2 || s.Leaked != 1 || s.Sessions != 3 || s.Calls != 4 {
 		t.Errorf("%+v", s)
 	}

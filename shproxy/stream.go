@@ -3,13 +3,14 @@
 package shproxy
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
-	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
-// listen opens the session's standalone stream.
+// listen opens the session's standalone stream, or resumes one that was
+// interrupted.
 func (p *Proxy) listen(w http.ResponseWriter, r *http.Request) {
 	reply, problem := p.newReply(w, r)
 	if problem == nil && !reply.events {
@@ -19,25 +20,35 @@ func (p *Proxy) listen(w http.ResponseWriter, r *http.Request) {
 		problem.write(w, nil)
 		return
 	}
-	s, problem := p.session(r, nil, jsonrpc.Message{})
+	s, problem := p.session(r)
 	if problem != nil {
 		problem.write(w, nil)
 		return
 	}
-	stream, err := s.Listen()
-	if err != nil {
+	var reader session.Reader
+	var err error
+	if last := r.Header.Get("Last-Event-ID"); last != "" {
+		reader, err = s.Resume(last)
+	} else {
+		reader, err = s.Listen()
+		reply.prime = primed(s.Version())
+	}
+	switch {
+	case errors.Is(err, session.ErrGone):
+		fail(http.StatusBadRequest, codeTransport, "%v", err).write(w, nil)
+		return
+	case err != nil:
 		sendProblem(err).write(w, nil)
 		return
 	}
-	defer stream.Leave()
-	if reply.begin() == nil {
-		reply.relay(stream)
-	}
+	defer reader.Leave()
+	reply.eager = true
+	reply.relay(&reader)
 }
 
 // delete ends the session.
 func (p *Proxy) delete(w http.ResponseWriter, r *http.Request) {
-	s, problem := p.session(r, nil, jsonrpc.Message{})
+	s, problem := p.session(r)
 	if problem != nil {
 		problem.write(w, nil)
 		return

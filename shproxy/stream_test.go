@@ -158,7 +158,7 @@ func TestKeepAlive(t *testing.T) {
 	proxy.patience = 20 * time.Millisecond
 	resp := c.tool("1", "sleep", map[string]any{"count": 500, "text": "late"})
 	body := c.body(resp)
-	answer := "data: " + textResult("1", "late") + "\n\n"
+	answer := "id: 1-1\ndata: " + textResult("1", "late") + "\n\n"
 	if !strings.HasSuffix(body, answer) || strings.Count(body, ": keep-alive\n\n") < 2 || strings.Trim(strings.TrimSuffix(body, answer), ": kep-aliv\n") != "" {
 		t.Errorf("got %q", body)
 	}
@@ -172,7 +172,7 @@ func TestKeepAlive(t *testing.T) {
 // A closed connection is no cancellation; what the server still says goes
 // elsewhere, and the session works on.
 func TestClientLeavesInMidCall(t *testing.T) {
-	proxy, url := newTestProxy(t, testserver.Good, nil)
+	proxy, url := newTestProxy(t, testserver.Good, &Options{ReplayBytes: -1})
 	c := connect(t, url)
 	for range 20 {
 		ctx, leave := context.WithCancel(t.Context())

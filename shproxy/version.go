@@ -18,16 +18,39 @@ const (
 // legacyVersions are those with initialize, newest first.
 var legacyVersions = []string{"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"}
 
-// checkVersion refuses what the proxy cannot carry. negotiated is what the
-// session agreed on: it counts as known whatever it is. A missing header is
-// no error: older clients do not send it. A version in _meta is the mark of a
-// modern request.
-func checkVersion(r *http.Request, frame []byte, m jsonrpc.Message, negotiated string) *problem {
+// primedVersion is the first in which a stream begins with an event without
+// data; older clients would try to read a message in it.
+const primedVersion = "2025-11-25"
+
+func primed(version string) bool { return version >= primedVersion }
+
+type era uint8
+
+const (
+	legacy era = iota // with initialize and sessions
+	modern            // each request says all (2026-07-28 and later)
+)
+
+// eraOf tells how a message is to be read. A protocol version in _meta, or in
+// the header, that is none of the legacy ones is the mark of a modern one; but
+// initialize is legacy whatever the header says.
+func eraOf(r *http.Request, frame []byte, m jsonrpc.Message) (era, string) {
 	if m.ProtocolVersion.Present() {
 		if v := jsonrpc.Text(m.ProtocolVersion.Of(frame)); !slices.Contains(legacyVersions, v) {
-			return unsupportedVersion(v)
+			return modern, v
 		}
+		return legacy, ""
 	}
+	if v := r.Header[headerVersion]; len(v) > 0 && v[0] > legacyVersions[0] && !jsonrpc.Is(frame, m.Method, "initialize") {
+		return modern, ""
+	}
+	return legacy, ""
+}
+
+// checkVersion refuses a version in the header that cannot be served.
+// negotiated is what the session agreed on: it counts as known whatever it is.
+// A missing header is no error: older clients do not send it.
+func checkVersion(r *http.Request, negotiated string) *problem {
 	if v := r.Header[headerVersion]; len(v) > 0 && v[0] != negotiated && !slices.Contains(legacyVersions, v[0]) {
 		return unsupportedVersion(v[0])
 	}

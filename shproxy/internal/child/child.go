@@ -31,6 +31,7 @@ type Config struct {
 	Env     []string // nil means the environment of this process
 	Dir     string
 	MaxLine int // bytes of one message from the child
+	Limits  Limits
 	// MaxQueue bounds the bytes that wait for the child to read them.
 	MaxQueue int
 	Grace    time.Duration // between two steps of an ending
@@ -62,6 +63,7 @@ type ExitError struct {
 	Name   string
 	Status string // as in "exit status 1" or "signal: killed"
 	Stderr string // the last line that it wrote there
+	Lines  []string
 	Noise  string // the first line on stdout that was no message
 }
 

@@ -3,21 +3,31 @@
 package session
 
 import (
+	"fmt"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
-// Call is a request of the client on its way. Its stream ends with the
-// response.
+// Call is a request of the client on its way.
 type Call struct {
-	Stream
-	key        uint64 // the id that the child sees
-	id         []byte // the client's own, raw
-	initialize bool
+	Stream         // its own
+	out    *Stream // where its messages go: its own stream, or that of a batch or session
 
-	token    string // key in the session's table of progress tokens, or empty
+	w   *Worker
+	l   *link  // once it was sent, until it is answered or given up
+	key uint64 // the id that the child sees
+	id  []byte // the client's own, raw
+	end int64  // position in the child's input after the request
+
+	counted    bool // among the session's calls
+	initialize bool
+	listen     bool // subscriptions/listen of MCP 2026-07-28
+	logs       bool // asks for log messages, in MCP 2026-07-28
+
+	token    string // key in the link's table of progress tokens, or empty
 	ownToken []byte // the client's token, raw, if the child sees another
 }
 
@@ -25,95 +35,131 @@ var calls = sync.Pool{New: func() any {
 	return &Call{Stream: Stream{wake: make(chan struct{}, 1)}}
 }}
 
-// Call sends a request to the child. streaming says whether the reader can
-// take other messages before the response. The caller reads the call's stream
-// and then closes it.
-func (s *Session) Call(frame []byte, m jsonrpc.Message, streaming bool) (*Call, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return nil, s.cause
-	}
+// newCall makes a call with a stream of its own, or one that answers on
+// another. w.mu is held.
+func (w *Worker) newCall(s *Session, out *Stream, frame []byte, m jsonrpc.Message) *Call {
 	c := calls.Get().(*Call)
-	s.lastKey++
-	c.s, c.key, c.attended = s, s.lastKey, streaming
+	c.w, c.Stream.w, c.s = w, w, s
+	c.call, c.answers, c.out = c, 1, &c.Stream
+	if out != nil {
+		c.out = out
+	}
 	c.id = append(c.id[:0], m.ID.Of(frame)...)
-	c.initialize = jsonrpc.Is(frame, m.Method, "initialize")
+	if s != nil {
+		s.calls++
+		c.counted = true
+	}
+	return c
+}
 
-	var digits [20]byte
-	edits := [2]jsonrpc.Edit{{Span: m.ID, With: strconv.AppendUint(digits[:0], c.key, 10)}}
-	n := 1
-	if m.ProgressToken.Present() {
-		if replaced := s.claimToken(c, m.ProgressToken.Of(frame)); replaced != nil {
-			edits[1] = jsonrpc.Edit{Span: m.ProgressToken, With: replaced}
-			if m.ProgressToken.Start < m.ID.Start {
-				edits[0], edits[1] = edits[1], edits[0]
-			}
-			n = 2
+// Reader opens the call's stream. json says that a lone response can be
+// written as JSON; events that other messages can precede it.
+func (c *Call) Reader(json, events bool) Reader {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	c.attended = events
+	return c.attend(json)
+}
+
+// finish queues the response and forgets the call. w.mu is held.
+func (c *Call) finish(response *Frame) {
+	out := c.out
+	c.forget()
+	c.w.deliver(out, response)
+	out.answered()
+}
+
+// fail answers the call with an error of the proxy's own. w.mu is held.
+func (c *Call) fail(reason error, data []byte) {
+	c.finish(errorFrame(c.id, reason, data))
+}
+
+// TimeoutError tells that a server did not answer in time.
+type TimeoutError struct {
+	Server string
+	Limit  time.Duration
+}
+
+// Error says it in one line.
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("server %q did not answer within %v", e.Server, e.Limit)
+}
+
+// Expire gives the call up, and tells the child, because the answer took too
+// long. The client gets an error.
+func (c *Call) Expire(limit time.Duration) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	if c.ended {
+		return
+	}
+	if c.l != nil {
+		c.l.cancel(c.key, "request timeout")
+	}
+	c.fail(&TimeoutError{c.w.m.cfg.Child.Name, limit}, nil)
+}
+
+// forget removes the call from the tables: an answer to it is dropped. w.mu is
+// held.
+func (c *Call) forget() {
+	if c.l != nil {
+		delete(c.l.pending, c.key)
+		if c.token != "" {
+			delete(c.l.tokens, c.token)
+			c.token = ""
 		}
+		c.l = nil
+	} else {
+		c.w.unqueue(c)
 	}
-	if err := s.child.Send(frame, edits[:n]...); err != nil {
-		s.forget(c)
-		c.recycle()
-		return nil, err
+	if c.logs {
+		c.logs = false
+		c.w.logging--
 	}
-	s.pending[c.key] = c
-	s.use(+1)
-	return c, nil
+	if c.counted {
+		c.counted = false
+		c.s.calls--
+	}
+	c.w.touch()
 }
 
-// claimToken binds a progress token to the call. If another call in flight
-// has the same token, it returns one to show to the child instead, since
-// progress has to find its way back. null is no token. s.mu is held.
-func (s *Session) claimToken(c *Call, raw []byte) (replaced []byte) {
-	if raw[0] == 'n' {
-		return nil
+// abandon gives the call up because nobody waits for it. Only since MCP
+// 2026-07-28 is that a cancellation; before, a closed connection is none
+// (2025-11-25, transports, "Sending Messages to the Server"). w.mu is held.
+func (c *Call) abandon() {
+	if c.l != nil && c.w.kind == modern {
+		c.l.cancel(c.key, "the client closed the stream")
 	}
-	c.token = jsonrpc.Key(raw)
-	for n := c.key; s.tokens[c.token] != nil; n++ {
-		c.ownToken = append(c.ownToken[:0], raw...)
-		replaced = jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(n, 10))
-		c.token = jsonrpc.Key(replaced)
-	}
-	s.tokens[c.token] = c
-	return replaced
+	c.forget()
 }
 
-// Close ends the reader's interest. A response that still comes is dropped;
-// the child is not told, since a closed connection is not a cancellation
-// (MCP 2025-11-25, transports, "Sending Messages to the Server").
-func (c *Call) Close() {
-	s := c.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.forget(c)
-	c.discard()
-	s.use(-1)
-	c.recycle()
-}
-
-// forget removes the call from the session's tables. s.mu is held.
-func (s *Session) forget(c *Call) {
-	delete(s.pending, c.key)
-	if c.token != "" {
-		delete(s.tokens, c.token)
-		c.token = ""
-	}
-}
-
-// finish queues the response and lets the reader leave. s.mu is held.
-func (s *Session) finish(c *Call, response *Frame) {
-	s.forget(c)
-	c.push(response)
-	c.end(nil)
-}
-
+// recycle gives a call back that is in no table and has no reader. w.mu is
+// held.
 func (c *Call) recycle() {
 	select {
 	case <-c.wake:
 	default:
 	}
-	c.s, c.ownToken = nil, nil
-	c.ended, c.cause = false, nil
+	*c = Call{
+		Stream: Stream{wake: c.wake, queue: c.queue[:0]},
+		id:     c.id[:0],
+	}
 	calls.Put(c)
+}
+
+// claimToken binds a progress token to the call. If another call in flight
+// has the same token, it returns one to show to the child instead, since
+// progress has to find its way back. null is no token. w.mu is held.
+func (l *link) claimToken(c *Call, raw []byte) (replaced []byte) {
+	if raw[0] == 'n' {
+		return nil
+	}
+	c.token = jsonrpc.Key(raw)
+	for n := c.key; l.tokens[c.token] != nil; n++ {
+		c.ownToken = append(c.ownToken[:0], raw...)
+		replaced = jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(n, 10))
+		c.token = jsonrpc.Key(replaced)
+	}
+	l.tokens[c.token] = c
+	return replaced
 }

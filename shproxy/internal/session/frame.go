@@ -14,9 +14,18 @@ import (
 // releases it.
 type Frame struct {
 	Data []byte
+	// Code is that of an error response, and 0 for every other message.
+	Code int
+	// Cause is why the proxy itself made the error response.
+	Cause error
+
 	// request is the id of a request by the server, which must be refused if
 	// the frame cannot be delivered.
 	request jsonrpc.Span
+	// kept frames may be read again, so they are left to the collector.
+	kept bool
+	// counted frames are in the session's account of kept bytes.
+	counted bool
 }
 
 // keep is the size up to which a buffer stays with its frame.
@@ -29,30 +38,48 @@ func NewFrame() *Frame { return frames.Get().(*Frame) }
 
 // Release gives the frame back. It must not be used afterwards.
 func (f *Frame) Release() {
+	if f.kept {
+		return
+	}
 	if cap(f.Data) > keep {
 		child.Recycle(f.Data)
 		f.Data = nil
 	}
-	f.Data = f.Data[:0]
-	f.request = jsonrpc.Span{}
+	f.Data, f.Code, f.Cause, f.request = f.Data[:0], 0, nil, jsonrpc.Span{}
 	frames.Put(f)
 }
 
-// newFrame copies a message with one span replaced; an owned message is
-// changed in place instead.
-func newFrame(data []byte, owned bool, e jsonrpc.Edit) *Frame {
+// newFrame copies a message with edits; an owned message with a single edit
+// is changed in place instead.
+func newFrame(data []byte, owned bool, edits ...jsonrpc.Edit) *Frame {
 	f := NewFrame()
-	if owned {
-		f.Data = slices.Replace(data, e.Span.Start, e.Span.End, e.With...)
-	} else {
-		f.Data = jsonrpc.AppendSplice(f.Data, data, e)
+	switch {
+	case owned && len(edits) == 0:
+		f.Data = data
+	case owned && len(edits) == 1:
+		f.Data = slices.Replace(data, edits[0].Span.Start, edits[0].Span.End, edits[0].With...)
+	default:
+		f.Data = jsonrpc.AppendSplice(f.Data, data, edits...)
 	}
 	return f
 }
 
-// errorFrame is the response to a request that failed here.
-func errorFrame(id []byte, reason error) *Frame {
+// errorFrame is the response to a request that failed here. data is raw JSON,
+// or nil.
+func errorFrame(id []byte, reason error, data []byte) *Frame {
 	f := NewFrame()
-	f.Data = jsonrpc.AppendError(f.Data, id, jsonrpc.InternalError, reason.Error(), nil)
+	f.Code, f.Cause = jsonrpc.InternalError, reason
+	f.Data = jsonrpc.AppendError(f.Data, id, f.Code, reason.Error(), data)
+	return f
+}
+
+// resultFrame is a response of the proxy's own; result is raw JSON.
+func resultFrame(id []byte, result string) *Frame {
+	f := NewFrame()
+	f.Data = append(f.Data, `{"jsonrpc":"2.0","id":`...)
+	f.Data = append(f.Data, id...)
+	f.Data = append(f.Data, `,"result":`...)
+	f.Data = append(f.Data, result...)
+	f.Data = append(f.Data, '}')
 	return f
 }

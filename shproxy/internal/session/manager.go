@@ -6,8 +6,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,60 +15,203 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 )
 
-// Config of a [Manager]. All fields are required.
+// Config of a [Manager]. All fields are required, where zero does not say
+// something else.
 type Config struct {
-	Child       child.Config
-	MaxSessions int
-	IdleTimeout time.Duration
+	Child        child.Config
+	MaxSessions  int
+	MaxStarts    int // children starting at one time
+	IdleTimeout  time.Duration
+	StartTimeout time.Duration // for a child to answer initialize
+	Shared       bool          // sessions with the same environment share a child
+	Warm         int           // children kept ready; zero: none
+	ReplayBytes  int           // kept per session for a resumption; zero: nothing
+	ReplayTime   time.Duration
+	EndOnCrash   bool // sessions end with their child
 }
 
-// ErrTooMany is returned by Start when the limit of sessions is reached, or
-// when twice as many children are there, counting those that are ending.
+// ErrTooMany is returned when the limit of sessions is reached, or when twice
+// as many children are there, counting those that are ending.
 var ErrTooMany = errors.New("too many sessions")
+
+// evictable is how long a session or worker must have been idle to be ended
+// in favour of a new one.
+const evictable = time.Minute
 
 // Manager owns the sessions of one server and their children. It is safe for
 // concurrent use.
 type Manager struct {
 	cfg     Config
 	spawner *child.Spawner
+	breaker breaker
+	starts  chan struct{} // has room for those that may start now
+	ctx     context.Context
+	cancel  context.CancelFunc
+	tasks   sync.WaitGroup
 
-	started, failed, dropped atomic.Int64
+	draining                                            atomic.Bool
+	started, failed, crashed, restarted, dropped, noise atomic.Int64
 
 	mu       sync.Mutex
-	closed   bool                      // guarded by mu
-	sessions map[string]*Session       // guarded by mu
-	children map[*Session]*child.Child // guarded by mu; also those that are ending
+	closed   bool // guarded by mu, as is all that follows
+	sessions map[string]*Session
+	shared   map[string]*Worker
+	modern   map[string][]*Worker
+	warm     []*Worker
+	warming  int
+	spare    *Worker                // modern, for the first who comes
+	children map[*link]*child.Child // also those that are ending
+	era      era
+	versions map[string]bool // that the server is known to speak
+	tail     string          // of the stderr of the child that ended last
 }
 
 // NewManager returns a manager without sessions. Shutdown releases it.
 func NewManager(cfg Config) *Manager {
-	return &Manager{
+	m := &Manager{
 		cfg: cfg, spawner: child.NewSpawner(),
-		sessions: make(map[string]*Session), children: make(map[*Session]*child.Child),
+		breaker:  breaker{server: cfg.Child.Name},
+		starts:   make(chan struct{}, cfg.MaxStarts),
+		sessions: make(map[string]*Session), shared: make(map[string]*Worker),
+		modern: make(map[string][]*Worker), children: make(map[*link]*child.Child),
+		era: era{turn: make(chan struct{}, 1)}, versions: make(map[string]bool),
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.fillWarm()
+	return m
+}
+
+// Start starts a session for the principal, with a fresh child unless children
+// are shared; env is what the child gets beyond the configured environment. ctx
+// bounds the wait for a place among the children that are starting. The error
+// is [ErrTooMany], [ErrShutdown], a [*FailedError], or says why the child could
+// not be started.
+func (m *Manager) Start(ctx context.Context, principal string, env []string) (*Session, error) {
+	if m.draining.Load() {
+		return nil, ErrShutdown
+	}
+	if err := m.breaker.check(); err != nil {
+		return nil, err
+	}
+	if err := m.makeRoom(); err != nil {
+		return nil, err
+	}
+	var s *Session
+	var err error
+	if m.cfg.Shared {
+		s, err = m.join(principal, env)
+	} else {
+		s, err = m.startOwn(ctx, principal, env)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.log(slog.LevelInfo, "session started")
+	return s, nil
+}
+
+// startOwn starts a session that has a child to itself.
+func (m *Manager) startOwn(ctx context.Context, principal string, env []string) (*Session, error) {
+	w := m.takeWarm(env)
+	if w == nil {
+		w = m.newWorker(own, "", env)
+	}
+	s := newSession(w, rand.Text(), principal)
+	if err := m.addSession(s); err != nil {
+		w.giveUp(err)
+		return nil, err
+	}
+	if w.childless() {
+		if _, err := w.launch(ctx); err != nil {
+			m.removeSession(s)
+			w.giveUp(err)
+			return nil, err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.phase == closed || w.link == nil {
+		m.removeSession(s)
+		return nil, cmpError(w.last, ErrShutdown)
+	}
+	w.phase = ready
+	w.adopt(s)
+	return s, nil
+}
+
+// join adds a session to those that share a child.
+func (m *Manager) join(principal string, env []string) (*Session, error) {
+	key := poolKey(true, "", env)
+	for {
+		w, err := m.sharedWorker(key, env)
+		if err != nil {
+			return nil, err
+		}
+		s := newSession(w, rand.Text(), principal)
+		if err := m.addSession(s); err != nil {
+			return nil, err
+		}
+		w.mu.Lock()
+		if w.phase == closed {
+			w.mu.Unlock()
+			m.removeSession(s)
+			continue // it ended just now; there will be another
+		}
+		w.adopt(s)
+		w.mu.Unlock()
+		return s, nil
 	}
 }
 
-// Start starts a session with a fresh child for the principal. The error is
-// [ErrTooMany], [ErrShutdown], or says why the child could not be started.
-func (m *Manager) Start(principal string) (*Session, error) {
-	s := newSession(m, rand.Text(), principal)
+func (m *Manager) sharedWorker(key string, env []string) (*Worker, error) {
 	m.mu.Lock()
-	switch {
-	case m.closed:
-		m.mu.Unlock()
-		return nil, ErrShutdown
-	case len(m.sessions) >= m.cfg.MaxSessions, len(m.children) >= 2*m.cfg.MaxSessions:
-		m.mu.Unlock()
-		return nil, ErrTooMany
-	}
-	m.sessions[s.ID] = s
+	w, closed := m.shared[key], m.closed
 	m.mu.Unlock()
-	if err := s.start(); err != nil {
-		m.remove(s)
-		return nil, err
+	if closed {
+		return nil, ErrShutdown
 	}
-	s.log(slog.LevelInfo, "session started")
-	return s, nil
+	if w != nil {
+		return w, nil
+	}
+	if w = m.takeWarm(env); w == nil {
+		w = m.newWorker(shared, key, env)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kind, w.key = shared, key
+	m.mu.Lock()
+	other := m.shared[key]
+	if other == nil && !m.closed {
+		m.shared[key] = w
+	}
+	m.mu.Unlock()
+	if other != nil {
+		w.close(errClosing)
+		return other, nil
+	}
+	if w.phase == ready { // a warm child has yet to be initialized
+		w.phase = vacant
+	}
+	w.watch()
+	return w, nil
+}
+
+// adopt attaches a session to its worker. w.mu is held.
+func (w *Worker) adopt(s *Session) {
+	w.sessions[s] = struct{}{}
+	s.idle = time.AfterFunc(w.m.cfg.IdleTimeout, s.expire)
+}
+
+func (w *Worker) childless() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.link == nil
+}
+
+func (w *Worker) giveUp(cause error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.close(cause)
 }
 
 // Find returns the principal's session with that id. It does not tell a
@@ -83,65 +226,109 @@ func (m *Manager) Find(id, principal string) (*Session, bool) {
 	return s, true
 }
 
-func (m *Manager) startChild(s *Session) (*child.Child, error) {
-	c, err := m.spawner.Start(m.cfg.Child, s)
-	if err != nil {
-		m.failed.Add(1)
-		return nil, fmt.Errorf("server %q could not be started: %w", m.cfg.Child.Name, err)
-	}
-	m.started.Add(1)
-	m.mu.Lock()
-	m.children[s] = c
-	m.mu.Unlock()
-	return c, nil
-}
-
-// childEnded is called through the session's Exited, which waits for the
-// session's start and so comes after startChild.
-func (m *Manager) childEnded(s *Session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (m *Manager) addSession(s *Session) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.children, s)
+	switch {
+	case m.closed:
+		return ErrShutdown
+	case len(m.sessions) >= m.cfg.MaxSessions, len(m.children) >= 2*m.cfg.MaxSessions:
+		return ErrTooMany
+	}
+	m.sessions[s.ID] = s
+	return nil
 }
 
-func (m *Manager) remove(s *Session) {
+func (m *Manager) removeSession(s *Session) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.sessions, s.ID)
 }
 
-// Stats are numbers for people and monitors.
-type Stats struct {
-	Sessions int   // that a client can use
-	Children int   // processes, including those that are ending
-	Calls    int   // requests in flight
-	Started  int64 // children since the beginning
-	Failed   int64 // children that could not be started
-	Dropped  int64 // messages that had nowhere to go
-	Closed   bool
-}
+// maxVersions bounds what a server can make us remember.
+const maxVersions = 16
 
-// Stats counts.
-func (m *Manager) Stats() Stats {
+func (m *Manager) speaks(version string) {
 	m.mu.Lock()
-	stats := Stats{
-		Sessions: len(m.sessions), Children: len(m.children), Closed: m.closed,
-		Started: m.started.Load(), Failed: m.failed.Load(), Dropped: m.dropped.Load(),
+	defer m.mu.Unlock()
+	if len(m.versions) < maxVersions && version != "" {
+		m.versions[version] = true
 	}
-	all := m.all()
-	m.mu.Unlock()
-	for _, s := range all {
-		s.mu.Lock()
-		stats.Calls += len(s.pending)
-		s.mu.Unlock()
-	}
-	return stats
 }
 
-// all lists the sessions. m.mu is held.
-func (m *Manager) all() []*Session {
+// removeWorker takes a worker out of the tables. Its lock is held.
+func (m *Manager) removeWorker(w *Worker) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.spare == w:
+		m.spare = nil
+	case w.kind == shared && m.shared[w.key] == w:
+		delete(m.shared, w.key)
+	case w.kind == modern:
+		m.modern[w.key] = slices.DeleteFunc(m.modern[w.key], func(o *Worker) bool { return o == w })
+		if len(m.modern[w.key]) == 0 {
+			delete(m.modern, w.key)
+		}
+	}
+}
+
+// places counts what MaxSessions bounds. m.mu is held.
+func (m *Manager) places() int {
+	n := len(m.sessions)
+	for _, all := range m.modern {
+		n += len(all)
+	}
+	return n
+}
+
+// makeRoom ends what was idle longest if all places are taken.
+func (m *Manager) makeRoom() error {
+	m.mu.Lock()
+	full := m.places() >= m.cfg.MaxSessions
+	closed := m.closed
+	sessions := m.allSessions()
+	workers := m.allWorkers()
+	m.mu.Unlock()
+	switch {
+	case closed:
+		return ErrShutdown
+	case !full:
+		return nil
+	}
+	longest, end := evictable, func() {}
+	for _, s := range sessions {
+		s.w.mu.Lock()
+		if idle := s.idleFor(); idle >= longest {
+			longest, end = idle, func() { s.End(ErrIdle) }
+		}
+		s.w.mu.Unlock()
+	}
+	for _, w := range workers {
+		w.mu.Lock()
+		if idle := time.Since(w.used); w.kind == modern && !w.busy() && idle >= longest {
+			longest, end = idle, func() { w.retire() }
+		}
+		w.mu.Unlock()
+	}
+	end()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.places() >= m.cfg.MaxSessions {
+		return ErrTooMany
+	}
+	return nil
+}
+
+func (w *Worker) retire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.m.removeWorker(w)
+	w.close(ErrIdle)
+}
+
+// allSessions lists the sessions. m.mu is held.
+func (m *Manager) allSessions() []*Session {
 	all := make([]*Session, 0, len(m.sessions))
 	for _, s := range m.sessions {
 		all = append(all, s)
@@ -149,16 +336,74 @@ func (m *Manager) all() []*Session {
 	return all
 }
 
+// allWorkers lists the workers that have no session of their own. m.mu is
+// held.
+func (m *Manager) allWorkers() []*Worker {
+	all := slices.Clone(m.warm)
+	for _, w := range m.shared {
+		all = append(all, w)
+	}
+	for _, some := range m.modern {
+		all = append(all, some...)
+	}
+	if m.spare != nil {
+		all = append(all, m.spare)
+	}
+	return all
+}
+
+// background runs a task that Shutdown waits for, and reports false if it is
+// too late for that.
+func (m *Manager) background(task func()) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return false
+	}
+	m.tasks.Go(task)
+	return true
+}
+
+// log never tells a session's id, which is as good as a password.
+func (m *Manager) log(level slog.Level, message string, attrs ...slog.Attr) {
+	attrs = append(attrs, slog.String("server", m.cfg.Child.Name))
+	m.cfg.Child.Logger.LogAttrs(context.Background(), level, message, attrs...)
+}
+
+// Drain refuses new sessions and calls, and waits until those in flight are
+// answered, or ctx ends. Streams without an answer to come, and subscriptions,
+// are not waited for.
+func (m *Manager) Drain(ctx context.Context) error {
+	m.draining.Store(true)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for m.Stats().Answers > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
 // Shutdown ends every session and waits until no child is left. When ctx ends
 // first, children are killed instead of asked, and the error is that of ctx.
 func (m *Manager) Shutdown(ctx context.Context) error {
+	m.draining.Store(true)
 	m.mu.Lock()
 	m.closed = true
-	all := m.all()
+	sessions := m.allSessions()
+	workers := m.allWorkers()
 	m.mu.Unlock()
-	for _, s := range all {
+	for _, s := range sessions {
 		s.End(ErrShutdown)
 	}
+	for _, w := range workers {
+		w.giveUp(ErrShutdown)
+	}
+	m.cancel()
+	m.tasks.Wait()
 	m.mu.Lock()
 	left := make([]*child.Child, 0, len(m.children))
 	for _, c := range m.children {

@@ -3,178 +3,147 @@
 package session
 
 import (
-	"fmt"
-	"log/slog"
 	"strconv"
-	"strings"
 
-	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
-// Receive takes one message of the child to the stream that it belongs to.
-func (s *Session) Receive(frame []byte, m jsonrpc.Message, owned bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
+// receive takes a request or notification of the child to the session that it
+// belongs to. w.mu is held.
+func (s *Session) receive(l *link, frame []byte, m jsonrpc.Message, owned bool) {
+	t := s.target(frame, m)
+	if m.Kind == jsonrpc.Request {
+		if f := s.ask(l, frame, m, owned); f != nil {
+			s.w.deliver(t, f)
+		}
 		return
 	}
-	switch {
-	case m.Kind == jsonrpc.Response:
-		s.answer(frame, m, owned)
-	case m.Kind == jsonrpc.Notification && jsonrpc.Is(frame, m.Method, "notifications/progress"):
-		s.progress(frame, m, owned)
-	default:
-		s.deliver(s.target(frame, m), newFrameOf(frame, m, owned))
-	}
-}
-
-// answer ends the call that the response belongs to. s.mu is held.
-func (s *Session) answer(frame []byte, m jsonrpc.Message, owned bool) {
-	c := s.pendingCall(m.ID.Of(frame))
-	if c == nil {
-		s.drop("an answer to no request in flight", m.ID.Of(frame))
-		return
-	}
-	if c.initialize {
-		if version, ok := jsonrpc.Lookup(frame, m.Result, "protocolVersion"); ok {
-			s.version = jsonrpc.Text(version.Of(frame))
+	if jsonrpc.Is(frame, m.Method, "notifications/cancelled") {
+		if span, shown := s.withdrawn(l, frame, m); shown != nil {
+			s.w.deliver(t, newFrame(frame, owned, jsonrpc.Edit{Span: span, With: shown}))
+			return
 		}
 	}
-	s.finish(c, newFrame(frame, owned, jsonrpc.Edit{Span: m.ID, With: c.id}))
-}
-
-func (s *Session) pendingCall(id []byte) *Call {
-	key, err := strconv.ParseUint(string(id), 10, 64)
-	if err != nil {
-		return nil
-	}
-	return s.pending[key]
-}
-
-// progress goes to the stream of the call that named its token. s.mu is held.
-func (s *Session) progress(frame []byte, m jsonrpc.Message, owned bool) {
-	span, _ := jsonrpc.Lookup(frame, m.Params, "progressToken")
-	token := span.Of(frame)
-	c := s.tokens[jsonrpc.Key(token)]
-	if c == nil {
-		s.drop("progress of no request in flight", token)
-		return
-	}
-	if c.ownToken != nil {
-		token = c.ownToken
-	}
-	f := newFrame(frame, owned, jsonrpc.Edit{Span: span, With: token})
-	if c.attended {
-		s.deliver(&c.Stream, f)
-	} else {
-		s.deliver(s.stream, f)
-	}
+	s.w.deliver(t, newFrame(frame, owned))
 }
 
 // target is the stream for a message that names no call. What a server says
 // of its own accord goes to the standalone stream; other requests and
 // notifications are taken to belong to the newest call in flight, whose
-// client is there to answer. s.mu is held.
+// client is there to answer. w.mu is held.
 func (s *Session) target(frame []byte, m jsonrpc.Message) *Stream {
 	if s.stream.attended && m.Kind == jsonrpc.Notification && unrelated(jsonrpc.Text(m.Method.Of(frame))) {
-		return s.stream
+		return &s.stream
 	}
-	var newest *Call
-	for _, c := range s.pending {
-		if c.attended && (newest == nil || c.key > newest.key) {
+	var newest *Call // with a reader, or one that may come back
+	for _, c := range s.w.link.pending {
+		if c.s != s || !c.out.attended && c.out.number == 0 {
+			continue
+		}
+		if newest == nil || c.out.attended && !newest.out.attended || c.out.attended == newest.out.attended && c.key > newest.key {
 			newest = c
 		}
 	}
-	if newest == nil {
-		return s.stream
+	if newest == nil || !newest.out.attended && s.stream.attended {
+		return &s.stream
 	}
-	return &newest.Stream
+	return newest.out
 }
 
-func unrelated(method string) bool {
-	return strings.HasSuffix(method, "/list_changed") || method == "notifications/resources/updated"
+// questions are the requests of the server that wait for the client, by the
+// id that the client was shown.
+type questions struct {
+	open map[string]question
+	last uint64 // number of an id of ours
 }
 
-// deliver queues a message. A reader that lets too much wait is cut off; where
-// no reader is, the oldest messages go. s.mu is held.
-func (s *Session) deliver(t *Stream, f *Frame) {
-	if t.fits(len(f.Data)) {
-		t.push(f)
-		return
-	}
-	if t.attended {
-		s.drop(ErrSlow.Error(), nil)
-		t.discard()
-		t.end(ErrSlow)
-		t.attended = false
-		s.refuse(f)
-		f.Release()
-		return
-	}
-	for !t.fits(len(f.Data)) {
-		oldest := t.pop()
-		s.drop("no stream is open and the backlog is full", nil)
-		s.refuse(oldest)
-		oldest.Release()
-	}
-	t.push(f)
+type question struct {
+	l  *link
+	id []byte // the child's own, raw
 }
 
-// refuse answers a request of the child that will not reach the client, so
-// that the child does not wait for it. s.mu is held.
-func (s *Session) refuse(f *Frame) {
-	if !f.request.Present() || s.ended {
-		return
-	}
-	id := f.request.Of(f.Data)
-	_ = s.child.Send(jsonrpc.AppendError(nil, id, jsonrpc.InternalError, "the client is not there to answer", nil))
-}
+// maxQuestions bounds what one session may be asked at a time.
+const maxQuestions = 1000
 
-// drop counts and logs a message that goes nowhere. s.mu is held.
-func (s *Session) drop(why string, id []byte) {
-	s.m.dropped.Add(1)
-	s.log(slog.LevelDebug, "message dropped", slog.String("reason", why), slog.String("id", string(id)))
-}
-
-// Broken fails the call whose answer was unreadable, or every call in flight
-// if it is not known which one it was.
-func (s *Session) Broken(id []byte, reason error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return
+// ask notes a request of the child. The client sees its own id, unless another
+// question with that id is open: then, and only then, one of ours. The result
+// is nil if the child was refused. w.mu is held.
+func (s *Session) ask(l *link, frame []byte, m jsonrpc.Message, owned bool) *Frame {
+	q := &s.asked
+	id := m.ID.Of(frame)
+	if len(q.open) >= maxQuestions {
+		l.refuseRequest(id, jsonrpc.InternalError, "too many requests wait for the client")
+		return nil
 	}
-	err := fmt.Errorf("server %q sent an unusable answer: %w", s.m.cfg.Child.Name, reason)
-	if id != nil {
-		if c := s.pendingCall(id); c != nil {
-			s.finish(c, errorFrame(c.id, err))
-		}
-		return
+	if q.open == nil {
+		q.open = make(map[string]question)
 	}
-	for _, c := range s.pending {
-		s.finish(c, errorFrame(c.id, err))
-	}
-}
-
-// Exited ends the session with its child.
-func (s *Session) Exited(err *child.ExitError) {
-	s.m.childEnded(s)
-	s.End(err)
-}
-
-// newFrameOf copies a message of the child as it is.
-func newFrameOf(data []byte, m jsonrpc.Message, owned bool) *Frame {
-	f := NewFrame()
-	if owned {
-		f.Data = data
-	} else {
-		f.Data = append(f.Data, data...)
-	}
-	if m.Kind == jsonrpc.Request {
+	asked := question{l, append([]byte(nil), id...)}
+	key := jsonrpc.Key(id)
+	if _, taken := q.open[key]; !taken {
+		q.open[key] = asked
+		f := newFrame(frame, owned)
 		f.request = m.ID
+		return f
 	}
+	q.last++
+	shown := jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(q.last, 10))
+	q.open[jsonrpc.Key(shown)] = asked
+	f := newFrame(frame, owned, jsonrpc.Edit{Span: m.ID, With: shown})
+	f.request = jsonrpc.Span{Start: m.ID.Start, End: m.ID.Start + len(shown)}
 	return f
 }
 
-var _ child.Receiver = (*Session)(nil)
+// respond passes the client's answer on, if the child that asked is still
+// there. w.mu is held.
+func (s *Session) respond(frame []byte, m jsonrpc.Message) error {
+	key := jsonrpc.Key(m.ID.Of(frame))
+	asked, ok := s.asked.open[key]
+	if !ok {
+		s.w.drop("an answer to no request of the server", m.ID.Of(frame))
+		return nil
+	}
+	delete(s.asked.open, key)
+	if asked.l != s.w.link {
+		s.w.drop("an answer for a server that has ended", m.ID.Of(frame))
+		return nil
+	}
+	return asked.l.post(frame, jsonrpc.Edit{Span: m.ID, With: asked.id})
+}
+
+// unask refuses a request that will not reach the client; shown is the id that
+// the client would have seen. w.mu is held.
+func (s *Session) unask(shown []byte) {
+	key := jsonrpc.Key(shown)
+	asked, ok := s.asked.open[key]
+	if !ok {
+		return
+	}
+	delete(s.asked.open, key)
+	if asked.l == s.w.link && !s.ended {
+		asked.l.refuseRequest(asked.id, jsonrpc.InternalError, "the client is not there to answer")
+	}
+}
+
+// withdrawn takes note that the child no longer waits for an answer. It
+// returns the id that the client was shown, and where it belongs. w.mu is held.
+func (s *Session) withdrawn(l *link, frame []byte, m jsonrpc.Message) (at jsonrpc.Span, shown []byte) {
+	span, ok := jsonrpc.Lookup(frame, m.Params, "requestId")
+	if !ok {
+		return span, nil
+	}
+	id := jsonrpc.Key(span.Of(frame))
+	for key, asked := range s.asked.open {
+		if asked.l != l || jsonrpc.Key(asked.id) != id {
+			continue
+		}
+		delete(s.asked.open, key)
+		if key == id {
+			return span, nil
+		}
+		return span, jsonrpc.AppendString(nil, key[1:]) // only ours differ, and they are strings
+	}
+	return span, nil
+}
+
+func appendKey(key uint64) []byte { return strconv.AppendUint(nil, key, 10) }

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
+)
+
+const (
+	pingFrame = `{"jsonrpc":"2.0","id":0,"method":"ping"}`
+	// warmTimeout is how long a warm child may take to answer ping before it
+	// counts as ready anyhow.
+	warmTimeout = 10 * time.Second
+)
+
+// admit waits for a place among the children that are starting; settle gives
+// it back. The error is a [*FailedError] or that of ctx.
+func (m *Manager) admit(ctx context.Context) error {
+	if err := m.breaker.check(); err != nil {
+		return err
+	}
+	select {
+	case m.starts <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-m.ctx.Done():
+		return ErrShutdown
+	}
+}
+
+func (m *Manager) settle() { <-m.starts }
+
+// startChild runs a child for the link. The worker's lock is held.
+func (m *Manager) startChild(l *link) error {
+	cfg := m.cfg.Child
+	if len(l.w.env) > 0 {
+		cfg.Env = append(slices.Clone(cfg.Env), l.w.env...)
+	}
+	if err := m.reserve(); err != nil {
+		return err
+	}
+	defer m.tasks.Done()
+	c, err := m.spawner.Start(cfg, l)
+	if err != nil {
+		m.failed.Add(1)
+		err = m.serverError("could not be started: %w", err)
+		m.breaker.failed(err)
+		return err
+	}
+	m.started.Add(1)
+	if l.w.crashes > 0 {
+		m.restarted.Add(1)
+	}
+	l.child = c
+	m.mu.Lock()
+	m.children[l] = c
+	m.mu.Unlock()
+	return nil
+}
+
+// reserve makes Shutdown wait until the child that is about to start is in the
+// tables.
+func (m *Manager) reserve() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.closed:
+		return ErrShutdown
+	case len(m.children) >= 2*m.cfg.MaxSessions+m.cfg.Warm:
+		return ErrTooMany
+	}
+	m.tasks.Add(1)
+	return nil
+}
+
+// spoke notes the first message of a child. The worker's lock is held.
+func (m *Manager) spoke(l *link) {
+	l.heard = true
+	m.settle()
+	m.breaker.worked()
+}
+
+// childEnded notes the end of a child. The worker's lock is held.
+func (m *Manager) childEnded(l *link, err *child.ExitError) {
+	m.mu.Lock()
+	delete(m.children, l)
+	m.tail = l.child.Tail()
+	m.mu.Unlock()
+	m.noise.Add(l.child.Noise())
+	if !l.heard {
+		m.settle()
+	}
+	if l.stopped || l.trial {
+		return
+	}
+	m.crashed.Add(1)
+	if !l.heard {
+		m.breaker.failed(err)
+	}
+	m.log(slog.LevelWarn, "the server ended by itself", slog.String("status", err.Status), slog.Duration("after", time.Since(l.born)))
+}
+
+// takeWarm returns a worker whose child is waiting for a client, or nil.
+func (m *Manager) takeWarm(env []string) *Worker {
+	if len(env) > 0 {
+		return nil
+	}
+	m.mu.Lock()
+	var w *Worker
+	if len(m.warm) > 0 {
+		w = m.warm[0]
+		m.warm = slices.Delete(m.warm, 0, 1)
+	}
+	m.mu.Unlock()
+	if w != nil {
+		m.fillWarm()
+	}
+	return w
+}
+
+// fillWarm starts children until enough are warm.
+func (m *Manager) fillWarm() {
+	m.mu.Lock()
+	missing := m.cfg.Warm - len(m.warm) - m.warming
+	m.warming += max(missing, 0)
+	m.mu.Unlock()
+	for range missing {
+		if !m.background(m.warmOne) {
+			return
+		}
+	}
+}
+
+// warmOne starts a child and waits until it answers ping, which servers allow
+// before initialize: then it is loaded. If it cannot be started, it is tried
+// again for as long as it takes.
+func (m *Manager) warmOne() {
+	w := m.newWorker(own, "", nil)
+	pause := firstPause
+	for {
+		l, err := w.launch(m.ctx)
+		if err == nil {
+			ctx, cancel := context.WithTimeout(m.ctx, warmTimeout)
+			f, answer := w.ask(ctx, l, pingFrame)
+			cancel()
+			if answer == nil {
+				f.Release()
+			}
+			if m.addWarm(w, l) {
+				return
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-m.ctx.Done():
+			timer.Stop()
+			w.giveUp(ErrShutdown)
+			return
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// addWarm makes a child available, if it still lives.
+func (m *Manager) addWarm(w *Worker, l *link) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.link != l {
+		return false
+	}
+	w.phase = ready
+	m.mu.Lock()
+	m.warming--
+	closed := m.closed
+	if !closed {
+		m.warm = append(m.warm, w)
+	}
+	m.mu.Unlock()
+	if closed {
+		w.close(ErrShutdown)
+	}
+	return true
+}
+
+// coldAgain replaces a warm child that ended while it waited. The worker's
+// lock is held.
+func (m *Manager) coldAgain(w *Worker) {
+	m.mu.Lock()
+	n := len(m.warm)
+	m.warm = slices.DeleteFunc(m.warm, func(o *Worker) bool { return o == w })
+	lost := len(m.warm) < n
+	m.mu.Unlock()
+	if lost {
+		m.fillWarm()
+	}
+}
+
+// ErrNoChild is returned by Ping when no child is there that could answer.
+var ErrNoChild = errors.New("no process is running")
+
+// Ping asks one of the children that have answered before whether it still
+// does. Any answer counts.
+func (m *Manager) Ping(ctx context.Context) error {
+	if m.draining.Load() {
+		return ErrShutdown
+	}
+	if err := m.breaker.check(); err != nil {
+		return err
+	}
+	for _, l := range m.links() {
+		w := l.w
+		w.mu.Lock()
+		usable := w.link == l && w.phase == ready && l.heard
+		frame := pingFrame
+		if w.kind == modern {
+			frame = discoverFrame
+		}
+		w.mu.Unlock()
+		if !usable {
+			continue
+		}
+		f, err := w.ask(ctx, l, frame)
+		if err == nil {
+			f.Release()
+			return nil
+		}
+		if _, refused := errors.AsType[*refusal](err); refused && w.alive(l) {
+			return nil
+		}
+		return m.serverError("does not answer: %w", err)
+	}
+	return ErrNoChild
+}
+
+func (m *Manager) links() []*link {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.children))
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
+
+// link is the conversation with one child, from its start to its end. It
+// gives each request an id of its own and knows who waits for the answer.
+// Everything is guarded by the worker's lock.
+type link struct {
+	w       *Worker
+	child   *child.Child
+	born    time.Time
+	lastKey uint64
+	pending map[uint64]*Call
+	tokens  map[string]*Call // by progress token as the child sees it
+
+	heard   bool // the child has said something valid
+	stopped bool // we ended it
+	trial   bool // it is only asked something, and may end if it does not like that
+}
+
+// maxEdits is how many spans of one request are replaced: id, progress token,
+// trace context.
+const maxEdits = 3
+
+// send passes a request on, under an id of the link's. Edits are further
+// changes to it. w.mu is held.
+func (l *link) send(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) error {
+	l.lastKey++
+	c.l, c.key = l, l.lastKey
+	var digits [20]byte
+	var all [maxEdits]jsonrpc.Edit
+	edits := append(all[:0], jsonrpc.Edit{Span: m.ID, With: strconv.AppendUint(digits[:0], c.key, 10)})
+	if m.ProgressToken.Present() {
+		if replaced := l.claimToken(c, m.ProgressToken.Of(frame)); replaced != nil {
+			edits = append(edits, jsonrpc.Edit{Span: m.ProgressToken, With: replaced})
+		}
+	}
+	if edit.With != nil {
+		edits = append(edits, edit)
+	}
+	if len(edits) > 1 {
+		slices.SortFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
+	}
+	end, err := l.child.Queue(frame, edits...)
+	if err != nil {
+		if c.token != "" {
+			delete(l.tokens, c.token)
+			c.token = ""
+		}
+		c.l = nil
+		return err
+	}
+	c.end = end
+	l.pending[c.key] = c
+	return nil
+}
+
+// post passes a notification or a response on. w.mu is held.
+func (l *link) post(frame []byte, edits ...jsonrpc.Edit) error {
+	_, err := l.child.Queue(frame, edits...)
+	return err
+}
+
+// cancel tells the child that nobody waits for an answer. w.mu is held.
+func (l *link) cancel(key uint64, reason string) {
+	frame := append([]byte(nil), `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":`...)
+	frame = strconv.AppendUint(frame, key, 10)
+	frame = append(frame, `,"reason":`...)
+	frame = jsonrpc.AppendString(frame, reason)
+	_ = l.post(append(frame, `}}`...)) // if it cannot be sent, the answer is dropped all the same
+}
+
+// find returns the call in flight with the id that the child uses, or nil.
+// w.mu is held.
+func (l *link) find(id []byte) *Call {
+	key, err := strconv.ParseUint(string(id), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return l.pending[key]
+}
+
+// written reports whether the child may have read the whole request.
+func (l *link) written(c *Call) bool { return c.end <= l.child.Written() }
+
+// stop ends the child. w.mu is held.
+func (l *link) stop() {
+	l.stopped = true
+	l.child.Stop()
+}
+
+// Receive takes one message of the child.
+func (l *link) Receive(frame []byte, m jsonrpc.Message, owned bool) {
+	w := l.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !l.heard {
+		w.m.spoke(l)
+	}
+	switch {
+	case w.link != l:
+	case m.Kind == jsonrpc.Response:
+		l.answer(frame, m, owned)
+	case m.Kind == jsonrpc.Notification && jsonrpc.Is(frame, m.Method, "notifications/progress"):
+		l.progress(frame, m, owned)
+	case w.kind == modern:
+		l.receiveModern(frame, m, owned)
+	case w.kind == shared:
+		l.receiveShared(frame, m, owned)
+	default:
+		for s := range w.sessions { // there is just one
+			s.receive(l, frame, m, owned)
+		}
+	}
+}
+
+// answer ends the call that the response belongs to. w.mu is held.
+func (l *link) answer(frame []byte, m jsonrpc.Message, owned bool) {
+	c := l.find(m.ID.Of(frame))
+	if c == nil {
+		l.w.drop("an answer to no request in flight", m.ID.Of(frame))
+		return
+	}
+	if c.initialize && c.s != nil {
+		if version, ok := jsonrpc.Lookup(frame, m.Result, "protocolVersion"); ok {
+			c.s.version = jsonrpc.Text(version.Of(frame))
+			l.w.m.speaks(c.s.version)
+		}
+	}
+	edit := jsonrpc.Edit{Span: m.ID, With: c.id}
+	var f *Frame
+	if span, ok := l.subscription(c, frame, m); ok {
+		f = newFrame(frame, owned, inOrder(edit, jsonrpc.Edit{Span: span, With: c.id})...)
+	} else {
+		f = newFrame(frame, owned, edit)
+	}
+	if m.Error.Present() {
+		f.Code = errorCode(frame, m)
+	}
+	c.finish(f)
+}
+
+func errorCode(frame []byte, m jsonrpc.Message) int {
+	if code, ok := jsonrpc.ErrorCode(frame, m); ok {
+		return code
+	}
+	return jsonrpc.InternalError
+}
+
+// progress goes to the stream of the call that named its token. w.mu is held.
+func (l *link) progress(frame []byte, m jsonrpc.Message, owned bool) {
+	span, _ := jsonrpc.Lookup(frame, m.Params, "progressToken")
+	token := span.Of(frame)
+	c := l.tokens[jsonrpc.Key(token)]
+	if c == nil {
+		l.w.drop("progress of no request in flight", token)
+		return
+	}
+	if c.ownToken != nil {
+		token = c.ownToken
+	}
+	f := newFrame(frame, owned, jsonrpc.Edit{Span: span, With: token})
+	switch {
+	case c.out.attended || c.out.number != 0 || c.s == nil:
+		l.w.deliver(c.out, f)
+	default:
+		l.w.deliver(&c.s.stream, f)
+	}
+}
+
+// Broken fails the call whose answer was unreadable, or every call in flight
+// if it is not known which one it was.
+func (l *link) Broken(id []byte, reason error) {
+	w := l.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.link != l {
+		return
+	}
+	err := w.m.serverError("sent an unusable answer: %w", reason)
+	if id != nil {
+		if c := l.find(id); c != nil {
+			c.fail(err, nil)
+		}
+		return
+	}
+	for _, c := range l.pending {
+		c.fail(err, nil)
+	}
+}
+
+// Exited is the child's last call.
+func (l *link) Exited(err *child.ExitError) { l.w.exited(l, err) }
+
+var _ child.Receiver = (*link)(nil)
+
+func inOrder(a, b jsonrpc.Edit) []jsonrpc.Edit {
+	if a.Span.Start > b.Span.Start {
+		a, b = b, a
+	}
+	return []jsonrpc.Edit{a, b}
+}

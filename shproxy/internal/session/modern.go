@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
+
+// Since MCP 2026-07-28 there are neither sessions nor a handshake: a request
+// says all that the server has to know. The requests of one principal go to
+// one child, and to further ones only where a child could not tell whom its
+// log messages are for.
+
+const (
+	// maxModern bounds the children of one principal.
+	maxModern = 4
+	// discoverTimeout is how long a server may take to answer
+	// server/discover; one that is silent is taken to be legacy.
+	discoverTimeout = 10 * time.Second
+	// silence is how long an answer that never came counts as one.
+	silence = time.Minute
+)
+
+const discoverFrame = `{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"shproxy","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`
+
+// era is what is known of the server's protocol versions.
+type era struct {
+	turn    chan struct{} // has room for the one who finds out
+	known   bool          // whether modern says something
+	modern  bool
+	expires time.Time // of knowledge that came from silence; zero if it lasts
+}
+
+// Modern reports whether the server speaks MCP 2026-07-28 or later. The first
+// caller finds out by asking a child; the error tells why that failed.
+func (m *Manager) Modern(ctx context.Context) (bool, error) {
+	if known, is := m.knownEra(); known {
+		return is, nil
+	}
+	select {
+	case m.era.turn <- struct{}{}:
+		defer func() { <-m.era.turn }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if known, is := m.knownEra(); known {
+		return is, nil
+	}
+	return m.discover(ctx)
+}
+
+func (m *Manager) knownEra() (known, modern bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := &m.era
+	return e.known && (e.expires.IsZero() || time.Now().Before(e.expires)), e.modern
+}
+
+func (m *Manager) setEra(modern bool, lasts time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.era.known, m.era.modern, m.era.expires = true, modern, time.Time{}
+	if lasts > 0 {
+		m.era.expires = time.Now().Add(lasts)
+	}
+}
+
+// discover asks a fresh child, and keeps it if it turns out to be modern.
+func (m *Manager) discover(ctx context.Context) (bool, error) {
+	w := m.newWorker(modern, "", nil)
+	l, err := w.launch(ctx)
+	if err != nil {
+		return false, err
+	}
+	l.trial = true
+	limit, cancel := context.WithTimeout(w.ctx, min(discoverTimeout, m.cfg.StartTimeout))
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	f, err := w.ask(limit, l, discoverFrame)
+	no, refused := errors.AsType[*refusal](err)
+	switch {
+	case err == nil:
+		m.setEra(m.announced(f.Data), 0)
+		f.Release()
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case refused && w.alive(l):
+		m.setEra(no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch, 0)
+	default: // it was silent, or ended
+		m.setEra(false, silence)
+	}
+	_, is := m.knownEra()
+	m.log(slog.LevelDebug, "asked the server for its protocol versions", slog.Bool("modern", is))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if is && w.link == l {
+		l.trial = false
+		w.phase = ready
+		if m.setSpare(w) {
+			return true, nil
+		}
+	}
+	w.close(errClosing)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return is, nil
+}
+
+// announced notes the versions in a DiscoverResult, and reports whether it is
+// one: some servers answer whatever they are asked.
+func (m *Manager) announced(frame []byte) bool {
+	var answer struct {
+		Result struct {
+			SupportedVersions []string `json:"supportedVersions"`
+		} `json:"result"`
+	}
+	if json.Unmarshal(frame, &answer) != nil {
+		return false
+	}
+	for _, version := range answer.Result.SupportedVersions {
+		m.speaks(version)
+	}
+	return len(answer.Result.SupportedVersions) > 0
+}
+
+func (w *Worker) alive(l *link) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.link == l
+}
+
+// setSpare keeps a modern worker for the first principal who comes. Its lock
+// is held.
+func (m *Manager) setSpare(w *Worker) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || m.spare != nil {
+		return false
+	}
+	m.spare = w
+	w.watch()
+	return true
+}
+
+// Call sends a request of MCP 2026-07-28 to a child of the principal. The
+// caller reads the call's stream; to leave it before the answer cancels the
+// request.
+func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc.Message, edit jsonrpc.Edit) (*Call, error) {
+	logs := msg.LogLevel.Present()
+	key := poolKey(m.cfg.Shared, principal, env)
+	for {
+		w, err := m.modernWorker(key, env, logs)
+		if err != nil {
+			return nil, err
+		}
+		w.mu.Lock()
+		if w.phase == closed && w.cause == ErrIdle {
+			w.mu.Unlock()
+			continue // it ended just now; there will be another
+		}
+		c := w.newCall(nil, nil, frame, msg)
+		c.listen = jsonrpc.Is(frame, msg.Method, "subscriptions/listen")
+		if logs {
+			c.logs = true
+			w.logging++
+		}
+		if err := w.dispatch(c, frame, msg, edit); err != nil {
+			c.forget()
+			w.mu.Unlock()
+			return nil, err
+		}
+		w.mu.Unlock()
+		return c, nil
+	}
+}
+
+// Post sends a notification of MCP 2026-07-28 to the principal's child, if
+// there is one. Over HTTP no cancellation is expected, and none is passed on:
+// its id would name the request of any client of the principal.
+func (m *Manager) Post(principal string, frame []byte, msg jsonrpc.Message) error {
+	if jsonrpc.Is(frame, msg.Method, "notifications/cancelled") {
+		return nil
+	}
+	m.mu.Lock()
+	all := m.modern[poolKey(m.cfg.Shared, principal, nil)]
+	m.mu.Unlock()
+	if len(all) == 0 {
+		return nil
+	}
+	w := all[0]
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.phase != ready {
+		return nil
+	}
+	return w.link.post(frame)
+}
+
+// modernWorker finds the worker of a pool, or makes one. A call that asks for
+// log messages gets a worker with no other such call, as long as there may be
+// more of them.
+func (m *Manager) modernWorker(key string, env []string, logs bool) (*Worker, error) {
+	m.mu.Lock()
+	all := m.modern[key]
+	if len(all) > 0 && !logs {
+		defer m.mu.Unlock()
+		return all[0], nil
+	}
+	all = slices.Clone(all)
+	m.mu.Unlock()
+	for _, w := range all {
+		if w.quiet() {
+			return w, nil
+		}
+	}
+	if len(all) >= maxModern {
+		return all[0], nil // the log messages of one of the calls are dropped
+	}
+	return m.addModern(key, env, len(all))
+}
+
+func (w *Worker) quiet() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.logging == 0
+}
+
+// addModern makes a worker, unless somebody else has in the meantime.
+func (m *Manager) addModern(key string, env []string, found int) (*Worker, error) {
+	if err := m.makeRoom(); err != nil {
+		return nil, err
+	}
+	w := m.takeSpare(env)
+	if w == nil {
+		w = m.takeWarm(env)
+	}
+	if w == nil {
+		w = m.newWorker(modern, key, env)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.kind, w.key = modern, key
+	if w.idle == nil {
+		w.watch()
+	}
+	m.mu.Lock()
+	all, closed := m.modern[key], m.closed
+	if !closed && len(all) <= found {
+		m.modern[key] = append(all, w)
+	}
+	m.mu.Unlock()
+	switch {
+	case closed:
+		w.close(ErrShutdown)
+		return nil, ErrShutdown
+	case len(all) > found:
+		w.close(errClosing)
+		return all[len(all)-1], nil
+	}
+	return w, nil
+}
+
+func (m *Manager) takeSpare(env []string) *Worker {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(env) > 0 {
+		return nil
+	}
+	w := m.spare
+	m.spare = nil
+	return w
+}
+
+// subscription finds the id of a subscription in the answer to
+// subscriptions/listen, where it stands for the call's. w.mu is held.
+func (l *link) subscription(c *Call, frame []byte, m jsonrpc.Message) (jsonrpc.Span, bool) {
+	if !c.listen {
+		return jsonrpc.Span{}, false
+	}
+	meta, _ := jsonrpc.Lookup(frame, m.Result, "_meta")
+	return jsonrpc.Lookup(frame, meta, jsonrpc.MetaSubscriptionID)
+}
+
+// receiveModern takes a notification to the call that it belongs to. w.mu is
+// held.
+func (l *link) receiveModern(frame []byte, m jsonrpc.Message, owned bool) {
+	w := l.w
+	switch {
+	case m.Kind == jsonrpc.Request: // there are none in these versions
+		l.refuseRequest(m.ID.Of(frame), jsonrpc.MethodNotFound, "a server must not send requests; see input_required")
+	case m.SubscriptionID.Present():
+		c := l.find(m.SubscriptionID.Of(frame))
+		if c == nil || !c.listen {
+			w.drop("a notification of no subscription", m.SubscriptionID.Of(frame))
+			return
+		}
+		w.deliver(c.out, newFrame(frame, owned, jsonrpc.Edit{Span: m.SubscriptionID, With: c.id}))
+	case jsonrpc.Is(frame, m.Method, "notifications/cancelled"):
+		l.tornDown(frame, m, owned)
+	default:
+		if c := l.only(jsonrpc.Is(frame, m.Method, "notifications/message")); c != nil {
+			w.deliver(c.out, newFrame(frame, owned))
+			return
+		}
+		w.drop("nobody can be told whom "+jsonrpc.Text(m.Method.Of(frame))+" is for", nil)
+	}
+}
+
+// tornDown ends a subscription that the server gave up. w.mu is held.
+func (l *link) tornDown(frame []byte, m jsonrpc.Message, owned bool) {
+	span, _ := jsonrpc.Lookup(frame, m.Params, "requestId")
+	c := l.find(span.Of(frame))
+	if c == nil || !c.listen {
+		l.w.drop("a cancellation of no subscription", span.Of(frame))
+		return
+	}
+	l.w.deliver(c.out, newFrame(frame, owned, jsonrpc.Edit{Span: span, With: c.id}))
+	c.forget()
+	c.out.end(nil)
+}
+
+// only returns the one call that a notification without an address can belong
+// to, or nil. w.mu is held.
+func (l *link) only(logs bool) (found *Call) {
+	for _, c := range l.pending {
+		if c.listen || logs && !c.logs {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = c
+	}
+	return found
+}
+
+// completeFrame is the graceful end of a subscription.
+func completeFrame(c *Call) *Frame {
+	return resultFrame(c.id, `{"resultType":"complete","_meta":{"`+jsonrpc.MetaSubscriptionID+`":`+string(c.id)+`}}`)
+}
+
+// poolKey names those who may share a child.
+func poolKey(shared bool, principal string, env []string) string {
+	if shared {
+		principal = ""
+	}
+	var key strings.Builder
+	key.WriteString(strconv.Quote(principal))
+	for _, e := range env {
+		key.WriteString(strconv.Quote(e))
+	}
+	return key.String()
+}

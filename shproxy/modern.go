@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shproxy
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
+)
+
+// modern passes a message of MCP 2026-07-28 or later to a server that speaks
+// it. There is no session: the request stands for itself, and to leave its
+// stream is to cancel it.
+func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m jsonrpc.Message, version string) *problem {
+	if m.Kind == jsonrpc.Response {
+		return fail(http.StatusBadRequest, jsonrpc.InvalidRequest, "since 2026-07-28 clients send no responses; answers to input requests go into a new request")
+	}
+	reply, problem := p.newReply(w, r)
+	if problem != nil {
+		return problem
+	}
+	if problem := p.speaksModern(r, version); problem != nil {
+		return problem
+	}
+	if version == "" && m.Kind == jsonrpc.Request {
+		return fail(http.StatusBadRequest, jsonrpc.InvalidParams, "params._meta must hold %q", jsonrpc.MetaProtocolVersion)
+	}
+	if err := mcpheader.Check(r.Header, frame, m); err != nil {
+		return mismatch(err)
+	}
+	c := p.caller(r)
+	if m.Kind == jsonrpc.Notification {
+		if err := p.sessions.Post(c.principal, frame, m); err != nil {
+			return sendProblem(err)
+		}
+		w.WriteHeader(http.StatusAccepted)
+		return nil
+	}
+	if jsonrpc.Is(frame, m.Method, "tools/call") {
+		if problem := p.checkParams(r, c, frame, m); problem != nil {
+			return problem
+		}
+	}
+	reply.begins(frame, m)
+	call, err := p.sessions.Call(c.principal, c.env, frame, m, p.edit(r, frame, m))
+	if err != nil {
+		return reply.refused(p.startProblem(err))
+	}
+	reply.modern, reply.call = true, call
+	if jsonrpc.Is(frame, m.Method, "subscriptions/listen") {
+		reply.json, reply.eager, reply.limit = false, reply.events, 0
+	}
+	reader := call.Reader(reply.json, reply.events)
+	defer reader.Leave()
+	reply.relay(&reader)
+	return nil
+}
+
+// speaksModern refuses the request if the server does not speak these versions
+// of the protocol. Which of them it does, the server itself tells the client.
+func (p *Proxy) speaksModern(r *http.Request, version string) *problem {
+	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
+	defer cancel()
+	is, err := p.sessions.Modern(ctx)
+	switch {
+	case err != nil:
+		return p.startProblem(err)
+	case is:
+		return nil
+	case version == "":
+		return unsupportedVersion(r.Header.Get(headerVersion))
+	}
+	return unsupportedVersion(version)
+}
+
+// mismatch is HeaderMismatch of MCP 2026-07-28.
+func mismatch(err error) *problem {
+	return fail(http.StatusBadRequest, jsonrpc.HeaderMismatch, "%v", err)
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shproxy
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
+)
+
+const (
+	// paramsAge is how long the proxy trusts what it knows of a server's
+	// tools. A request that it would refuse makes it ask again at once.
+	paramsAge = 5 * time.Minute
+	// maxParamTables bounds the callers whose tools are known.
+	maxParamTables = 1000
+	// maxPages bounds the pages of one tools/list.
+	maxPages = 100
+)
+
+// paramTables hold which parameters of which tools a client has to repeat in
+// headers, for each caller, since servers may show callers different tools.
+type paramTables struct {
+	mu  sync.Mutex
+	all map[string]paramTable // guarded by mu
+}
+
+type paramTable struct {
+	params *mcpheader.Params
+	at     time.Time
+}
+
+func (t *paramTables) get(principal string) (*mcpheader.Params, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found, ok := t.all[principal]
+	return found.params, ok && time.Since(found.at) < paramsAge
+}
+
+func (t *paramTables) set(principal string, params *mcpheader.Params) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all == nil {
+		t.all = make(map[string]paramTable)
+	}
+	for other := range t.all {
+		if len(t.all) < maxParamTables {
+			break
+		}
+		delete(t.all, other)
+	}
+	t.all[principal] = paramTable{params, time.Now()}
+}
+
+// checkParams compares the Mcp-Param headers of a tools/call with its
+// arguments, as far as the tool's schema asks for them.
+func (p *Proxy) checkParams(r *http.Request, c caller, frame []byte, m jsonrpc.Message) *problem {
+	params, fresh := p.params.get(c.principal)
+	asked := false
+	if !fresh {
+		params, asked = p.fetchParams(r.Context(), c), true
+	}
+	err := params.Check(r.Header, frame, m)
+	if err != nil && !asked { // the tools may have changed
+		err = p.fetchParams(r.Context(), c).Check(r.Header, frame, m)
+	}
+	if err != nil {
+		return mismatch(err)
+	}
+	return nil
+}
+
+// fetchParams asks the server for its tools. A server that does not tell has
+// none that ask for headers.
+func (p *Proxy) fetchParams(ctx context.Context, c caller) *mcpheader.Params {
+	ctx, cancel := context.WithTimeout(ctx, p.opts.StartTimeout)
+	defer cancel()
+	params := &mcpheader.Params{}
+	cursor := ""
+	for range maxPages {
+		f, err := p.listTools(ctx, c, cursor)
+		if err != nil {
+			break
+		}
+		m, err := jsonrpc.Scan(f.Data)
+		if err == nil {
+			cursor, err = params.Add(f.Data, m)
+		}
+		f.Release()
+		if err != nil || cursor == "" {
+			break
+		}
+	}
+	if ctx.Err() == nil {
+		p.params.set(c.principal, params)
+	}
+	return params
+}
+
+// listTools asks for one page of the tools.
+func (p *Proxy) listTools(ctx context.Context, c caller, cursor string) (*session.Frame, error) {
+	frame := []byte(`{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{"_meta":{"` + jsonrpc.MetaProtocolVersion + `":"2026-07-28","` +
+		jsonrpc.MetaClientInfo + `":{"name":"shproxy","version":"1"},"` + jsonrpc.MetaClientCapabilities + `":{}}`)
+	if cursor != "" {
+		frame = jsonrpc.AppendString(append(frame, `,"cursor":`...), cursor)
+	}
+	frame = append(frame, `}}`...)
+	m, err := jsonrpc.Scan(frame)
+	if err != nil {
+		return nil, err
+	}
+	call, err := p.sessions.Call(c.principal, c.env, frame, m, jsonrpc.Edit{})
+	if err != nil {
+		return nil, err
+	}
+	return await(ctx, call)
+}
