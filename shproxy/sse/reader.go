@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -22,17 +23,21 @@ type Reader struct {
 	r   *bufio.Reader
 	max int
 
-	line   []byte
-	skipLF bool // the last line ended in CR; an LF that follows belongs to it
+	buf    []byte // the data of the event being read, and behind it the current line
+	skipLF bool   // the last line ended in CR; an LF that follows belongs to it
 	begun  bool
 	err    error
 
 	event  string
-	data   []byte
 	id     string // of the event being read
 	lastID string
 	retry  time.Duration
 }
+
+const (
+	bufferSize = 16 << 10 // of what is read at once
+	keepSize   = 1 << 20  // of a buffer that small events use again
+)
 
 // NewReader reads events from r. An event whose lines have more than max
 // bytes together is an error; max <= 0 means [DefaultMaxEvent].
@@ -40,45 +45,64 @@ func NewReader(r io.Reader, max int) *Reader {
 	if max <= 0 {
 		max = DefaultMaxEvent
 	}
-	return &Reader{r: bufio.NewReader(r), max: max}
+	return &Reader{r: bufio.NewReaderSize(r, bufferSize), max: max}
 }
 
-// Next returns the next event that has data. Its Data is valid until the next
-// call. At the end of the stream the error is [io.EOF]; an event that the end
-// cuts off is dropped, as the standard demands. Errors are final.
+// Next returns the next event that has data, which may be empty: one without
+// any data field is not dispatched, but "data:" is (MCP 2025-11-25 begins
+// streams with such an event for the sake of its id). Its Data is valid until
+// the next call. At the end of the stream the error is [io.EOF]; an event that
+// the end cuts off is dropped, as the standard demands. Errors are final.
 func (r *Reader) Next() (Event, error) {
-	r.event, r.data = "", r.data[:0]
-	hasData, size := false, 0
-	for {
+	if cap(r.buf) > max(keepSize, 4*len(r.buf)) {
+		r.buf = nil
+	}
+	r.event = ""
+	start, end := -1, 0 // of the data in the buffer
+	for size := 0; ; {
+		r.buf = r.buf[:end]
 		if err := r.readLine(r.max - size); err != nil {
 			return Event{}, err
 		}
-		size += len(r.line)
-		if len(r.line) == 0 {
+		line := r.buf[end:]
+		if len(line) == 0 {
 			r.lastID = r.id
-			if hasData {
-				return Event{ID: r.id, Type: r.event, Data: r.data[:len(r.data)-1]}, nil
+			if start >= 0 {
+				return Event{ID: r.id, Type: r.event, Data: r.buf[start:end]}, nil
 			}
 			r.event, size = "", 0
 			continue
 		}
-		field, value, _ := bytes.Cut(r.line, []byte{':'})
+		size += len(line)
+		name, value, _ := bytes.Cut(line, []byte{':'})
 		value = bytes.TrimPrefix(value, []byte{' '})
-		switch string(field) {
+		switch string(name) {
 		case "data":
-			r.data = append(append(r.data, value...), '\n')
-			hasData = true
-		case "event":
-			r.event = string(value)
-		case "id":
-			if bytes.IndexByte(value, 0) < 0 {
-				r.id = string(value)
+			if start < 0 {
+				start, end = len(r.buf)-len(value), len(r.buf)
+			} else {
+				line[0] = '\n' // between the lines; the name makes room for it
+				end += 1 + copy(line[1:], value)
 			}
-		case "retry":
-			r.setRetry(value)
 		case "": // a comment: keep-alives must not add up to a large event
-			size -= len(r.line)
+			size -= len(line)
+		default:
+			r.field(name, value)
 		}
+	}
+}
+
+// field takes in a field other than data.
+func (r *Reader) field(name, value []byte) {
+	switch string(name) {
+	case "event":
+		r.event = string(value)
+	case "id":
+		if bytes.IndexByte(value, 0) < 0 {
+			r.id = string(value)
+		}
+	case "retry":
+		r.setRetry(value)
 	}
 }
 
@@ -97,14 +121,14 @@ func (r *Reader) setRetry(value []byte) {
 	}
 }
 
-// readLine reads one line of at most limit bytes into r.line. A line that
+// readLine appends one line of at most limit bytes to the buffer. A line that
 // ends in CR is complete at once: waiting for a possible LF would hold an
 // event back until the next one.
 func (r *Reader) readLine(limit int) error {
 	if r.err != nil {
 		return r.err
 	}
-	r.line = r.line[:0]
+	start := len(r.buf)
 	for {
 		chunk, err := r.fill()
 		if err != nil {
@@ -116,11 +140,14 @@ func (r *Reader) readLine(limit int) error {
 		if end < 0 {
 			n = len(chunk)
 		}
-		if len(r.line)+n > limit {
+		if len(r.buf)-start+n > limit {
 			r.err = ErrTooLarge
 			return r.err
 		}
-		r.line = append(r.line, chunk[:n]...)
+		if cap(r.buf)-len(r.buf) < n {
+			r.buf = slices.Grow(r.buf, max(n, cap(r.buf))) // append grows large ones in many small steps
+		}
+		r.buf = append(r.buf, chunk[:n]...)
 		if end >= 0 {
 			r.skipLF = chunk[end] == '\r'
 			r.discard(end + 1)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -157,6 +158,10 @@ func TestWriter(t *testing.T) {
 		w.Comment("keep\nalive"),
 		w.Retry(1500 * time.Millisecond),
 		w.Event(Event{ID: "prime"}),
+		w.Prime([]byte("3-0"), time.Second),
+		w.Prime([]byte("3-0"), 0),
+		w.Message([]byte("3-\x0017\r\n"), []byte("{}")),
+		w.Message(nil, []byte("{}")),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -166,12 +171,69 @@ func TestWriter(t *testing.T) {
 		"id: 12\nevent: xy\ndata: a\ndata: b\ndata: c\ndata: \n\n" +
 		": keepalive\n\n" +
 		"retry: 1500\n\n" +
-		"id: prime\ndata: \n\n"
+		"id: prime\ndata: \n\n" +
+		"retry: 1000\nid: 3-0\ndata: \n\n" +
+		"id: 3-0\ndata: \n\n" +
+		"id: 3-17\ndata: {}\n\n" +
+		"data: {}\n\n"
 	if got := b.String(); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if flushes != 5 {
+	if flushes != 9 {
 		t.Errorf("%d flushes", flushes)
+	}
+}
+
+// writes records what a writer is given.
+type writes [][]byte
+
+func (w *writes) Write(p []byte) (int, error) {
+	*w = append(*w, p)
+	return len(p), nil
+}
+
+func TestWriterCopiesOnlySmallEvents(t *testing.T) {
+	large := bytes.Repeat([]byte("x"), 64<<10)
+	lines := bytes.Repeat([]byte("\r"), 10_000)
+	for _, test := range []struct {
+		name string
+		data []byte
+		most int
+	}{
+		{"empty", nil, 1}, {"small", large[:100], 1}, {"at the limit", large[:maxCopy-14], 1}, {"beyond it", large[:maxCopy], 3},
+		{"large", large, 3}, {"lines", lines, 7*len(lines)/maxCopy + 2},
+	} {
+		var got writes
+		w := NewWriter(&got, nil)
+		if err := w.Message([]byte("1-2"), test.data); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) > test.most {
+			t.Errorf("%s: %d writes, want %d", test.name, len(got), test.most)
+		}
+		if len(got) == 3 && &got[1][0] != &test.data[0] {
+			t.Errorf("%s: the payload was copied", test.name)
+		}
+		if cap(w.buf) > 2*maxCopy {
+			t.Errorf("%s: the buffer grew to %d bytes", test.name, cap(w.buf))
+		}
+	}
+}
+
+func TestWriterDoesNotAllocate(t *testing.T) {
+	w := NewWriter(io.Discard, nil)
+	id, data := []byte("3-17"), bytes.Repeat([]byte("x"), 64<<10)
+	if n := testing.AllocsPerRun(100, func() {
+		for _, err := range []error{
+			w.Event(Event{Type: "message", Data: data[:100]}), w.Event(Event{ID: "3-17", Data: data}), w.Message(id, data),
+			w.Prime(id, time.Second), w.Comment("keep-alive"), w.Retry(time.Minute),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
@@ -180,39 +242,76 @@ func TestWriterReportsErrors(t *testing.T) {
 	if err := w.Event(Event{Data: []byte("a")}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("err = %v", err)
 	}
+	for _, data := range []int{0, 100, 1 << 20} {
+		pr, pw := io.Pipe()
+		_ = pr.CloseWithError(io.ErrUnexpectedEOF)
+		w := NewWriter(pw, func() error { t.Error("flushed"); return nil })
+		for range 2 {
+			if err := w.Event(Event{ID: "1", Data: make([]byte, data)}); !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("%d bytes: err = %v", data, err)
+			}
+		}
+	}
 }
 
-// FuzzReader compares the reader with a plain reading of the standard, and
-// checks that what it read can be written and read again.
+// FuzzReader compares the reader with a plain reading of the standard.
 func FuzzReader(f *testing.F) {
 	f.Add("data: a\n\nid: 1\r\nevent: e\rdata: b\r\ndata\n\n: c\n\n", 3)
 	f.Add("\ufeffretry: 10\nid: \x00\ndata: x", 1)
+	f.Add("id: 5\ndata:\n\nid\n\ndata\ndata\n\n", 2)
+	f.Add("retry: 1000\nid: 3-0\ndata: \n\nid: 3-1\ndata: {}\n\n", 5)
 	f.Fuzz(func(t *testing.T, stream string, chunk int) {
-		if chunk < 1 {
-			chunk = 1
-		}
-		r := NewReader(&chunkReader{stream, chunk%7 + 1}, 0)
+		chunk = max(chunk, 1)%7 + 1
+		r := NewReader(&chunkReader{stream, chunk}, 0)
 		got, err := readAll(r)
 		if err != io.EOF {
 			t.Fatalf("err = %v", err)
 		}
-		if want := reference(stream); !slices.Equal(got, want) {
-			t.Fatalf("%q: got %q, want %q", stream, got, want)
+		want, lastID := reference(stream)
+		if !slices.Equal(got, want) || r.LastEventID() != lastID {
+			t.Fatalf("%q: got %q, id %q; want %q, id %q", stream, got, r.LastEventID(), want, lastID)
 		}
+		limit := chunk * 10
+		r = NewReader(&chunkReader{stream, chunk}, limit)
+		for {
+			e, err := r.Next()
+			if len(e.Data) > limit {
+				t.Fatalf("%d bytes in spite of a limit of %d", len(e.Data), limit)
+			}
+			if err != nil {
+				break
+			}
+		}
+	})
+}
+
+// FuzzWriter reads what was written: it is what went in, but for what the
+// format cannot hold.
+func FuzzWriter(f *testing.F) {
+	f.Add("3-17", "message", "{\"a\":1}", "keep-alive", 5)
+	f.Add("a\r\nb\x00", " x", "\r\na\n\nb\r", "data: x\n\n", 1)
+	f.Add("", "", "", "", 0)
+	f.Fuzz(func(t *testing.T, id, event, data, comment string, times int) {
+		data = strings.Repeat(data, min(max(times, 0), 1000))
 		var b bytes.Buffer
 		w := NewWriter(&b, nil)
-		for _, e := range got {
-			part := strings.SplitN(e, "|", 2)
-			if err := w.Event(Event{Data: []byte(part[1])}); err != nil {
+		for _, err := range []error{
+			w.Comment(comment), w.Prime([]byte(id), time.Second), w.Event(Event{ID: id, Type: event, Data: []byte(data)}),
+			w.Comment(comment), w.Message([]byte(id), []byte(data)),
+		} {
+			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		again := NewReader(&b, 0)
-		for _, e := range got {
-			part := strings.SplitN(e, "|", 2)
-			if back, err := again.Next(); err != nil || string(back.Data) != part[1] {
-				t.Fatalf("wrote %q, read %q, %v", part[1], back.Data, err)
-			}
+		cut := strings.NewReplacer("\r", "", "\n", "", "\x00", "").Replace
+		lines := strings.ReplaceAll(strings.ReplaceAll(data, "\r\n", "\n"), "\r", "\n")
+		want := []string{cut(id) + "||", cut(id) + "|" + cut(event) + "|" + lines, cut(id) + "||" + lines}
+		r := NewReader(&b, 0)
+		if got, err := readAll(r); !slices.Equal(got, want) || err != io.EOF {
+			t.Errorf("got %q, %v; want %q", got, err, want)
+		}
+		if retry, ok := r.Retry(); !ok || retry != time.Second || r.LastEventID() != cut(id) {
+			t.Errorf("retry %v, id %q", retry, r.LastEventID())
 		}
 	})
 }
@@ -232,7 +331,7 @@ func (r *chunkReader) Read(p []byte) (int, error) {
 }
 
 // reference is the standard's algorithm over a whole stream.
-func reference(stream string) (events []string) {
+func reference(stream string) (events []string, lastID string) {
 	stream = strings.TrimPrefix(stream, "\ufeff")
 	stream = strings.ReplaceAll(strings.ReplaceAll(stream, "\r\n", "\n"), "\r", "\n")
 	lines := strings.Split(stream, "\n")
@@ -245,7 +344,7 @@ func reference(stream string) (events []string) {
 			if data != "" {
 				events = append(events, id+"|"+event+"|"+strings.TrimSuffix(data, "\n"))
 			}
-			event, data = "", ""
+			event, data, lastID = "", "", id
 		case field == "event":
 			event = value
 		case field == "data":
@@ -254,5 +353,53 @@ func reference(stream string) (events []string) {
 			id = value
 		}
 	}
-	return events
+	return events, lastID
+}
+
+func BenchmarkWriter(b *testing.B) {
+	for _, size := range []int{100, 64 << 10} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			w := NewWriter(io.Discard, nil)
+			id, data := []byte("3-17"), bytes.Repeat([]byte("x"), size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := w.Message(id, data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkReader(b *testing.B) {
+	for _, size := range []int{100, 64 << 10, 10 << 20} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			var stream bytes.Buffer
+			w := NewWriter(&stream, nil)
+			if err := w.Message([]byte("3-17"), bytes.Repeat([]byte("x"), size)); err != nil {
+				b.Fatal(err)
+			}
+			r := NewReader(&repeater{text: stream.Bytes()}, 0)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.Next(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// repeater reads the same text for ever.
+type repeater struct {
+	text []byte
+	at   int
+}
+
+func (r *repeater) Read(p []byte) (int, error) {
+	n := copy(p, r.text[r.at:])
+	r.at = (r.at + n) % len(r.text)
+	return n, nil
 }
