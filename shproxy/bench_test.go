@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
@@ -29,6 +30,7 @@ func BenchmarkCall(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer proxy.Shutdown(context.Background())
+	proxy.patience = time.Hour // a busy machine changes no reply
 	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")

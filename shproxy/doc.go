@@ -18,21 +18,37 @@
 // any size, the order of members. Messages that cannot be read strictly are
 // refused; see package jsonrpc.
 //
-// Each session has a process of its own: initialize starts it; DELETE, the
-// idle timeout, Shutdown or its own end ends it, together with everything it
-// has started. A request is answered with JSON, or with an event stream as
-// soon as something of the server's has to precede the answer or the answer
-// takes longer than a second. Requests and notifications of the server go to
-// the newest call in flight, progress to the call that asked for it, news
-// about lists and resources to the GET stream.
+// A request is answered with JSON, or with an event stream as soon as
+// something of the server's has to precede the answer or the answer takes
+// longer than a second. Progress goes to the call that asked for it, news
+// about lists and resources to the GET stream, and other requests and
+// notifications of a session's server to its newest call in flight. Whom a
+// message is for is never guessed: what a process that several clients share
+// does not address is refused, or dropped and counted.
 //
 // # Versions
 //
-// Protocol versions 2024-11-05 to 2025-11-25 are served, as specified in
-// https://modelcontextprotocol.io/specification/2025-11-25/basic/transports.
-// A request of version 2026-07-28 is answered with error -32022, which makes
-// clients of both kinds fall back to initialize. Batches (2025-03-26) and
-// resumption by Last-Event-ID are not supported.
+// Protocol versions 2024-11-05 to 2025-11-25 have sessions, as specified in
+// https://modelcontextprotocol.io/specification/2025-11-25/basic/transports,
+// with batches in 2025-03-26 alone and the HTTP+SSE transport of 2024-11-05 as
+// an option ([Proxy.LegacySSE]). Streams can be resumed: what was sent lately
+// is kept, see [Options].
+//
+// Version 2026-07-28 has none: requests pass to a server that speaks it,
+// with their headers checked against their body. A server that does not, which
+// the proxy finds out by server/discover, makes the proxy answer with error
+// -32022, on which clients of both kinds fall back to initialize.
+//
+// # Processes
+//
+// Each session has a process of its own, unless [Options].Mode says that
+// processes are shared; the callers of 2026-07-28 have one each. DELETE, the
+// idle timeout or Shutdown end it, together with everything it has started. If
+// it ends by itself, every call in flight is answered with an error whose data
+// tell the exit status, the last lines of stderr and whether the server may have
+// read the request; the session goes on with a fresh process that was told what
+// the client had told the first. A process that keeps ending is started after
+// growing pauses, and one that never says anything not at all for a while.
 //
 // # Security
 //
