@@ -174,7 +174,7 @@ func cancellation(c *conn) {
 	})
 	c.progressOf(id)
 	c.progressOf(id)
-	defer c.within(10 * time.Second)()
+	defer c.within(time.Minute)()
 	c.do("cancel", cancelParams{id})
 	if raw, err := wait(); err == nil {
 		c.Errorf("the cancelled call gave %.200s", raw)

@@ -109,7 +109,11 @@ func (g *goClient) do(c command) (any, error) {
 	case "ping":
 		return nil, g.session.Ping(g.ctx, nil)
 	case "close":
-		return nil, g.session.Close()
+		err := g.session.Close()
+		if _, ok := errors.AsType[*exec.ExitError](err); ok || errors.Is(err, os.ErrProcessDone) {
+			return nil, nil // a program that did not end with its input was told to
+		}
+		return nil, err
 	}
 	return nil, fmt.Errorf("no operation %q", c.Op)
 }

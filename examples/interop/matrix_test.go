@@ -6,17 +6,15 @@ package interop_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
 
-// cellTimeout bounds one client at one server, which takes a few seconds.
-const cellTimeout = time.Minute
+// cellTimeout bounds one client at one server, which takes a few seconds on a
+// quiet machine.
+const cellTimeout = 3 * time.Minute
 
 // A client is one that people use.
 type client struct {
@@ -89,7 +87,7 @@ func meet(t *testing.T, s server, who client, era, version string) {
 	ctx, cancel := context.WithTimeout(t.Context(), cellTimeout)
 	defer cancel()
 	st := s.stage(t)
-	mark := "INTEROP_MARK=" + rand.Text()
+	mark := newMark(t)
 	command := slices.Concat([]string{"env", mark}, st.env, st.command)
 	c := &conn{T: t, ctx: ctx, who: who}
 	if !*directFlag {
@@ -99,14 +97,7 @@ func meet(t *testing.T, s server, who client, era, version string) {
 	if n := c.health().Sessions; c.proxy != nil && n != who.sessions(version) {
 		t.Errorf("%d sessions, want %d", n, who.sessions(version))
 	}
-	if canFindProcesses { // else the search below proves nothing
-		await(ctx, t, func() string {
-			if len(markedProcesses(mark)) == 0 {
-				return "a process of the server"
-			}
-			return ""
-		})
-	}
+	c.awaitProcess(mark)
 	st.play(c)
 	if n := c.health().Dropped; n > 0 && !st.waste {
 		t.Errorf("shproxy dropped %d messages", n)
@@ -185,18 +176,4 @@ func (c *conn) awaitNoSession() {
 		}
 		return ""
 	})
-}
-
-func (c *conn) awaitNoProcess(mark string) {
-	c.Helper()
-	await(c.ctx, c.T, func() string {
-		if left := markedProcesses(mark); len(left) > 0 {
-			return "the end of " + describe(left)
-		}
-		return ""
-	})
-}
-
-func describe(processes map[int]string) string {
-	return strings.Join(slices.Sorted(maps.Values(processes)), ", ")
 }

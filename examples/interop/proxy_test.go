@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	startTimeout = 30 * time.Second
-	stopTimeout  = 15 * time.Second
+	startTimeout = time.Minute
+	stopTimeout  = time.Minute
 )
 
 // A proxy is a running shproxy.

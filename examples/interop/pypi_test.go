@@ -18,6 +18,7 @@ import (
 // fetch is mcp-server-fetch, with a site on loopback.
 func fetch(t *testing.T) stage {
 	raw := strings.Repeat("<p>many words</p>\n", 40_000) // 720 kB
+	quotes := strings.Repeat(`"`, 990_000)               // twice as long in JSON
 	asked, gone := make(chan struct{}, 1), make(chan struct{}, 1)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
@@ -25,6 +26,13 @@ func fetch(t *testing.T) stage {
 		fmt.Fprint(w, "<html><head><title>Bridges</title></head><body><main><h1>Bridges</h1><p>They carry <a href='/loads'>loads</a>.</p></main></body></html>")
 	})
 	mux.HandleFunc("/raw", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, raw) })
+	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(1200 * time.Millisecond): // when shproxy no longer waits with the headers
+		case <-r.Context().Done():
+		}
+		fmt.Fprint(w, quotes)
+	})
 	mux.HandleFunc("/number/{n}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "page %s", r.PathValue("n")) })
 	mux.HandleFunc("/endless", func(_ http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
@@ -32,7 +40,10 @@ func fetch(t *testing.T) stage {
 		gone <- struct{}{}
 	})
 	site := httptest.NewServer(mux)
-	t.Cleanup(site.Close)
+	t.Cleanup(func() {
+		site.CloseClientConnections() // such as one for the endless page
+		site.Close()
+	})
 	return stage{
 		// Without Node.js in its path, since the server would otherwise have
 		// npm install a package at the first page.
@@ -43,8 +54,10 @@ func fetch(t *testing.T) stage {
 			c.wantAll("tools", found.Tools, []string{"fetch"})
 			c.wantAll("prompts", found.Prompts, []string{"fetch"})
 			c.wantText("fetch", map[string]any{"url": site.URL + "/page"}, "They carry", "loads")
-			if got := c.text("fetch", map[string]any{"url": site.URL + "/raw", "raw": true, "max_length": 999_999}); !strings.HasSuffix(got, raw) {
-				c.Errorf("a page of %d bytes came as %d", len(raw), len(got))
+			for path, want := range map[string]string{"/raw": raw, "/slow": quotes} {
+				if got := c.text("fetch", map[string]any{"url": site.URL + path, "raw": true, "max_length": 999_999}); !strings.HasSuffix(got, want) {
+					c.Errorf("%s: %d bytes came as %d", path, len(want), len(got))
+				}
 			}
 			c.wantToolError("fetch", map[string]any{"url": site.URL + "/nowhere"}, "404")
 			prompt := c.do("prompt", promptParams{Name: "fetch", Arguments: map[string]string{"url": site.URL + "/page"}})
@@ -82,7 +95,7 @@ func giveUpPage(c *conn, url string, asked, gone <-chan struct{}) {
 		select {
 		case <-step.done:
 			step.then()
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			c.Fatalf("waited too long for %s", step.what)
 		}
 	}

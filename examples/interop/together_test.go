@@ -6,7 +6,6 @@ package interop_test
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +22,7 @@ func TestTogether(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), cellTimeout)
 	defer cancel()
-	mark := "INTEROP_MARK=" + rand.Text()
+	mark := newMark(t)
 	p := startProxy(t, "--idle-timeout", "1s", "--", "env", mark, npmCommand("mcp-server-everything"))
 	var conns []*conn
 	sessions := 0
@@ -80,7 +79,7 @@ func TestNPX(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), cellTimeout)
 	defer cancel()
-	mark := "INTEROP_MARK=" + rand.Text()
+	mark := newMark(t)
 	p := startProxy(t, "--no-probe", "--", "env", mark, "npx", "--prefix", inTestdata(""), "--no-install", "mcp-server-everything")
 	c := connect(ctx, t, typescriptV2, p, eraLegacy, legacyVersion)
 	c.wantText("get-sum", map[string]any{"a": 20, "b": 22}, "42")
@@ -104,7 +103,7 @@ func TestCrash(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), cellTimeout)
 			defer cancel()
-			mark := "INTEROP_MARK=" + rand.Text()
+			mark := newMark(t)
 			file := filepath.Join(t.TempDir(), "memory.jsonl")
 			p := startProxy(t, slices.Concat(who.proxyFlags(), []string{"--", "env", mark, "MEMORY_FILE_PATH=" + file, npmCommand("mcp-server-memory")})...)
 			c := connect(ctx, t, who, p, eraLegacy, legacyVersion)

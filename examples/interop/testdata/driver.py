@@ -50,7 +50,9 @@ class Driver:
                 emit(notification.method, notification.params)
 
         if "url" in params:
-            server = streamable_http_client(params["url"])
+            # By default it would refuse events of more than 1 MiB, thus large
+            # results that take long.
+            server = streamable_http_client(params["url"], max_sse_event_size=64 << 20)
         else:
             command, *args = params["command"]
             server = StdioServerParameters(command=command, args=args)

@@ -4,164 +4,133 @@ package cli
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 )
 
-// config holds the flags and the command.
-type config struct {
-	host string
-	port uint16
-	path string
-
-	idleTimeout     time.Duration
-	startTimeout    time.Duration
-	noProbe         bool
-	maxSessions     int
-	maxMessageBytes int
-
-	allowOrigins []string
-	allowHosts   []string
-
-	authIssuers    []string
-	resource       string
-	requiredScopes []string
-
-	logLevel  string
-	logFormat string
-
-	command string
-	args    []string
-}
-
-func (c *config) register(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.SortFlags = false
-	f.SetInterspersed(false) // what follows the command belongs to it
-	f.StringVar(&c.host, "host", "127.0.0.1", "address to listen on")
-	f.Uint16Var(&c.port, "port", 8080, "port to listen on; 0 means any free one")
-	f.StringVar(&c.path, "path", "/mcp", "path of the MCP endpoint")
-	f.DurationVar(&c.idleTimeout, "idle-timeout", 30*time.Minute, "end a session without calls and streams after this time")
-	f.DurationVar(&c.startTimeout, "start-timeout", time.Minute, "time for the command to answer initialize")
-	f.BoolVar(&c.noProbe, "no-probe", false, "do not try the command once before serving")
-	f.IntVar(&c.maxSessions, "max-sessions", 100, "most sessions at one time")
-	f.IntVar(&c.maxMessageBytes, "max-message-bytes", 64<<20, "largest message in either direction, in bytes")
-	f.StringArrayVar(&c.allowOrigins, "allow-origin", nil, "`ORIGIN` whose web pages may call the server; repeatable")
-	f.StringArrayVar(&c.allowHosts, "allow-host", nil, "host `NAME` under which clients reach the server; repeatable")
-	f.StringArrayVar(&c.authIssuers, "auth-issuer", nil, "demand access tokens of the authorization server at `URL`; repeatable")
-	f.StringVar(&c.resource, "resource", "", "`URL` of the endpoint as clients see it, the audience of their tokens (default the address listened on)")
-	f.StringArrayVar(&c.requiredScopes, "required-scope", nil, "`SCOPE` that tokens must have; repeatable")
-	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
-}
-
-// check finds mistakes that the flags' types allow.
-func (c *config) check() error {
-	for flag, positive := range map[string]bool{
-		"idle-timeout": c.idleTimeout > 0, "start-timeout": c.startTimeout > 0,
-		"max-sessions": c.maxSessions > 0, "max-message-bytes": c.maxMessageBytes > 0,
-	} {
-		if !positive {
-			return &usageError{text: fmt.Sprintf("--%s must be positive", flag)}
+// fromEnvironment takes the defaults that the original proxy's variables give.
+func (c *config) fromEnvironment(flags *pflag.FlagSet) error {
+	if host, ok := c.environment.lookup("MCP_BIND_HOST"); ok && host != "" && !flags.Changed("host") {
+		c.host = host
+	}
+	if port, ok := c.environment.lookup("MCP_PORT"); ok && port != "" && !flags.Changed("port") {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return &usageError{text: fmt.Sprintf("the variable MCP_PORT is %q, not the number of a port", port)}
 		}
-	}
-	if !strings.HasPrefix(c.path, "/") || strings.ContainsAny(c.path, "{}?# ") || c.path == healthPath {
-		return &usageError{text: "--path must start with / and be neither a pattern nor " + healthPath}
-	}
-	if len(c.authIssuers) == 0 && (c.resource != "" || len(c.requiredScopes) > 0) {
-		return &usageError{text: "--resource and --required-scope need --auth-issuer"}
+		c.port = uint16(n)
 	}
 	return nil
 }
 
-func (c *config) logger(stderr io.Writer) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.logLevel)); err != nil {
-		return nil, &usageError{text: fmt.Sprintf("--log-level %q is not debug, info, warn or error", c.logLevel)}
+// check finds mistakes that the flags' types allow.
+func (c *config) check() error {
+	if c.foreign.problem != nil {
+		return c.foreign.problem
 	}
-	o := &slog.HandlerOptions{Level: level}
-	switch c.logFormat {
-	case "text":
-		return slog.New(slog.NewTextHandler(stderr, o)), nil
-	case "json":
-		return slog.New(slog.NewJSONHandler(stderr, o)), nil
-	}
-	return nil, &usageError{text: fmt.Sprintf("--log-format %q is not text or json", c.logFormat)}
-}
-
-// proxy makes the proxy and what stands before it.
-func (c *config) proxy(listener net.Listener, log *slog.Logger) (*shproxy.Proxy, http.Handler, error) {
-	mux := http.NewServeMux()
-	options := &shproxy.Options{
-		AllowedHosts: c.allowHosts, AllowedOrigins: c.allowOrigins,
-		MaxMessageBytes: c.maxMessageBytes, MaxSessions: c.maxSessions,
-		IdleTimeout: c.idleTimeout, StartTimeout: c.startTimeout, Logger: log,
-	}
-	protect := func(h http.Handler) http.Handler { return h }
-	if len(c.authIssuers) > 0 {
-		r, err := c.protection(listener, log)
-		if err != nil {
-			return nil, nil, err
+	c.path = trimPath(c.path)
+	if c.publicURL != "" {
+		u, err := url.Parse(c.publicURL)
+		if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != c.publicURL || u.Scheme != "http" && u.Scheme != "https" {
+			return &usageError{text: "--public-url must be like https://mcp.example.com, without a path"}
 		}
-		if u, err := url.Parse(r.ID()); err == nil {
-			options.AllowedHosts = append(options.AllowedHosts, u.Host)
+	}
+	if err := checkPath(c.path); err != nil {
+		return &usageError{text: "--path: " + err.Error()}
+	}
+	for _, check := range []func() error{
+		func() error { return c.settings.check(flagName) },
+		func() error { return checkPatterns(c.passEnv) },
+		c.acme.check, c.checkTLS, c.checkAccess,
+	} {
+		if err := check(); err != nil {
+			return &usageError{text: err.Error()}
 		}
-		options.Identify = caller
-		protect = r.Middleware
-		mux.Handle(r.MetadataPath(), r.MetadataHandler())
 	}
-	proxy, err := shproxy.New(shproxy.Server{Command: c.command, Args: c.args}, options)
-	if err != nil {
-		return nil, nil, err
+	if _, ok := any((*shproxy.Proxy)(nil)).(legacySSE); c.legacySSE && !ok {
+		return &usageError{text: "--legacy-sse is not supported by this version"}
 	}
-	mux.Handle(c.path, protect(proxy))
-	mux.Handle(healthPath, proxy.Health())
-	return proxy, mux, nil
+	if c.drainTimeout < 0 {
+		return &usageError{text: "--drain-timeout must not be negative"}
+	}
+	return nil
 }
 
-// protection makes the resource server that checks access tokens.
-func (c *config) protection(listener net.Listener, log *slog.Logger) (*resource.Resource, error) {
-	id := c.resource
-	if id == "" {
-		if addr, ok := listener.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() {
-			return nil, &usageError{text: "--auth-issuer needs --resource, since clients cannot reach " + c.host}
+func (c *config) checkTLS() error {
+	if (c.tlsCert == "") != (c.tlsKey == "") {
+		return fmt.Errorf("--tls-cert and --tls-key need each other")
+	}
+	if c.tlsCert != "" && len(c.acme.hosts) > 0 {
+		return fmt.Errorf("--tls-cert and --acme-host exclude each other")
+	}
+	return nil
+}
+
+// encrypted reports whether this program does TLS itself.
+func (c *config) encrypted() bool { return c.tlsCert != "" || len(c.acme.hosts) > 0 }
+
+func (c *config) checkAccess() error {
+	issued := len(c.authIssuers) > 0 || c.authEmbedded
+	if !issued && (c.resource != "" || len(c.requiredScopes) > 0) {
+		return fmt.Errorf("--resource and --required-scope need --auth-issuer or --auth-embedded")
+	}
+	if !c.authEmbedded && (c.authData != "" || c.authUsers != "") {
+		return fmt.Errorf("--auth-data and --auth-users need --auth-embedded")
+	}
+	if c.protected() && c.insecureNoAuth {
+		return fmt.Errorf("--insecure-no-auth contradicts the flags that demand tokens")
+	}
+	if !c.protected() && len(c.claimEnv) > 0 {
+		return fmt.Errorf("--claim-env needs --token-file, --auth-issuer or --auth-embedded, since claims are those of a token")
+	}
+	return c.checkAuthorizationUse(c.settings)
+}
+
+// protected reports whether callers need a token.
+func (c *config) protected() bool {
+	return c.tokenFile != "" || len(c.authIssuers) > 0 || c.authEmbedded
+}
+
+// checkAuthorizationUse refuses to give this program's tokens to servers:
+// they were not issued for them.
+func (c *config) checkAuthorizationUse(s settings) error {
+	for variable, header := range s.headerEnv {
+		if c.protected() && strings.EqualFold(header, "Authorization") {
+			return fmt.Errorf("variable %s: the Authorization header holds the token for this program, which servers do not get; --claim-env tells them who calls", variable)
 		}
-		id = endpoint(listener, c.path)
 	}
-	r, err := resource.New(resource.Options{
-		Resource: id, AuthorizationServers: c.authIssuers,
-		Scopes: c.requiredScopes, RequiredScopes: c.requiredScopes, Logger: log,
-	})
-	if err != nil {
-		return nil, &usageError{text: err.Error()}
-	}
-	return r, nil
+	return nil
 }
 
-// caller identifies who holds the access token, whatever token it is.
-func caller(r *http.Request) string {
-	p, ok := resource.FromContext(r.Context())
-	if !ok {
-		return ""
+// checkAddress refuses to let strangers in by accident.
+func (c *config) checkAddress(addr net.Addr) error {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || tcp.IP.IsLoopback() || c.protected() || c.insecureNoAuth {
+		return nil
 	}
-	return p.Issuer + "\n" + p.Subject
-}
-
-func endpoint(listener net.Listener, path string) string {
-	return "http://" + listener.Addr().String() + path
+	return &usageError{
+		text: fmt.Sprintf("everybody who can reach %s could use the servers", addr),
+		hint: "demand tokens with --token-file, --auth-issuer or --auth-embedded, or say --insecure-no-auth",
+	}
 }
 
 func (c *config) address() string {
 	return net.JoinHostPort(c.host, strconv.Itoa(int(c.port)))
+}
+
+// baseURL is where clients find this program.
+func (c *config) baseURL(listener net.Listener) string {
+	switch {
+	case c.publicURL != "":
+		return c.publicURL
+	case c.encrypted():
+		return "https://" + listener.Addr().String()
+	}
+	return "http://" + listener.Addr().String()
 }

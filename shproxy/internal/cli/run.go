@@ -4,122 +4,152 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"os/exec"
-	"sync"
+	"slices"
 	"syscall"
-	"time"
-
-	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 )
 
-const (
-	healthPath = "/healthz"
-	// stopTime is how long sessions and open requests may take to end after
-	// a signal.
-	stopTime = 1800 * time.Millisecond
-)
+const healthPath = "/healthz"
 
-// run serves until ctx ends.
-func (c *config) run(ctx context.Context, stderr io.Writer) error {
+// run serves until it is told to stop.
+func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	log, err := c.logger(stderr)
+	log, done, err := newLogger(c.logLevel, c.logFormat, stderr, c.environment)
 	if err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.address())
+	defer done()
+	c.foreign.tell(log)
+	listener, err := listen(sig.stop, c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
-		return listenError(err)
+		return err
 	}
 	defer listener.Close()
-	proxy, handler, err := c.proxy(listener, log)
-	if err != nil {
-		return commandError(err)
-	}
-	if !c.noProbe {
-		err = probe(ctx, proxy)
-	}
-	if err == nil && ctx.Err() == nil {
-		if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && len(c.authIssuers) == 0 {
-			log.LogAttrs(ctx, slog.LevelWarn, "everyone who can reach this address can use the server; --auth-issuer demands tokens")
-		}
-		log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", endpoint(listener, c.path)))
-		err = serve(ctx, listener, handler, proxy, log)
-	}
-	shutdown(ctx, proxy)
-	return err
-}
-
-// probe tries the command once, so that a server that cannot work is known
-// before a client meets it.
-func probe(ctx context.Context, proxy *shproxy.Proxy) error {
-	err := proxy.Probe(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return nil // told to stop
-	case err != nil:
-		return &hintedError{err, "the command must be an MCP server on stdio; --start-timeout gives it more time, --no-probe skips this check"}
-	}
-	return nil
-}
-
-// serve answers requests until ctx ends, and then ends sessions, whose
-// streams hold requests open, and requests together.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, proxy *shproxy.Proxy, log *slog.Logger) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
+	if err := c.checkAddress(listener.Addr()); err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "stopping")
-	var both sync.WaitGroup
-	both.Go(func() { shutdown(ctx, proxy) })
-	both.Go(func() {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer cancel()
-		if server.Shutdown(last) != nil {
-			_ = server.Close()
+	p := &program{config: c, signals: sig, log: log, listener: listener}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.prepare(); err != nil {
+		return err
+	}
+	fresh, err := p.load()
+	if err != nil {
+		return err
+	}
+	if err := p.fleet.try(sig.stop, fresh); err != nil {
+		p.fleet.end(ended())
+		return err
+	}
+	return p.serve()
+}
+
+// program is the running command.
+type program struct {
+	*config
+	*signals
+	log      *slog.Logger
+	listener net.Listener
+	access   *access
+	fleet    *fleet
+	keys     *keyPair // nil: none
+	tls      *tls.Config
+}
+
+// prepare opens what lasts until the end.
+func (p *program) prepare() (err error) {
+	switch {
+	case p.tlsCert != "":
+		if p.keys, err = openKeyPair(p.tlsCert, p.tlsKey, p.log); err != nil {
+			return err
 		}
-	})
-	both.Wait()
-	<-failed
+		p.tls = p.keys.config()
+	case len(p.acme.hosts) > 0:
+		if p.tls, err = p.acme.config(); err != nil {
+			return err
+		}
+	}
+	if p.access, err = p.newAccess(p.listener, p.log); err != nil {
+		return err
+	}
+	origins := slices.Concat(p.allowOrigins, p.corsOrigins)
+	maker, err := newMaker(p.hosts(), origins, p.access.identify(), p.log)
+	if err != nil {
+		return err
+	}
+	p.fleet = &fleet{
+		maker: maker, access: p.access, cors: newCORS(p.corsOrigins),
+		sse:    legacyPaths{on: p.legacySSE, events: p.foreign.ssePath, message: p.foreign.messagePath},
+		health: p.foreign.health, drain: p.drainTimeout, log: p.log,
+	}
+	p.reloads.Store(p.file != "" || p.tokenFile != "" || p.tlsCert != "")
 	return nil
 }
 
-// shutdown ends the sessions; what does not end in time is killed.
-func shutdown(ctx context.Context, proxy *shproxy.Proxy) {
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-	defer cancel()
-	_ = proxy.Shutdown(last) // the error only tells that something was killed
+// load reads the configuration and serves what is in it.
+func (p *program) load() ([]*instance, error) {
+	endpoints, err := p.endpoints(p.log)
+	if err != nil {
+		return nil, err
+	}
+	return p.fleet.use(p.kill, endpoints)
 }
 
-func listenError(err error) error {
+// again reads everything that a file holds again. What is broken stays as it
+// was.
+func (p *program) again() {
+	ctx := p.stop
+	keep := func(what string, err error) {
+		if err != nil {
+			p.log.LogAttrs(ctx, slog.LevelError, what+" not usable, keeping the old one", slog.String("error", oneLine(err.Error())))
+		}
+	}
+	fresh, err := p.load()
+	keep("configuration", err)
+	if p.access.tokens != nil {
+		keep("token file", p.access.tokens.reload())
+	}
+	if p.keys != nil {
+		keep("certificate", p.keys.reload())
+	}
+	if err == nil {
+		p.log.LogAttrs(ctx, slog.LevelInfo, "configuration read again", slog.Int("new_servers", len(fresh)))
+		p.fleet.watch(ctx, fresh)
+	}
+}
+
+// close lets go of what prepare has opened, when nothing is served any more.
+func (p *program) close() error {
+	if p.fleet != nil {
+		p.fleet.background.Wait()
+	}
+	if p.access != nil {
+		return p.access.close()
+	}
+	return nil
+}
+
+func listen(ctx context.Context, address, hint string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return &hintedError{fmt.Errorf("cannot listen: %w", err), "--port takes another port; 0 means any free one"}
+		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), hint}
 	}
-	return fmt.Errorf("cannot listen: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	return listener, nil
 }
 
-// commandError adds advice to the error of a command that cannot be run.
-func commandError(err error) error {
-	if errors.Is(err, exec.ErrNotFound) {
-		return &hintedError{err, "give the path of the executable, or add its directory to PATH"}
-	}
-	return err
+// ended is a context that has ended: there is nothing to wait for.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }

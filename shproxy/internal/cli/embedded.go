@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
+)
+
+// The files of the embedded authorization server are those of the command
+// oauthdyn, so that "oauthdyn user add NAME --data DIR" works with both.
+const (
+	defaultAuthData = "shproxy-data"
+	authStoreFile   = "oauthdyn.db"
+	authUsersFile   = "users"
+
+	firstUser    = "admin"
+	passwordFile = "admin-password"
+
+	// authBodyTimeout is how long a client may take to send a form.
+	authBodyTimeout = 30 * time.Second
+)
+
+// embedded is the authorization server in this program. It is made anew when
+// the servers change, since it issues tokens for these; what it knows is in
+// the store.
+type embedded struct {
+	options authserver.Options
+	store   *bolt.Store
+	server  atomic.Pointer[authserver.Server]
+}
+
+func openEmbedded(data, usersFile, issuer string, log *slog.Logger) (*embedded, error) {
+	if data == "" {
+		data = defaultAuthData
+	}
+	if usersFile == "" {
+		usersFile = filepath.Join(data, authUsersFile)
+	}
+	store, err := bolt.Open(filepath.Join(data, authStoreFile), nil)
+	if err != nil {
+		return nil, fmt.Errorf("--auth-data: %w", err)
+	}
+	users, err := local.Open(usersFile)
+	if err == nil {
+		err = ensureUser(users, data, log)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("--auth-users: %w", err), store.Close())
+	}
+	return &embedded{store: store, options: authserver.Options{
+		Issuer: issuer, Store: store, Login: users, Logger: log,
+		ScopeText: map[string]string{defaultScope: "Use all tools of this server"},
+	}}, nil
+}
+
+// ensureUser makes somebody who can sign in. The password goes into a file
+// that only the owner can read, not into the log.
+func ensureUser(users *local.Users, data string, log *slog.Logger) error {
+	names, err := users.Names()
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	password := rand.Text()
+	file := filepath.Join(data, passwordFile)
+	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := users.Set(firstUser, password); err != nil {
+		return err
+	}
+	log.LogAttrs(context.Background(), slog.LevelWarn, "nobody could sign in, so a user was made",
+		slog.String("user", firstUser), slog.String("password_file", file),
+		slog.String("more", "oauthdyn user add NAME --data "+data))
+	return nil
+}
+
+// offer says for which resources tokens can be issued.
+func (e *embedded) offer(ctx context.Context, resources []authserver.Resource) error {
+	if e.server.Load() != nil && reflect.DeepEqual(e.options.Resources, resources) {
+		return nil
+	}
+	options := e.options
+	options.Resources = resources
+	server, err := authserver.New(ctx, options)
+	switch {
+	case errors.Is(err, authserver.ErrSigningKeys):
+		return err
+	case err != nil:
+		return &usageError{text: err.Error()}
+	}
+	e.options.Resources = resources
+	if old := e.server.Swap(server); old != nil {
+		old.Close()
+	}
+	return nil
+}
+
+func (e *embedded) close() error {
+	if server := e.server.Load(); server != nil {
+		server.Close()
+	}
+	return e.store.Close()
+}
+
+func (e *embedded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(authBodyTimeout))
+	e.server.Load().ServeHTTP(w, r)
+}
+
+// client reads the metadata and keys of the embedded server without the
+// network, where this program may not reach itself under its public name. It
+// asks all others as usual.
+func (e *embedded) client() *http.Client {
+	return &http.Client{
+		Timeout:       10 * time.Second,
+		Transport:     inside{e},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+type inside struct{ e *embedded }
+
+func (t inside) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasPrefix(r.URL.String(), t.e.options.Issuer+"/") {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	inner := r.Clone(r.Context())
+	inner.RequestURI, inner.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
+	if inner.Body == nil {
+		inner.Body = http.NoBody
+	}
+	w := &kept{header: make(http.Header), status: http.StatusOK}
+	t.e.server.Load().ServeHTTP(w, inner)
+	return &http.Response{
+		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
+	}, nil
+}
+
+// kept is a response in memory.
+type kept struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (k *kept) Header() http.Header         { return k.header }
+func (k *kept) WriteHeader(status int)      { k.status = status }
+func (k *kept) Write(p []byte) (int, error) { return k.body.Write(p) }

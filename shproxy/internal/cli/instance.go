@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os/exec"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/cli/remote"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
+
+// stopTime is how long sessions may take to end once calls had their time.
+const stopTime = 1800 * time.Millisecond
+
+// instance is one server that is being served.
+type instance struct {
+	spec    spec
+	proxy   *shproxy.Proxy // nil: it has a URL, or could not be made
+	remote  *remote.Server
+	err     error // why it could not be made
+	handler http.Handler
+}
+
+// maker makes instances; what they have in common is in it.
+type maker struct {
+	hosts, origins []string
+	guard          *guard.Guard
+	identify       func(*http.Request) string
+	log            *slog.Logger
+}
+
+func newMaker(hosts, origins []string, identify func(*http.Request) string, log *slog.Logger) (*maker, error) {
+	g, err := guard.New(hosts, origins)
+	if err != nil {
+		return nil, &usageError{text: err.Error()}
+	}
+	return &maker{hosts: hosts, origins: origins, guard: g, identify: identify, log: log}, nil
+}
+
+// make always returns an instance; one that does not work tells clients why.
+func (m *maker) make(s spec) *instance {
+	i := &instance{spec: s}
+	if s.url != "" {
+		i.remote, i.err = m.remote(s)
+		i.handler = i.remote
+	} else {
+		i.proxy, i.err = shproxy.New(m.server(s), m.options(s.settings))
+		i.handler = i.proxy
+	}
+	if i.err != nil {
+		i.handler = m.unavailable(i)
+	}
+	return i
+}
+
+func (m *maker) server(s spec) shproxy.Server {
+	return shproxy.Server{Name: s.name, Command: s.command, Args: s.args, Env: s.env, Dir: s.dir}
+}
+
+// options are those of the library that the settings stand for.
+func (m *maker) options(s settings) *shproxy.Options {
+	return &shproxy.Options{
+		Identify: m.identify, AllowedHosts: m.hosts, AllowedOrigins: m.origins,
+		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions,
+		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, KeepAlive: s.keepAlive,
+		Logger: m.log,
+	}
+}
+
+func (m *maker) remote(s spec) (*remote.Server, error) {
+	if s.passAuthorization && m.identify != nil {
+		return nil, errors.New("passAuthorization would give away tokens that are for this program")
+	}
+	return remote.New(remote.Config{
+		Name: s.name, URL: s.url, Headers: s.headers, PassAuthorization: s.passAuthorization,
+		Identify: m.identify, Guard: m.guard,
+		MaxMessageBytes: int64(s.settings.maxMessageBytes), ResponseTimeout: s.settings.requestTimeout,
+		Logger: m.log,
+	})
+}
+
+// unavailable answers for a server that could not be made.
+func (m *maker) unavailable(i *instance) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status, text := http.StatusServiceUnavailable, "server \""+i.spec.name+"\" is not available: "+oneLine(i.err.Error())
+		if err := m.guard.Check(r); err != nil {
+			status, text = http.StatusForbidden, err.Error()
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Retry-After", "60")
+		w.WriteHeader(status)
+		_, _ = w.Write(jsonrpc.AppendError(nil, nil, jsonrpc.InternalError, text, nil))
+	})
+}
+
+// probe tries the server once, so that one that cannot work is known before a
+// client meets it. A remote server is not tried.
+func (i *instance) probe(ctx context.Context) error {
+	if i.err != nil {
+		return commandError(i.err)
+	}
+	if i.proxy == nil || i.spec.settings.noProbe {
+		return nil
+	}
+	if err := i.proxy.Probe(ctx); err != nil {
+		return &hintedError{err, "the command must be an MCP server on stdio; --start-timeout gives it more time, --no-probe skips this check"}
+	}
+	return nil
+}
+
+// drain waits for the calls in flight, until ctx ends, and refuses others.
+func (i *instance) drain(ctx context.Context) {
+	if d, ok := any(i.proxy).(interface{ Drain(context.Context) error }); ok && i.proxy != nil {
+		_ = d.Drain(ctx)
+	}
+}
+
+// stop ends sessions and processes. What does not end in time, or before ctx
+// ends, is killed.
+func (i *instance) stop(ctx context.Context) {
+	if i.remote != nil {
+		i.remote.Close()
+	}
+	if i.proxy == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTime)
+	defer cancel()
+	_ = i.proxy.Shutdown(ctx) // the error only tells that something was killed
+}
+
+// commandError adds advice to the error of a command that cannot be run.
+func commandError(err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		return &hintedError{err, "give the path of the executable, or add its directory to PATH"}
+	}
+	return err
+}

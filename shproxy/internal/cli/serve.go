@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// serve answers requests until it is told to stop. Then calls get their time,
+// and after that sessions, whose streams hold requests open, and requests end
+// together.
+func (p *program) serve() error {
+	stopAdmin, err := p.startAdmin()
+	if err != nil {
+		p.fleet.end(ended())
+		return err
+	}
+	server := newServer(identifyRequests(p.fleet, p.log), p.log)
+	server.TLSConfig = p.tls
+	failed := make(chan error, 1)
+	go func() {
+		if p.tls != nil {
+			failed <- server.ServeTLS(p.listener, "", "")
+		} else {
+			failed <- server.Serve(p.listener)
+		}
+	}()
+	p.announce()
+	err = p.wait(failed)
+	p.log.LogAttrs(p.stop, slog.LevelInfo, "stopping")
+	p.fleet.drainAll(p.kill)
+	var both sync.WaitGroup
+	both.Go(func() { p.fleet.end(p.kill) })
+	both.Go(func() { shutdown(p.kill, server) })
+	both.Wait()
+	stopAdmin()
+	if err == nil {
+		<-failed
+	}
+	return err
+}
+
+// wait returns when the program has to stop, with the error if it is one of
+// the server.
+func (p *program) wait(failed <-chan error) error {
+	for {
+		select {
+		case err := <-failed:
+			return err
+		case <-p.stop.Done():
+			return nil
+		case <-p.reload:
+			p.again()
+		}
+	}
+}
+
+// announce tells where the servers are.
+func (p *program) announce() {
+	base := p.baseURL(p.listener)
+	places := p.fleet.where()
+	if len(places) == 1 {
+		p.log.LogAttrs(p.stop, slog.LevelInfo, "listening", slog.String("url", base+places[0].paths[0]))
+		return
+	}
+	for _, e := range places {
+		p.log.LogAttrs(p.stop, slog.LevelInfo, "serving", slog.String("server", e.name), slog.String("url", base+e.paths[0]))
+	}
+	p.log.LogAttrs(p.stop, slog.LevelInfo, "listening", slog.String("url", base), slog.Int("servers", len(places)))
+}
+
+// startAdmin serves the admin address, if there is one, until stop is called.
+func (p *program) startAdmin() (stop func(), err error) {
+	if p.adminAddr == "" {
+		return func() {}, nil
+	}
+	listener, err := listen(p.stop, p.adminAddr, "--admin-addr takes another port; 0 means any free one")
+	if err != nil {
+		return nil, fmt.Errorf("--admin-addr: %w", err)
+	}
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
+		p.log.LogAttrs(p.stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
+	}
+	server := newServer(newAdmin(p.fleet.servers, p.log), p.log)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			p.log.LogAttrs(p.stop, slog.LevelError, "admin address failed", slog.String("error", err.Error()))
+		}
+	})
+	p.log.LogAttrs(p.stop, slog.LevelInfo, "admin address", slog.String("url", "http://"+listener.Addr().String()+"/status"))
+	return func() {
+		_ = server.Close()
+		serving.Wait()
+	}, nil
+}
+
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// shutdown lets open requests end, for a short time.
+func shutdown(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(ctx, stopTime)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close()
+	}
+}

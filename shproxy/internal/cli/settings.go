@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// settings are what the flags say about all servers and the member "shproxy"
+// of the configuration file about one.
+type settings struct {
+	mode         choice
+	warm         int
+	maxStarts    int
+	maxSessions  int
+	idleTimeout  time.Duration
+	startTimeout time.Duration
+	endOnCrash   bool
+	noProbe      bool
+
+	requestTimeout  time.Duration
+	maxMessageBytes byteSize
+	keepAlive       time.Duration
+	replayBytes     byteSize
+	replayTime      time.Duration
+
+	headerEnv   pairs // variable: header
+	claimEnv    pairs // variable: claim
+	limitMemory byteSize
+	limitFiles  int
+	limitCPU    time.Duration
+}
+
+const (
+	modeSession = "session"
+	modeShared  = "shared"
+)
+
+func defaultSettings() settings {
+	return settings{
+		mode:      choice{modeSession, []string{modeSession, modeShared}},
+		maxStarts: 4, maxSessions: 100,
+		idleTimeout: 30 * time.Minute, startTimeout: time.Minute,
+		maxMessageBytes: 64 << 20, keepAlive: 15 * time.Second,
+		replayBytes: 1 << 20, replayTime: 5 * time.Minute,
+	}
+}
+
+// setting is one of the settings: a flag, whose name in camel case is that of
+// the member of the file.
+type setting struct {
+	flag  string
+	usage string
+	field func(*settings) any
+	least int // of a number or a duration
+}
+
+var processSettings = []setting{
+	{"mode", "session: a process for each session; shared: one for all of them", func(s *settings) any { return &s.mode }, 0},
+	{"max-sessions", "most sessions at one time", func(s *settings) any { return &s.maxSessions }, 1},
+	{"idle-timeout", "end a session without calls and streams after this time", func(s *settings) any { return &s.idleTimeout }, 1},
+	{"warm", "processes kept started and waiting for a session", func(s *settings) any { return &s.warm }, 0},
+	{"max-starts", "most processes that are starting at one time", func(s *settings) any { return &s.maxStarts }, 1},
+	{"start-timeout", "time for the command to answer initialize", func(s *settings) any { return &s.startTimeout }, 1},
+	{"no-probe", "do not try the command once before serving", func(s *settings) any { return &s.noProbe }, 0},
+	{"end-on-crash", "a session ends with its process instead of getting a fresh one", func(s *settings) any { return &s.endOnCrash }, 0},
+}
+
+var messageSettings = []setting{
+	{"request-timeout", "answer a call that takes longer with an error; 0 means never", func(s *settings) any { return &s.requestTimeout }, 0},
+	{"max-message-bytes", "largest message in either direction", func(s *settings) any { return &s.maxMessageBytes }, 1},
+	{"keep-alive", "interval of comments on a quiet event stream", func(s *settings) any { return &s.keepAlive }, 1},
+	{"replay-bytes", "kept of each session for streams that are resumed; 0 means nothing", func(s *settings) any { return &s.replayBytes }, 0},
+	{"replay-time", "how long it is kept", func(s *settings) any { return &s.replayTime }, 1},
+}
+
+var environmentSettings = []setting{
+	{"header-env", "variable set to a header of the client's request; repeatable", func(s *settings) any { return &s.headerEnv }, 0},
+	{"claim-env", "variable set to a claim of the client's token: " + strings.Join(claimNames, ", ") + "; repeatable", func(s *settings) any { return &s.claimEnv }, 0},
+	{"limit-memory", "most memory of a process (Linux)", func(s *settings) any { return &s.limitMemory }, 0},
+	{"limit-files", "most open files of a process (Linux)", func(s *settings) any { return &s.limitFiles }, 0},
+	{"limit-cpu", "most processor time of a process (Linux)", func(s *settings) any { return &s.limitCPU }, 0},
+}
+
+// allSettings lists every setting once.
+func allSettings() []setting {
+	return append(append(append([]setting(nil), processSettings...), messageSettings...), environmentSettings...)
+}
+
+// register adds the settings as flags; their present values are the defaults.
+func (s *settings) register(f *pflag.FlagSet, table []setting) {
+	for _, setting := range table {
+		switch field := setting.field(s).(type) {
+		case *int:
+			f.IntVar(field, setting.flag, *field, setting.usage)
+		case *bool:
+			f.BoolVar(field, setting.flag, *field, setting.usage)
+		case *time.Duration:
+			f.DurationVar(field, setting.flag, *field, setting.usage)
+		case pflag.Value:
+			f.Var(field, setting.flag, setting.usage)
+		}
+	}
+}
+
+// check finds values that are out of range. name tells what the user calls a
+// setting.
+func (s *settings) check(name func(setting) string) error {
+	for _, setting := range allSettings() {
+		var value int64
+		switch field := setting.field(s).(type) {
+		case *int:
+			value = int64(*field)
+		case *time.Duration:
+			value = int64(*field)
+		case *byteSize:
+			value = int64(*field)
+		default:
+			continue
+		}
+		if value >= int64(setting.least) {
+			continue
+		}
+		if setting.least == 1 {
+			return fmt.Errorf("%s must be positive", name(setting))
+		}
+		return fmt.Errorf("%s must not be negative", name(setting))
+	}
+	if err := s.checkSupported(name); err != nil {
+		return err
+	}
+	if err := checkClaims(s.claimEnv); err != nil {
+		return err
+	}
+	return checkHeaders(s.headerEnv)
+}
+
+func flagName(s setting) string   { return "--" + s.flag }
+func memberName(s setting) string { return camelCase(s.flag) }
+
+func camelCase(kebab string) string {
+	words := strings.Split(kebab, "-")
+	for i, word := range words[1:] {
+		words[i+1] = strings.ToUpper(word[:1]) + word[1:]
+	}
+	return strings.Join(words, "")
+}

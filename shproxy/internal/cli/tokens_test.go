@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const (
+	aliceToken = "alice-0123456789abcdef=="
+	bobToken   = "bob-0123456789abcdef"
+)
+
+func TestParseTokens(t *testing.T) {
+	sum := sha256.Sum256([]byte(bobToken))
+	tokens, err := parseTokens(bufio.NewScanner(strings.NewReader(
+		"# people\n\nalice=" + aliceToken + "\r\nbob=sha256:" + hex.EncodeToString(sum[:]) + "\n  0123456789abcdef=  \n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := &staticTokens{}
+	known.tokens.Store(&tokens)
+	for token, want := range map[string]string{
+		aliceToken: "alice", bobToken: "bob", "0123456789abcdef=": "sha256:",
+		"": "", "alice": "", "alice=" + aliceToken: "", hex.EncodeToString(sum[:]): "",
+	} {
+		name, ok := known.holder(token)
+		if strings.HasPrefix(want, "sha256:") {
+			other := sha256.Sum256([]byte(token))
+			want = "sha256:" + hex.EncodeToString(other[:8])
+		}
+		if name != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", token, name, ok, want)
+		}
+	}
+}
+
+func TestParseTokensErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"# nothing\n":                            "no token in it; openssl rand",
+		"\nshort\n":                              "line 2: a token needs at least 16 characters",
+		"alice=short":                            "at least 16 characters",
+		"alice smith=0123456789abcdef":           "the name has no spaces",
+		"0123456789 abcdef":                      "a token holds letters",
+		"=0123456789abcdef":                      "want NAME=TOKEN",
+		"a=sha256:12":                            "64 hexadecimal digits",
+		"a=sha256:" + strings.Repeat("g", 64):    "64 hexadecimal digits",
+		"a=sha256:" + strings.Repeat("0", 66):    "64 hexadecimal digits",
+		"a=0123456789abcdef\nb=0123456789abcdef": "line 2: the token is there twice",
+	} {
+		_, err := parseTokens(bufio.NewScanner(strings.NewReader(text)))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "0123456789abcdef") {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens")
+	if _, err := openTokens(path); err == nil {
+		t.Error("no error for an absent file")
+	}
+	write := func(text string, mode os.FileMode) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if runtime.GOOS != "windows" {
+		write(aliceToken, 0o644)
+		if _, err := openTokens(path); err == nil || !strings.Contains(err.Error(), "everybody on this machine") {
+			t.Errorf("a public file: %v", err)
+		}
+	}
+	write("alice="+aliceToken, 0o600)
+	tokens, err := openTokens(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("nonsense", 0o600)
+	if err := tokens.reload(); err == nil {
+		t.Error("no error for a broken file")
+	}
+	if _, ok := tokens.holder(aliceToken); !ok {
+		t.Error("a broken file took the tokens away")
+	}
+	write("bob="+bobToken, 0o600)
+	if err := tokens.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := tokens.holder(aliceToken); ok {
+		t.Error("a token that was removed is valid")
+	}
+}
+
+func FuzzParseToken(f *testing.F) {
+	for _, seed := range []string{aliceToken, "a=" + bobToken, "a=sha256:" + strings.Repeat("0a", 32), "=", "a==b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		token, err := parseToken(line)
+		if err == nil && token.name == "" {
+			t.Errorf("%q: a token of nobody", line)
+		}
+	})
+}
