@@ -43,14 +43,18 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 			return problem
 		}
 	}
+	listen := jsonrpc.Is(frame, m.Method, "subscriptions/listen")
+	if listen && !reply.events {
+		return fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")
+	}
 	reply.begins(frame, m)
 	call, err := p.sessions.Call(c.principal, c.env, frame, m, p.edit(r, frame, m))
 	if err != nil {
 		return reply.refused(p.startProblem(err))
 	}
 	reply.modern, reply.call = true, call
-	if jsonrpc.Is(frame, m.Method, "subscriptions/listen") {
-		reply.json, reply.eager, reply.limit = false, reply.events, 0
+	if listen {
+		reply.json, reply.eager, reply.limit = false, true, 0
 	}
 	reader := call.Reader(reply.json, reply.events)
 	defer reader.Leave()
@@ -63,7 +67,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 func (p *Proxy) speaksModern(r *http.Request, version string) *problem {
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
 	defer cancel()
-	is, err := p.sessions.Modern(ctx)
+	is, err := p.sessions.Modern(ctx, p.caller(r).env)
 	switch {
 	case err != nil:
 		return p.startProblem(err)

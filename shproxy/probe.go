@@ -30,7 +30,7 @@ func (p *Proxy) Probe(ctx context.Context) error {
 	m := session.NewManager(cfg)
 	err := p.probe(ctx, m)
 	if _, refused := errors.AsType[*refusedError](err); refused {
-		if modern, failed := m.Modern(ctx); failed == nil && modern {
+		if modern, failed := m.Modern(ctx, nil); failed == nil && modern {
 			err = nil
 		}
 	}

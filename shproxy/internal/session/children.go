@@ -102,7 +102,7 @@ func (m *Manager) childEnded(l *link, err *child.ExitError) {
 		return
 	}
 	m.crashed.Add(1)
-	if !l.heard {
+	if !l.heard && len(l.w.env) == 0 { // one caller's credentials are not the server's fault
 		m.breaker.failed(err)
 	}
 	m.log(slog.LevelWarn, "the server ended by itself", slog.String("status", err.Status), slog.Duration("after", time.Since(l.born)))

@@ -3,6 +3,7 @@
 package session
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -69,6 +70,9 @@ func newFrame(data []byte, owned bool, edits ...jsonrpc.Edit) *Frame {
 func errorFrame(id []byte, reason error, data []byte) *Frame {
 	f := NewFrame()
 	f.Code, f.Cause = jsonrpc.InternalError, reason
+	if r, ok := errors.AsType[*refusal](reason); ok {
+		f.Code = r.code
+	}
 	f.Data = jsonrpc.AppendError(f.Data, id, f.Code, reason.Error(), data)
 	return f
 }

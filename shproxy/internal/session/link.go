@@ -117,6 +117,10 @@ func (l *link) Receive(frame []byte, m jsonrpc.Message, owned bool) {
 		l.receiveModern(frame, m, owned)
 	case w.kind == shared:
 		l.receiveShared(frame, m, owned)
+	case len(w.sessions) == 0: // a warm child
+		if m.Kind == jsonrpc.Request {
+			l.refuseRequest(m.ID.Of(frame), jsonrpc.InternalError, "no client is there yet")
+		}
 	default:
 		for s := range w.sessions { // there is just one
 			s.receive(l, frame, m, owned)

@@ -41,8 +41,9 @@ type era struct {
 }
 
 // Modern reports whether the server speaks MCP 2026-07-28 or later. The first
-// caller finds out by asking a child; the error tells why that failed.
-func (m *Manager) Modern(ctx context.Context) (bool, error) {
+// caller finds out by asking a child with his environment; the error tells why
+// that failed.
+func (m *Manager) Modern(ctx context.Context, env []string) (bool, error) {
 	if known, is := m.knownEra(); known {
 		return is, nil
 	}
@@ -55,7 +56,7 @@ func (m *Manager) Modern(ctx context.Context) (bool, error) {
 	if known, is := m.knownEra(); known {
 		return is, nil
 	}
-	return m.discover(ctx)
+	return m.discover(ctx, env)
 }
 
 func (m *Manager) knownEra() (known, modern bool) {
@@ -75,8 +76,8 @@ func (m *Manager) setEra(modern bool, lasts time.Duration) {
 }
 
 // discover asks a fresh child, and keeps it if it turns out to be modern.
-func (m *Manager) discover(ctx context.Context) (bool, error) {
-	w := m.newWorker(modern, "", nil)
+func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
+	w := m.newWorker(modern, "", env)
 	l, err := w.launch(ctx)
 	if err != nil {
 		return false, err
@@ -139,8 +140,8 @@ func (w *Worker) alive(l *link) bool {
 	return w.link == l
 }
 
-// setSpare keeps a modern worker for the first principal who comes. Its lock
-// is held.
+// setSpare keeps a modern worker for the first principal with its environment.
+// Its lock is held.
 func (m *Manager) setSpare(w *Worker) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -273,10 +274,10 @@ func (m *Manager) addModern(key string, env []string, found int) (*Worker, error
 func (m *Manager) takeSpare(env []string) *Worker {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(env) > 0 {
+	w := m.spare
+	if w == nil || !slices.Equal(w.env, env) {
 		return nil
 	}
-	w := m.spare
 	m.spare = nil
 	return w
 }

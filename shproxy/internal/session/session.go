@@ -214,8 +214,8 @@ func (s *Session) Post(frame []byte, m jsonrpc.Message) error {
 		return s.respond(frame, m)
 	case jsonrpc.Is(frame, m.Method, "notifications/cancelled"):
 		return s.cancel(frame, m)
-	case w.kind == shared && jsonrpc.Is(frame, m.Method, "notifications/initialized"):
-		return nil // the child was told by us
+	case w.kind == shared && (jsonrpc.Is(frame, m.Method, "notifications/initialized") || jsonrpc.Is(frame, m.Method, "notifications/roots/list_changed")):
+		return nil // the child was told by us, and that there are no roots
 	}
 	switch w.phase {
 	case ready:
