@@ -35,6 +35,48 @@ func TestShproxy(t *testing.T) {
 	}
 }
 
+// TestShproxyRequirements lets the suite score shproxy by its frozen sets of
+// requirements, as the numbers that others publish are made.
+func TestShproxyRequirements(t *testing.T) {
+	requireSuite(t)
+	child := requireEverythingServer(t)
+	shproxy := buildShproxy(t)
+	for revision, want := range map[string]int{"2025-11-25": 30, "2026-07-28": 37} {
+		t.Run(revision, func(t *testing.T) {
+			url := startShproxy(t, shproxy, child)
+			out, err := suite(t, "server", "--url", url, "--requirements", revision).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if got := scored(string(out)); got != want {
+				t.Errorf("%d scored scenarios passed, want %d:\n%s", got, want, out)
+			}
+		})
+	}
+}
+
+var scenarioLine = regexp.MustCompile(`(?m)^(✓|✗) ([^ :]+): `)
+var unscoredLine = regexp.MustCompile(`(?m)^  [✓✗] (\S+) \(`)
+
+// scored counts the scenarios that passed and that the suite does not list as
+// not scored.
+func scored(out string) int {
+	passed := map[string]bool{}
+	for _, match := range scenarioLine.FindAllStringSubmatch(out, -1) {
+		passed[match[2]] = match[1] == "✓"
+	}
+	for _, match := range unscoredLine.FindAllStringSubmatch(out, -1) {
+		delete(passed, match[1])
+	}
+	n := 0
+	for _, ok := range passed {
+		if ok {
+			n++
+		}
+	}
+	return n
+}
+
 // requireEverythingServer returns the path of the stdio server.
 func requireEverythingServer(t *testing.T) string {
 	t.Helper()
