@@ -105,14 +105,10 @@ var paramsOf = map[string][]field{
 	"notifications/resources/updated": {fieldURI},
 }
 
-// field finds the member that name stands for at level l. exact is false if
-// name differs from it, but only in case: a decoder that folds case, as
-// encoding/json does, takes it for that member.
-func (s *scanner) field(l level, name Span) (f field, exact bool) {
-	text := s.b[name.Start+1 : name.End-1]
-	if bytes.IndexByte(text, '\\') >= 0 {
-		text = []byte(Text(name.Of(s.b)))
-	}
+// find finds the field that the name text stands for at level l. exact is
+// false if they differ, but only in case: a decoder that folds case, as
+// encoding/json does, takes one for the other.
+func find(l level, text []byte) (f field, exact bool) {
 	for _, k := range fields[l] {
 		switch {
 		case string(text) == string(k.name):
@@ -129,13 +125,6 @@ func (s *scanner) field(l level, name Span) (f field, exact bool) {
 // disguised name may be longer.
 func mayFold(text, name []byte) bool {
 	return len(text) >= len(name) && (text[0]|0x20 == name[0]|0x20 || text[0] >= 0x80)
-}
-
-// holdsNUL reports whether the decoded name has a NUL. There are decoders
-// that cut a name there (GHSA-q382-vc8q-7jhj).
-func (s *scanner) holdsNUL(name Span) bool {
-	raw := name.Of(s.b)
-	return bytes.IndexByte(raw, '\\') >= 0 && bytes.IndexByte([]byte(Text(raw)), 0) >= 0
 }
 
 // disguised returns a member of params that decides what the method does and
@@ -157,37 +146,35 @@ func (s *scanner) disguised() (name string, ok bool) {
 	return "", false
 }
 
-// nameSet holds the member names of one object. The usual few are kept as
-// spans; escaped names and long lists move to a map of decoded names.
+// nameSet holds the decoded member names of one object. The usual few are kept
+// as parts of the frame; escaped names and long lists move to a map.
 type nameSet struct {
-	few [12]Span
+	few [12][]byte
 	n   int
 	all map[string]struct{}
 }
 
 // add reports false if the name was in the set.
-func (s *nameSet) add(frame []byte, name Span) bool {
-	raw := name.Of(frame)
+func (s *nameSet) add(name []byte, escaped bool) bool {
 	if s.all == nil {
-		if s.n < len(s.few) && bytes.IndexByte(raw, '\\') < 0 {
-			for _, other := range s.few[:s.n] {
-				if string(other.Of(frame)) == string(raw) {
-					return false
-				}
+		for _, other := range s.few[:s.n] {
+			if string(other) == string(name) {
+				return false
 			}
+		}
+		if s.n < len(s.few) && !escaped {
 			s.few[s.n] = name
 			s.n++
 			return true
 		}
 		s.all = make(map[string]struct{}, 2*len(s.few))
 		for _, other := range s.few[:s.n] {
-			s.all[Text(other.Of(frame))] = struct{}{}
+			s.all[string(other)] = struct{}{}
 		}
 	}
-	text := Text(raw)
-	if _, ok := s.all[text]; ok {
+	if _, ok := s.all[string(name)]; ok {
 		return false
 	}
-	s.all[text] = struct{}{}
+	s.all[string(name)] = struct{}{}
 	return true
 }

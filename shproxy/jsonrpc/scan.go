@@ -2,6 +2,8 @@
 
 package jsonrpc
 
+import "bytes"
+
 // MaxDepth is how deep arrays and objects may nest in a frame.
 const MaxDepth = 1000
 
@@ -75,6 +77,7 @@ type scanner struct {
 	b         []byte
 	i         int
 	depth     int
+	escaped   bool   // the last string had an escape
 	version   bool   // a jsonrpc member that says "2.0"
 	disguises uint32 // bits of the fields of params that are there in another case
 	m         Message
@@ -165,13 +168,14 @@ func (s *scanner) object(l level) error {
 		if err != nil {
 			return err
 		}
-		if !names.add(s.b, name) {
-			return s.duplicate(l, name)
+		f, err := s.nameOf(l, name, &names)
+		if err != nil {
+			return err
 		}
 		if err := s.colon(); err != nil {
 			return err
 		}
-		if err := s.member(l, name); err != nil {
+		if err := s.member(l, f); err != nil {
 			return err
 		}
 		s.space()
@@ -188,18 +192,30 @@ func (s *scanner) object(l level) error {
 	}
 }
 
-// member scans the value of name and records it when it is one that is read.
-func (s *scanner) member(l level, name Span) error {
-	f, exact := s.field(l, name)
-	if !exact && l == params && f != fieldMeta {
+// nameOf finds out which field the name just scanned is, and refuses names
+// that two programs could take for different ones.
+func (s *scanner) nameOf(l level, name Span, names *nameSet) (field, error) {
+	text := s.b[name.Start+1 : name.End-1]
+	if s.escaped {
+		text = []byte(Text(name.Of(s.b)))
+	}
+	f, exact := find(l, text)
+	switch {
+	case !names.add(text, s.escaped):
+		return f, s.ambiguous("duplicate member", f, name)
+	case s.escaped && bytes.IndexByte(text, 0) >= 0:
+		return f, s.ambiguous("NUL in the name of member", f, name)
+	case exact:
+		return f, nil
+	case l == params && f != fieldMeta:
 		s.disguises |= 1 << f
-		f = unknown
-	} else if !exact {
-		return s.ambiguous("member that differs from one of the protocol in case only:", f, name)
+		return unknown, nil
 	}
-	if s.holdsNUL(name) {
-		return s.ambiguous("NUL in the name of member", f, name)
-	}
+	return f, s.ambiguous("member that differs from one of the protocol in case only:", f, name)
+}
+
+// member scans the value of a field and records it when it is one to report.
+func (s *scanner) member(l level, f field) error {
 	start := s.i
 	var err error
 	switch {
@@ -267,12 +283,6 @@ func (s *scanner) topMember(f field, span Span) error {
 		s.m.Error = span
 	}
 	return nil
-}
-
-// duplicate reports a repeated member.
-func (s *scanner) duplicate(l level, name Span) error {
-	f, _ := s.field(l, name)
-	return s.ambiguous("duplicate member", f, name)
 }
 
 // ambiguous reports a member that two programs could read differently. An id

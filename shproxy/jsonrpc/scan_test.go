@@ -3,6 +3,7 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -194,45 +195,24 @@ func TestErrorIsShort(t *testing.T) {
 	}
 }
 
-func TestScanDoesNotAllocate(t *testing.T) {
-	frame := []byte(callFrame)
-	if n := testing.AllocsPerRun(100, func() {
-		if _, err := Scan(frame); err != nil {
-			t.Fatal(err)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations a scan", n)
-	}
-}
-
-const callFrame = `{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"echo","arguments":{"text":"The quick brown fox jumps over the lazy dog"},"_meta":{"progressToken":17}}}`
-
-func BenchmarkScan(b *testing.B) {
-	result := `{"jsonrpc":"2.0","id":17,"result":{"content":[{"type":"text","text":"` + strings.Repeat("lorem ipsum dolor ", 3641) + `"}]}}`
-	for _, bench := range []struct{ name, frame string }{{"call", callFrame}, {"64KiB", result}} {
-		b.Run(bench.name, func(b *testing.B) {
-			frame := []byte(bench.frame)
-			b.SetBytes(int64(len(frame)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := Scan(frame); err != nil {
-					b.Fatal(err)
+// plain looks at several bytes at a time: at every position and length it
+// must find what a loop over single bytes finds.
+func TestPlain(t *testing.T) {
+	for length := range 80 {
+		for at := range length + 1 {
+			for _, c := range []byte{'"', '\\', 0, '\n', 0x1f, ' ', '!', '#', '[', ']', 0x7f, 0x80, 0xa2, 0xdc, 0xff} {
+				b := bytes.Repeat([]byte{'a'}, length)
+				want, high := length, false
+				if at < length {
+					b[at] = c
+					if high = c >= 0x80; c == '"' || c == '\\' || c < ' ' {
+						want = at
+					}
+				}
+				if got, seen := plain(b, 0); got != want || high && seen&highs == 0 {
+					t.Fatalf("%q: stopped at %d, want %d; seen %x", b, got, want, seen)
 				}
 			}
-		})
-	}
-}
-
-func BenchmarkLookup(b *testing.B) {
-	frame := []byte(callFrame)
-	m, err := Scan(frame)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, ok := Lookup(frame, m.Params, "name"); !ok {
-			b.Fatal("no name")
 		}
 	}
 }

@@ -130,6 +130,7 @@ func FuzzParams(f *testing.F) {
 	f.Add(`{"properties":{"a":{"type":"integer","x-mcp-header":"A"},"b":{"properties":{"c":{"type":"boolean","x-mcp-header":"B"}}}}}`, `{"a":4.2e1,"b":{"c":false}}`)
 	f.Add(`{"items":{"x-mcp\u002dheader":"a"}}`, `[]`)
 	f.Add(`{"properties":{"a":{"type":"string","x-mcp-header":"A"}}}`, `{"a":"\ud800","a":" "}`)
+	f.Add(`{"properTies":{"a":{"type":"string","x-mcp-header":"A"}}}`, `{"a":"b"}`)
 	f.Fuzz(func(t *testing.T, schema, arguments string) {
 		list := []byte(listOf(`{"name":"t","inputSchema":` + schema + `}`))
 		lm, err := jsonrpc.Scan(list)
@@ -170,20 +171,20 @@ func checkDerived(t *testing.T, h http.Header, schema, arguments string, invalid
 			t.Errorf("header %q: %q", key, values)
 		}
 	}
-	var s struct {
-		Properties map[string]struct {
-			Type   string
-			Header string `json:"x-mcp-header"`
-		}
-	}
+	// Maps, since the fields of structs match names in other cases, too.
+	var s, properties map[string]json.RawMessage
 	var args map[string]any
-	if invalid || json.Unmarshal([]byte(schema), &s) != nil || json.Unmarshal([]byte(arguments), &args) != nil {
+	if invalid || json.Unmarshal([]byte(schema), &s) != nil || json.Unmarshal(s["properties"], &properties) != nil ||
+		json.Unmarshal([]byte(arguments), &args) != nil {
 		return
 	}
-	for name, property := range s.Properties {
+	for name, raw := range properties {
+		var property map[string]any
+		_ = json.Unmarshal(raw, &property)
+		header, _ := property["x-mcp-header"].(string)
 		text, isText := args[name].(string)
-		key := http.CanonicalHeaderKey(ParamPrefix + property.Header)
-		if property.Header == "" || !isText || strings.Count(arguments, ":") != len(args) || strings.Count(schema, "roperties") > 1 {
+		key := http.CanonicalHeaderKey(ParamPrefix + header)
+		if header == "" || !isText || strings.Count(arguments, ":") != len(args) || strings.Count(schema, "roperties") > 1 {
 			continue
 		}
 		if values := h[key]; len(values) != 1 {
