@@ -70,9 +70,9 @@ var rules = []rule{
 	}, {
 		from:   []string{"shclient/..."},
 		ban:    []string{"shproxy", "shproxy/internal/...", "shproxy/cmd/..."},
-		reason: "the client shares shproxy's wire packages (jsonrpc, sse, era), not its process supervision",
+		reason: "the client shares shproxy's wire packages (jsonrpc, sse, mcpheader, era), not its process supervision",
 	}, {
-		from:   []string{"shproxy", "shproxy/jsonrpc", "shproxy/sse", "shproxy/era", "shproxy/internal/..."},
+		from:   []string{"shproxy", "shproxy/jsonrpc", "shproxy/sse", "shproxy/mcpheader", "shproxy/era", "shproxy/internal/..."},
 		except: []string{"shproxy/internal/cli"},
 		ban:    []string{"github.com/modelcontextprotocol/go-sdk/..."},
 		reason: "bytes in, bytes out: typed messages lose what they do not know",
