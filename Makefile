@@ -42,6 +42,10 @@ fuzz: ## every fuzz test for FUZZTIME (30s)
 bench: ## measure shproxy beside a bare handler
 	go run ./examples/bench
 
+.PHONY: torture
+torture: ## misbehaving servers and vanishing clients against shproxy, for 5 minutes
+	go run ./examples/torture -time 5m
+
 .PHONY: tidy
 tidy: ## go mod tidy in every module
 	$(RELCHECK) tidy

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+)
+
+func ownSession(*exec.Cmd)         {}
+func ownGroup(*exec.Cmd)           {}
+func pollable(f *os.File) *os.File { return f }
