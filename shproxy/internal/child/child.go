@@ -11,8 +11,6 @@
 package child
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -45,54 +43,32 @@ type Receiver interface {
 	// Receive takes one valid message. The frame is only valid during the
 	// call, unless owned says that the receiver may keep and change it.
 	Receive(frame []byte, m jsonrpc.Message, owned bool)
-	// Broken reports a line that is no valid message but starts like one:
-	// an answer may be lost. id is the id that was found, or nil.
+	// Broken reports that an answer is lost, since its line was no valid
+	// message or too long. id is the id that was found in it, or nil if the
+	// answer may have been to any request.
 	Broken(id []byte, reason error)
 	// Exited is the last call.
 	Exited(err *ExitError)
 }
 
-// ErrBusy is returned by Send when the queue for the child is full.
-var ErrBusy = errors.New("the server does not read its input")
-
-// ErrClosed is returned by Send when the child's input is closed.
-var ErrClosed = errors.New("the server is no longer running")
-
-// ExitError tells how a child ended.
-type ExitError struct {
-	Name   string
-	Status string // as in "exit status 1" or "signal: killed"
-	Stderr string // the last line that it wrote there
-	Lines  []string
-	Noise  string // the first line on stdout that was no message
-}
-
-// Error says it in one line.
-func (e *ExitError) Error() string {
-	text := fmt.Sprintf("server %q ended (%s)", e.Name, e.Status)
-	if e.Stderr != "" {
-		return text + "; its last words: " + e.Stderr
-	}
-	if e.Noise != "" {
-		return text + "; it printed no JSON-RPC but: " + e.Noise
-	}
-	return text
-}
-
 // Child is one running process. It is safe for concurrent use.
 type Child struct {
-	cfg Config
-	cmd *exec.Cmd
+	cfg   Config
+	cmd   *exec.Cmd
+	group group
+	token string // by which descendants outside of the group are known, or empty
 
-	stdin  *os.File
-	stdout *os.File
-	stderr *os.File
-	out    *outbox
-	noise  noise
-	words  lastWords
+	stdout  *pipe
+	stderr  *pipe
+	out     *outbox
+	noise   noise
+	tail    tail
+	journal *journal
 
 	mu       sync.Mutex
 	stopping bool        // guarded by mu
+	cause    string      // guarded by mu; why it is being stopped, if that is its own fault
+	forced   bool        // guarded by mu; it got a signal of ours
 	reaped   bool        // guarded by mu; no signal may be sent any more
 	timer    *time.Timer // guarded by mu; the next step of the ending
 
@@ -101,60 +77,89 @@ type Child struct {
 
 // start runs the process; it is called on the spawner's thread.
 func start(cfg Config) (*Child, error) {
-	c := &Child{cfg: cfg, done: make(chan struct{})}
-	c.cmd = &exec.Cmd{
-		Path: cfg.Path, Args: append([]string{cfg.Path}, cfg.Args...),
-		Env: cfg.Env, Dir: cfg.Dir, SysProcAttr: sysProcAttr(),
+	if err := cfg.Limits.check(); err != nil {
+		return nil, err
 	}
-	var theirs [3]*os.File
-	ours := [3]**os.File{&c.stdin, &c.stdout, &c.stderr}
+	var ours, theirs [3]*os.File
 	fail := func(err error) (*Child, error) {
-		for i := range theirs {
+		for i := range ours {
+			_ = ours[i].Close()
 			_ = theirs[i].Close()
-			_ = (*ours[i]).Close()
 		}
 		return nil, err
 	}
-	for i := range theirs {
+	for i := range ours {
 		r, w, err := os.Pipe()
 		if err != nil {
 			return fail(err)
 		}
-		theirs[i], *ours[i] = w, r
-		if i == 0 {
-			theirs[i], *ours[i] = r, w
-		}
+		ours[i], theirs[i] = r, w
 	}
-	widen(c.stdout)
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = theirs[0], theirs[1], theirs[2]
-	if err := c.cmd.Start(); err != nil {
+	ours[0], theirs[0] = theirs[0], ours[0]
+	c := &Child{
+		cfg:    cfg,
+		stdout: &pipe{ours[1], maxLeft}, stderr: &pipe{ours[2], maxLeft},
+		out:     newOutbox(ours[0], cfg.MaxQueue),
+		journal: newJournal(cfg.Logger, cfg.Name),
+		done:    make(chan struct{}),
+	}
+	c.stdout.widen()
+	if err := c.launch(theirs); err != nil {
 		return fail(err)
 	}
 	for _, f := range theirs {
 		_ = f.Close()
 	}
-	c.out = newOutbox(c.stdin, cfg.MaxQueue)
 	return c, nil
 }
 
-// serve starts the goroutines. They end with the process; Done tells when.
+// launch starts the process with its ends of the pipes.
+func (c *Child) launch(files [3]*os.File) error {
+	env, token := mark(c.cfg.Env)
+	command := func() *exec.Cmd {
+		return &exec.Cmd{
+			Path: c.cfg.Path, Args: append([]string{c.cfg.Path}, c.cfg.Args...),
+			Env: env, Dir: c.cfg.Dir, SysProcAttr: sysProcAttr(),
+			Stdin: files[0], Stdout: files[1], Stderr: files[2],
+		}
+	}
+	started := beginStart()
+	cmd, err := launch(command, c.cfg.Limits)
+	if err != nil {
+		started(0)
+		return err
+	}
+	started(cmd.Process.Pid)
+	c.cmd, c.token = cmd, token
+	if c.group, err = newGroup(cmd.Process); err != nil {
+		_ = cmd.Process.Kill()
+		_, _ = cmd.Process.Wait()
+		forget(cmd.Process.Pid)
+		return err
+	}
+	return nil
+}
+
+// serve does everything for the child until nothing of it is left.
 func (c *Child) serve(to Receiver) {
 	var streams sync.WaitGroup
 	streams.Go(func() {
 		c.receive(to)
-		c.Stop() // if it still runs, nobody would hear it
+		c.stop("it had closed its output") // nobody hears it, if it still runs
 	})
 	streams.Go(c.drain)
-	streams.Go(c.out.run)
-	go func() {
-		state := c.reap()
-		streams.Wait()
-		_ = c.stdout.Close()
-		_ = c.stderr.Close()
-		to.Exited(c.exitError(state))
-		awaitGroup(c.cmd.Process, c.cfg.Grace)
-		close(c.done)
-	}()
+	streams.Go(func() {
+		if c.out.run() != nil {
+			c.stop("it had closed its input")
+		}
+	})
+	state := c.reap()
+	streams.Wait()
+	_ = c.stdout.Close()
+	_ = c.stderr.Close()
+	to.Exited(c.exitError(state))
+	c.settle()
+	close(c.done)
 }
 
 // reap waits for the process to end, ends what is left of its group, and only
@@ -162,48 +167,80 @@ func (c *Child) serve(to Receiver) {
 func (c *Child) reap() *os.ProcessState {
 	state := awaitExit(c.cmd)
 	c.out.close()
-	// A process that left the group may still hold the pipes open.
-	deadline := time.Now().Add(c.cfg.Grace)
-	_ = c.stdout.SetReadDeadline(deadline)
-	_ = c.stderr.SetReadDeadline(deadline)
-
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reaped = true
 	if c.timer != nil {
 		c.timer.Stop()
 	}
-	killGroup(c.cmd.Process)
+	c.group.kill()
 	if state == nil {
 		state, _ = c.cmd.Process.Wait()
 	}
+	forget(c.cmd.Process.Pid)
+	c.stdout.expire()
+	c.stderr.expire()
 	return state
 }
 
-func (c *Child) exitError(state *os.ProcessState) *ExitError {
-	e := &ExitError{Name: c.cfg.Name, Status: "unknown status", Stderr: c.words.telling(), Noise: c.noise.first()}
-	if state != nil {
-		e.Status = state.String()
+// unkillable is how long the end of killed processes is awaited. The kernel
+// may need some seconds for a large one, and for ever if a disk hangs.
+const unkillable = 10 * time.Second
+
+// settle waits until nothing of the killed group is left, and ends those that
+// have left the group. There is no event for it.
+func (c *Child) settle() {
+	const slow = 10 * time.Millisecond
+	deadline := time.Now().Add(unkillable)
+	for pause := slow / 32; !c.group.empty(); pause = min(2*pause, slow) {
+		if pause == slow && c.group.dead() {
+			break
+		}
+		if time.Now().After(deadline) {
+			c.journal.add(slog.LevelError, "processes of the server could not be killed", slog.Int("pgid", c.cmd.Process.Pid))
+			break
+		}
+		time.Sleep(pause)
 	}
-	return e
+	killStrays(c.token, deadline)
+	c.group.close()
+	c.journal.close()
 }
 
-// Send queues one frame for the child, with the edits applied and its raw
-// line breaks folded. It never blocks; the error is [ErrBusy] or [ErrClosed].
-func (c *Child) Send(frame []byte, edits ...jsonrpc.Edit) error {
-	return c.out.send(frame, edits...)
+// Queue queues one frame for the child, with the edits applied and its raw
+// line breaks folded, and returns the position in the child's input after it.
+// It never blocks; the error is [ErrBusy] or [ErrClosed].
+func (c *Child) Queue(frame []byte, edits ...jsonrpc.Edit) (end int64, err error) {
+	return c.out.queue(frame, edits...)
 }
+
+// Send is Queue for those who do not need the position.
+func (c *Child) Send(frame []byte, edits ...jsonrpc.Edit) error {
+	_, err := c.out.queue(frame, edits...)
+	return err
+}
+
+// Written is how many bytes of the child's input the system has taken; the
+// child may have read them. A frame was written whole if its end is not
+// beyond. It is final when the receiver is told of the exit; before, it may
+// lag behind the write that is under way.
+func (c *Child) Written() int64 { return c.out.written.Load() }
+
+// Queued is how many bytes wait for the child, or are being written.
+func (c *Child) Queued() int { return c.out.waiting() }
 
 // Stop begins to end the child and returns at once: its input is closed; if
 // that does not end it within the grace time, the group gets TERM, and KILL
 // after another. Done tells when it is over.
-func (c *Child) Stop() {
+func (c *Child) Stop() { c.stop("") }
+
+func (c *Child) stop(cause string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopping || c.reaped {
 		return
 	}
-	c.stopping = true
+	c.stopping, c.cause = true, cause
 	c.out.close()
 	c.timer = time.AfterFunc(c.cfg.Grace, c.terminate)
 }
@@ -214,31 +251,40 @@ func (c *Child) terminate() {
 	if c.reaped {
 		return
 	}
-	terminateGroup(c.cmd.Process)
+	c.forced = true
+	c.group.terminate()
 	c.timer = time.AfterFunc(c.cfg.Grace, c.Kill)
 }
 
-// Kill ends the child and its group at once.
+// Kill ends the child and its group at once. What is left of the group after
+// the end of the child itself is killed anyway.
 func (c *Child) Kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.reaped {
 		return
 	}
-	c.stopping = true
+	c.stopping, c.forced = true, true
 	c.out.close()
-	killGroup(c.cmd.Process)
+	c.group.kill()
 }
 
-// Done is closed when the process and its group have ended and the receiver
-// has got its last call.
+// Done is closed when the receiver has got its last call and nothing of the
+// child is left: neither its group nor, with [Subreaper], who has left it.
 func (c *Child) Done() <-chan struct{} { return c.done }
+
+// Tail returns the last 64 KiB of what the child wrote to stderr, without
+// empty lines.
+func (c *Child) Tail() string { return c.tail.text() }
+
+// Noise is how many lines on stdout were skipped since they were no messages.
+func (c *Child) Noise() int64 { return c.noise.count.Load() }
 
 // Says describes what the child printed without being asked, for the message
 // about a child that does not answer: the telling line of its stderr, or the
 // first line of noise on its stdout. It is empty if there was neither.
 func (c *Child) Says() string {
-	if line := c.words.telling(); line != "" {
+	if line := c.tail.telling(); line != "" {
 		return "its last words: " + line
 	}
 	if line := c.noise.first(); line != "" {

@@ -7,20 +7,21 @@ package child
 import (
 	"os"
 	"syscall"
-	"time"
 )
 
-// terminateGroup asks the child and its descendants to end.
-func terminateGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGTERM) }
+// group is the process group that a child leads. Its number is not given to
+// another while the leader is not reaped or anybody else of it is left.
+type group struct{ id int }
 
-// killGroup ends the child and its descendants.
-func killGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
+func newGroup(p *os.Process) (group, error) { return group{p.Pid}, nil }
 
-// awaitGroup waits until nobody of a killed group is left. There is no event
-// for it. The time is limited since zombies count, if nobody reaps them.
-func awaitGroup(p *os.Process, limit time.Duration) {
-	deadline := time.Now().Add(limit)
-	for syscall.Kill(-p.Pid, 0) == nil && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-}
+// terminate asks the child and its descendants to end.
+func (g group) terminate() { _ = syscall.Kill(-g.id, syscall.SIGTERM) }
+
+// kill ends the child and its descendants.
+func (g group) kill() { _ = syscall.Kill(-g.id, syscall.SIGKILL) }
+
+// empty reports whether nobody is left. Zombies count.
+func (g group) empty() bool { return syscall.Kill(-g.id, 0) == syscall.ESRCH }
+
+func (g group) close() {}

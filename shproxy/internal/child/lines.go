@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// errLongLine goes with the beginning of a line that exceeds the limit.
+// errLongLine goes with the beginning of a line that exceeds the limit. Its end
+// is in the reader's rest.
 var errLongLine = errors.New("line too long")
 
 const (
@@ -17,6 +18,8 @@ const (
 	chunkSize   = 64 << 10 // what a pipe holds
 	// headroom lets an id grow inside a long line without another copy.
 	headroom = 128
+	// restSize is how much of the end of a line over the limit is kept.
+	restSize = 4 << 10
 )
 
 var (
@@ -54,6 +57,9 @@ type lineReader struct {
 	start   int // of the bytes not yet returned
 	scanned int // up to here there is no line end after start
 	end     int // of the bytes read
+
+	rest       []byte // the end of the last line, if that was over the limit
+	unfinished bool   // the last line was ended by the end of the stream
 }
 
 func newLineReader(r io.Reader, limit int) *lineReader {
@@ -63,14 +69,14 @@ func newLineReader(r io.Reader, limit int) *lineReader {
 // next returns the next line without its end. The line is only valid until
 // the next call unless owned says that it belongs to the caller. A last line
 // without an end counts. With [errLongLine] comes the beginning of the line;
-// the rest is skipped.
+// the rest is skipped but for what l.rest holds.
 func (l *lineReader) next() (line []byte, owned bool, err error) {
 	for {
 		if i := bytes.IndexByte(l.buf[l.scanned:l.end], '\n'); i >= 0 {
 			line := l.buf[l.start : l.scanned+i]
 			l.start = l.scanned + i + 1
 			l.scanned = l.start
-			return line, false, l.check(len(line))
+			return line, false, l.check(line)
 		}
 		l.scanned = l.end
 		if l.end == len(l.buf) && !l.makeRoom() {
@@ -82,15 +88,17 @@ func (l *lineReader) next() (line []byte, owned bool, err error) {
 			line := l.buf[l.start:l.end]
 			l.start, l.scanned, l.end = 0, 0, 0
 			if len(line) > 0 {
-				return line, false, l.check(len(line))
+				l.unfinished = true
+				return line, false, l.check(line)
 			}
 			return nil, false, err
 		}
 	}
 }
 
-func (l *lineReader) check(size int) error {
-	if size > l.max {
+func (l *lineReader) check(line []byte) error {
+	if len(line) > l.max {
+		l.rest = line
 		return errLongLine
 	}
 	return nil
@@ -131,14 +139,16 @@ func (l *lineReader) long() (line []byte, owned bool, err error) {
 			g.add(i)
 			rest = free[i+1 : n]
 		}
+		l.unfinished = i < 0
 		line, err := g.join()
+		l.rest = g.rest
 		l.start, l.scanned, l.end = 0, 0, copy(l.buf, rest)
 		return line, err == nil, err
 	}
 }
 
 // gathering is a long line in pieces: its head, full chunks, and a last chunk
-// that is partly used. Past the limit it only counts.
+// that is partly used. Past the limit it only counts and keeps the end.
 type gathering struct {
 	head []byte
 	full []*[chunkSize]byte
@@ -146,6 +156,7 @@ type gathering struct {
 	used int
 	size int
 	max  int
+	rest []byte // the end of what came so far, once it is over the limit
 }
 
 // free returns the room into which to read next.
@@ -161,6 +172,7 @@ func (g *gathering) free() []byte {
 func (g *gathering) add(n int) {
 	g.size += n
 	if g.size > g.max {
+		g.keepRest(n)
 		for _, c := range g.full {
 			chunks.Put(c)
 		}
@@ -170,6 +182,22 @@ func (g *gathering) add(n int) {
 	if g.used += n; g.used == chunkSize {
 		g.full = append(g.full, g.last)
 		g.last = nil
+	}
+}
+
+// keepRest notes the end of the line, of which n bytes are new.
+func (g *gathering) keepRest(n int) {
+	if g.rest == nil { // the limit was just passed
+		before := g.head
+		if k := len(g.full); k > 0 {
+			before = g.full[k-1][:]
+		}
+		g.rest = append(g.rest, before[max(0, len(before)-restSize):]...)
+		g.rest = append(g.rest, g.last[:g.used]...)
+	}
+	g.rest = append(g.rest, g.last[g.used:g.used+n]...)
+	if over := len(g.rest) - restSize; over > 0 {
+		g.rest = g.rest[:copy(g.rest, g.rest[over:])]
 	}
 }
 

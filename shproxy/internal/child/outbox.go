@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
@@ -17,9 +18,14 @@ type outbox struct {
 	max  int
 	wake chan struct{}
 
+	// written is how many bytes of the stream the pipe has taken. Only the
+	// writer adds to it.
+	written atomic.Int64
+
 	mu     sync.Mutex
 	lines  []byte // guarded by mu
 	spare  []byte // of the writer: the buffer that lines will be swapped with
+	end    int64  // guarded by mu; position in the stream after the last line
 	closed bool   // guarded by mu
 }
 
@@ -30,41 +36,64 @@ func newOutbox(file *os.File, limit int) *outbox {
 	return &outbox{file: file, max: limit, wake: make(chan struct{}, 1)}
 }
 
-// send queues a frame. One frame is accepted into an empty queue whatever its
-// size, since the sender has bounded it.
-func (o *outbox) send(frame []byte, edits ...jsonrpc.Edit) error {
+// queue adds a frame and returns where in the stream it ends. One frame is
+// accepted into an empty queue whatever its size, since the sender has bounded
+// it.
+func (o *outbox) queue(frame []byte, edits ...jsonrpc.Edit) (end int64, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return ErrClosed
+		return 0, ErrClosed
 	}
 	start := len(o.lines)
 	if start > 0 && start+len(frame) > o.max {
-		return ErrBusy
+		return 0, ErrBusy
 	}
 	o.lines = jsonrpc.AppendSplice(o.lines, frame, edits...)
 	if line := o.lines[start:]; bytes.IndexByte(line, '\n') >= 0 || bytes.IndexByte(line, '\r') >= 0 {
 		jsonrpc.Fold(line)
 	}
 	o.lines = append(o.lines, '\n')
+	o.end += int64(len(o.lines) - start)
 	select {
 	case o.wake <- struct{}{}:
 	default:
 	}
-	return nil
+	return o.end, nil
 }
 
-// run writes what is queued until the outbox is closed or the child stops
-// reading for good.
-func (o *outbox) run() {
+// waiting is how many bytes are queued or being written.
+func (o *outbox) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return 0
+	}
+	return int(o.end - o.written.Load())
+}
+
+// run writes what is queued until the outbox is closed, or returns the error
+// of a write: the child takes no more input.
+func (o *outbox) run() error {
 	for range o.wake {
 		for lines := o.take(); len(lines) > 0; lines = o.take() {
-			if _, err := o.file.Write(lines); err != nil {
-				o.close()
-				return
+			n, err := o.file.Write(lines)
+			o.written.Add(int64(n))
+			if err != nil {
+				return o.unlessClosed(err)
 			}
 		}
 	}
+	return nil
+}
+
+func (o *outbox) unlessClosed(err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return nil
+	}
+	return err
 }
 
 // take swaps the queue with the buffer that was written last.

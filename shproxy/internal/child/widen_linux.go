@@ -2,18 +2,14 @@
 
 package child
 
-import (
-	"os"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // pipeSize lets a long message pass in few reads; the system's own is 64 KiB.
 const pipeSize = 256 << 10
 
-// widen enlarges a pipe as far as the system allows.
-func widen(pipe *os.File) {
-	conn, err := pipe.SyscallConn()
+// widen enlarges the pipe as far as the system allows.
+func (p *pipe) widen() {
+	conn, err := p.SyscallConn()
 	if err != nil {
 		return
 	}
