@@ -22,6 +22,8 @@ type Stream struct {
 	s    *Session // nil in MCP 2026-07-28
 	wake chan struct{}
 	turn uint // counts the readers; those of the past must not read on
+	// kicked is why the last of those had to leave.
+	kicked error
 
 	queue   []*Frame
 	head    int    // the frames before it are gone
@@ -62,7 +64,7 @@ type Reader struct {
 // attend makes a new reader the only one. w.mu is held.
 func (t *Stream) attend(json bool) Reader {
 	if t.turn > 0 {
-		t.kick()
+		t.kick(ErrReplaced)
 	}
 	t.turn++
 	if t.s != nil {
@@ -72,10 +74,11 @@ func (t *Stream) attend(json bool) Reader {
 }
 
 // kick makes the reader leave that is there. w.mu is held.
-func (t *Stream) kick() {
+func (t *Stream) kick(why error) {
 	t.signal()
 	t.wake = make(chan struct{}, 1)
 	t.turn++
+	t.kicked = why
 	t.attended, t.leftAt = false, time.Now()
 }
 
@@ -90,7 +93,7 @@ func (r *Reader) Next() (f *Frame, id EventID, rest Rest, cause error) {
 	t.w.mu.Lock()
 	defer t.w.mu.Unlock()
 	if t.turn != r.turn {
-		return nil, EventID{}, Nothing, ErrReplaced
+		return nil, EventID{}, Nothing, t.kicked
 	}
 	unread := len(t.queue) - t.next
 	if unread > 0 {

@@ -239,7 +239,7 @@ func (w *Worker) deliver(t *Stream, f *Frame) {
 	}
 	if t.attended { // the stream outlives its readers
 		w.drop(ErrSlow.Error(), nil)
-		t.kick()
+		t.kick(ErrSlow)
 	}
 	for !t.fits(len(f.Data)) {
 		oldest := t.pop()

@@ -105,6 +105,8 @@ func Run(mode string, stdin io.Reader, stdout, stderr io.Writer) int {
 		}
 	case Fast:
 		return s.fast()
+	case Puppet:
+		return puppet(stdin, stdout, stderr)
 	case GroupOnly:
 		cmd := exec.Command("sleep", "600")
 		if err := cmd.Start(); err != nil {
