@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/acme"
@@ -46,7 +48,7 @@ func (a *acmeFlags) check() error {
 // config is the server's side of TLS with certificates that are ordered when
 // they are needed first, and renewed in time. Control of the names is shown on
 // the same port (TLS-ALPN-01, RFC 8737).
-func (a *acmeFlags) config() (*tls.Config, error) {
+func (a *acmeFlags) config(log *slog.Logger) (*tls.Config, error) {
 	dir := a.dir
 	if dir == "" {
 		cache, err := os.UserCacheDir()
@@ -69,5 +71,13 @@ func (a *acmeFlags) config() (*tls.Config, error) {
 	}
 	config := manager.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
+	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		certificate, err := manager.GetCertificate(hello)
+		if err != nil && slices.Contains(a.hosts, hello.ServerName) { // not what strangers ask for
+			log.LogAttrs(hello.Context(), slog.LevelError, "no certificate to be had",
+				slog.String("host", hello.ServerName), slog.String("error", oneLine(err.Error())))
+		}
+		return certificate, err
+	}
 	return config, nil
 }

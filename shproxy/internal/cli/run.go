@@ -72,7 +72,7 @@ func (p *program) prepare() (err error) {
 		}
 		p.tls = p.keys.config()
 	case len(p.acme.hosts) > 0:
-		if p.tls, err = p.acme.config(); err != nil {
+		if p.tls, err = p.acme.config(p.log); err != nil {
 			return err
 		}
 	}
