@@ -53,8 +53,8 @@ func (e *Error) Error() string {
 var ErrBatch = &Error{Code: InvalidRequest, Message: "batches are not supported; send one message at a time"}
 
 // ErrorCode returns the code of an error response that [Scan] found in frame,
-// and false if m is none or its code is no integer. A code may be spelled
-// 1e3 or -32601.0.
+// and false if m is none or its code is no 32-bit integer. A code may be
+// spelled 1e3 or -32601.0, but not in 64 bytes or more.
 func ErrorCode(frame []byte, m Message) (int, bool) {
 	span, ok := Lookup(frame, m.Error, "code")
 	const long = 64 // bytes that no code needs

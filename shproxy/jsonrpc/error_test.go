@@ -28,6 +28,8 @@ func TestErrorCode(t *testing.T) {
 		{`{"code":1e400}`, 0, false},
 		{`{"code":99999999999999999999999}`, 0, false},
 		{`{"code":1` + strings.Repeat("0", 1<<20) + `}`, 0, false},
+		{`{"code":1.` + strings.Repeat("0", 61) + `}`, 1, true},
+		{`{"code":1.` + strings.Repeat("0", 62) + `}`, 0, false},
 		{`{"code":"-32601"}`, 0, false},
 		{`{"code":"nan"}`, 0, false},
 		{`{"code":null}`, 0, false},

@@ -120,11 +120,12 @@ func find(l level, text []byte) (f field, exact bool) {
 	return unknown, true
 }
 
-// mayFold is a cheap necessary condition for [bytes.EqualFold] with an ASCII
-// name. Two letters beyond ASCII fold to ASCII ones, U+017F and U+212A, so a
-// disguised name may be longer.
+// mayFold is a cheap necessary condition for [bytes.EqualFold] with one of the
+// names in fields. Two letters beyond ASCII fold to ASCII ones, U+017F to s
+// and U+212A to k, so a disguised name may be longer; but no name begins with
+// one of these.
 func mayFold(text, name []byte) bool {
-	return len(text) >= len(name) && (text[0]|0x20 == name[0]|0x20 || text[0] >= 0x80)
+	return len(text) >= len(name) && text[0]|0x20 == name[0]|0x20
 }
 
 // disguised returns a member of params that decides what the method does and

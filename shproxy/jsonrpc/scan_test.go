@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 func TestScan(t *testing.T) {
@@ -211,6 +212,25 @@ func TestPlain(t *testing.T) {
 				}
 				if got, seen := plain(b, 0); got != want || high && seen&highs == 0 {
 					t.Fatalf("%q: stopped at %d, want %d; seen %x", b, got, want, seen)
+				}
+			}
+		}
+	}
+}
+
+// Every name that is read is recognized in every other case.
+func TestFind(t *testing.T) {
+	for l, known := range fields {
+		for _, k := range known {
+			if f, exact := find(level(l), k.name); f != k.field || !exact {
+				t.Errorf("%s is %v, %v", k.name, f, exact)
+			}
+			for i, c := range string(k.name) {
+				for other := unicode.SimpleFold(c); other != c; other = unicode.SimpleFold(other) {
+					disguised := string(k.name[:i]) + string(other) + string(k.name[i+1:])
+					if f, exact := find(level(l), []byte(disguised)); f != k.field || exact {
+						t.Errorf("%s is %v, %v", disguised, f, exact)
+					}
 				}
 			}
 		}

@@ -126,6 +126,32 @@ func TestParamsCheck(t *testing.T) {
 	}
 }
 
+func TestParamsCheckTellsWhy(t *testing.T) {
+	p := paramsOf(t, listOf(sql))
+	for arguments, want := range map[string]string{
+		`{"region":"a"}`:                  `header mismatch: Mcp-Param-Region is missing for the argument "region"`,
+		`{"region":{}}`:                   `header mismatch: Mcp-Param-Region can only be a string, boolean or safe integer, unlike the argument "region"`,
+		`{"where":{"zone":{"id":"new"}}}`: `header mismatch: Mcp-Param-Method is missing for the argument "where.zone.id"`,
+	} {
+		frame, m := scan(t, callOf("sql", arguments))
+		if err := p.Check(nil, frame, m); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", arguments, err, want)
+		}
+	}
+}
+
+// A header of an earlier call does not stay.
+func TestParamsDeriveRemoves(t *testing.T) {
+	p := paramsOf(t, listOf(sql))
+	for _, arguments := range []string{`{}`, `{"region":null}`, `{"region":[]}`, `{"region":"a","region":"b"}`} {
+		frame, m := scan(t, callOf("sql", arguments))
+		h := headers("Mcp-Param-Region", "old", "Mcp-Param-Other", "x")
+		if p.Derive(h, frame, m); len(h) != 1 || h.Get("Mcp-Param-Other") != "x" {
+			t.Errorf("%s: %v", arguments, h)
+		}
+	}
+}
+
 // Nothing is enforced for what is no call of a tool with valid annotations.
 func TestParamsCheckIgnores(t *testing.T) {
 	p := paramsOf(t, listOf(sql, toolOf("bad", `"region":{"type":"number","x-mcp-header":"Region"}`)))
@@ -305,7 +331,7 @@ func TestNumber(t *testing.T) {
 		{"9007199254740992", "", false}, {"1e16", "", false}, {"9999999999999999", "", false}, {"1e2147483647", "", false},
 		{"1e-2147483648", "", false}, {"1e99999999999999999999", "", false}, {"1.5", "", false}, {"15e-2", "", false},
 		{"", "", false}, {"-", "", false}, {"NaN", "", false}, {"Infinity", "", false}, {"1_0", "", false}, {" 1", "", false},
-		{"null", "", false}, {"1 ", "1 ", false}, {strings.Repeat("1", maxNumber+1), "", false},
+		{"null", "", false}, {"1 ", "", false}, {"1." + strings.Repeat("0", maxNumber-2), "1", true}, {"1." + strings.Repeat("0", maxNumber-1), "", false}, {strings.Repeat("1", maxNumber+1), "", false},
 	}
 	for _, test := range tests {
 		got, ok := number([]byte(test.raw))

@@ -237,7 +237,25 @@ func TestWriterDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// failOnce fails at one write of several.
+type failOnce struct{ at, n int }
+
+func (w *failOnce) Write(p []byte) (int, error) {
+	if w.n++; w.n == w.at {
+		return 0, io.ErrShortWrite
+	}
+	return len(p), nil
+}
+
 func TestWriterReportsErrors(t *testing.T) {
+	for at := range 3 {
+		w := NewWriter(&failOnce{at: at + 1}, nil)
+		for range 2 {
+			if err := w.Event(Event{Data: make([]byte, 64<<10)}); !errors.Is(err, io.ErrShortWrite) {
+				t.Errorf("write %d: err = %v", at, err)
+			}
+		}
+	}
 	w := NewWriter(iotest.TruncateWriter(io.Discard, 0), func() error { return io.ErrClosedPipe })
 	if err := w.Event(Event{Data: []byte("a")}); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("err = %v", err)
