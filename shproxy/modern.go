@@ -48,7 +48,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 		return fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")
 	}
 	reply.begins(frame, m)
-	call, err := p.sessions.Call(c.principal, c.env, frame, m, p.edit(r, frame, m))
+	call, err := p.sessions.Call(c.principal, c.env, frame, m, p.edit(r, frame, m), reply.events)
 	if err != nil {
 		return reply.refused(p.startProblem(err))
 	}
@@ -56,7 +56,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if listen {
 		reply.json, reply.eager, reply.limit = false, true, 0
 	}
-	reader := call.Reader(reply.json, reply.events)
+	reader := call.Reader(reply.json)
 	defer reader.Leave()
 	reply.relay(&reader)
 	return nil

@@ -114,7 +114,7 @@ func (p *Proxy) listTools(ctx context.Context, c caller, cursor string) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	call, err := p.sessions.Call(c.principal, c.env, frame, m, jsonrpc.Edit{})
+	call, err := p.sessions.Call(c.principal, c.env, frame, m, jsonrpc.Edit{}, false)
 	if err != nil {
 		return nil, err
 	}

@@ -80,13 +80,13 @@ func (p *Proxy) call(w http.ResponseWriter, r *http.Request, frame []byte, m jso
 	if problem != nil {
 		return problem
 	}
-	call, err := s.Call(frame, m, p.edit(r, frame, m))
+	call, err := s.Call(frame, m, p.edit(r, frame, m), reply.events)
 	if err != nil {
 		return reply.refused(sendProblem(err))
 	}
 	reply.call = call
 	reply.prime = primed(s.Version())
-	reader := call.Reader(reply.json, reply.events)
+	reader := call.Reader(reply.json)
 	defer reader.Leave()
 	reply.relay(&reader)
 	return nil
@@ -114,13 +114,13 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	}
 	timeout := time.AfterFunc(p.opts.StartTimeout, func() { s.End(p.tooSlow(s)) })
 	defer timeout.Stop()
-	call, err := s.Call(frame, m, p.edit(r, frame, m))
+	call, err := s.Call(frame, m, p.edit(r, frame, m), reply.events)
 	if err != nil {
 		s.End(err)
 		return reply.refused(p.startProblem(err))
 	}
 	w.Header().Set(headerSession, s.ID)
-	reader := call.Reader(reply.json, reply.events)
+	reader := call.Reader(reply.json)
 	defer reader.Leave()
 	reply.relay(&reader)
 	if s.Version() == "" {

@@ -54,7 +54,7 @@ func (p *Proxy) probe(ctx context.Context, m *session.Manager) error {
 	if err != nil {
 		return err
 	}
-	call, err := s.Call(frame, message, jsonrpc.Edit{})
+	call, err := s.Call(frame, message, jsonrpc.Edit{}, false)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (p *Proxy) probe(ctx context.Context, m *session.Manager) error {
 
 // await returns the answer to a call.
 func await(ctx context.Context, call *session.Call) (*session.Frame, error) {
-	reader := call.Reader(true, false)
+	reader := call.Reader(true)
 	defer reader.Leave()
 	for {
 		f, _, rest, cause := reader.Next()

@@ -36,7 +36,8 @@ var calls = sync.Pool{New: func() any {
 }}
 
 // newCall makes a call with a stream of its own, or one that answers on
-// another. w.mu is held.
+// another. Nobody is told more than the answer, unless attended is set. w.mu
+// is held.
 func (w *Worker) newCall(s *Session, out *Stream, frame []byte, m jsonrpc.Message) *Call {
 	c := calls.Get().(*Call)
 	c.w, c.Stream.w, c.s = w, w, s
@@ -53,11 +54,10 @@ func (w *Worker) newCall(s *Session, out *Stream, frame []byte, m jsonrpc.Messag
 }
 
 // Reader opens the call's stream. json says that a lone response can be
-// written as JSON; events that other messages can precede it.
-func (c *Call) Reader(json, events bool) Reader {
+// written as JSON.
+func (c *Call) Reader(json bool) Reader {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	c.attended = events
 	return c.attend(json)
 }
 

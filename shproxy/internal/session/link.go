@@ -173,13 +173,15 @@ func (l *link) progress(frame []byte, m jsonrpc.Message, owned bool) {
 	if c.ownToken != nil {
 		token = c.ownToken
 	}
-	f := newFrame(frame, owned, jsonrpc.Edit{Span: span, With: token})
-	switch {
-	case c.out.attended || c.out.number != 0 || c.s == nil:
-		l.w.deliver(c.out, f)
-	default:
-		l.w.deliver(&c.s.stream, f)
+	out := c.out
+	if !out.attended && out.number == 0 {
+		if c.s == nil {
+			l.w.drop(answerOnly, token)
+			return
+		}
+		out = &c.s.stream
 	}
+	l.w.deliver(out, newFrame(frame, owned, jsonrpc.Edit{Span: span, With: token}))
 }
 
 // Broken fails the call whose answer was unreadable, or every call in flight

@@ -155,8 +155,8 @@ func (m *Manager) setSpare(w *Worker) bool {
 
 // Call sends a request of MCP 2026-07-28 to a child of the principal. The
 // caller reads the call's stream; to leave it before the answer cancels the
-// request.
-func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc.Message, edit jsonrpc.Edit) (*Call, error) {
+// request. edit and events are those of [Session.Call].
+func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc.Message, edit jsonrpc.Edit, events bool) (*Call, error) {
 	logs := msg.LogLevel.Present()
 	key := poolKey(m.cfg.Shared, principal, env)
 	for {
@@ -170,6 +170,7 @@ func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc
 			continue // it ended just now; there will be another
 		}
 		c := w.newCall(nil, nil, frame, msg)
+		c.attended = events
 		c.listen = jsonrpc.Is(frame, msg.Method, "subscriptions/listen")
 		if logs {
 			c.logs = true
@@ -309,13 +310,18 @@ func (l *link) receiveModern(frame []byte, m jsonrpc.Message, owned bool) {
 	case jsonrpc.Is(frame, m.Method, "notifications/cancelled"):
 		l.tornDown(frame, m, owned)
 	default:
-		if c := l.only(jsonrpc.Is(frame, m.Method, "notifications/message")); c != nil {
+		switch c := l.only(jsonrpc.Is(frame, m.Method, "notifications/message")); {
+		case c == nil:
+			w.drop("nobody can be told whom "+jsonrpc.Text(m.Method.Of(frame))+" is for", nil)
+		case !c.out.attended:
+			w.drop(answerOnly, c.id)
+		default:
 			w.deliver(c.out, newFrame(frame, owned))
-			return
 		}
-		w.drop("nobody can be told whom "+jsonrpc.Text(m.Method.Of(frame))+" is for", nil)
 	}
 }
+
+const answerOnly = "the client takes no more than the answer"
 
 // tornDown ends a subscription that the server gave up. w.mu is held.
 func (l *link) tornDown(frame []byte, m jsonrpc.Message, owned bool) {

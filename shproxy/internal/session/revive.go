@@ -40,6 +40,9 @@ func (w *Worker) exited(l *link, err *child.ExitError) {
 		}
 		c.fail(err, crashData(err, l.written(c)))
 	}
+	for s := range w.sessions {
+		s.asked.forget(l)
+	}
 	if w.link != l {
 		return
 	}

@@ -3,6 +3,7 @@
 package session
 
 import (
+	"maps"
 	"strconv"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -55,6 +56,7 @@ func (s *Session) target(frame []byte, m jsonrpc.Message) *Stream {
 type questions struct {
 	open map[string]question
 	last uint64 // number of an id of ours
+	ours bool   // no id of the server's can be shown, since the client may still answer one that ended
 }
 
 type question struct {
@@ -65,9 +67,9 @@ type question struct {
 // maxQuestions bounds what one session may be asked at a time.
 const maxQuestions = 1000
 
-// ask notes a request of the child. The client sees its own id, unless another
-// question with that id is open: then, and only then, one of ours. The result
-// is nil if the child was refused. w.mu is held.
+// ask notes a request of the child. The client sees its own id, unless the
+// answer could be taken for that to another question: then, and only then, one
+// of ours. The result is nil if the child was refused. w.mu is held.
 func (s *Session) ask(l *link, frame []byte, m jsonrpc.Message, owned bool) *Frame {
 	q := &s.asked
 	id := m.ID.Of(frame)
@@ -80,18 +82,35 @@ func (s *Session) ask(l *link, frame []byte, m jsonrpc.Message, owned bool) *Fra
 	}
 	asked := question{l, append([]byte(nil), id...)}
 	key := jsonrpc.Key(id)
-	if _, taken := q.open[key]; !taken {
+	if _, taken := q.open[key]; !taken && !q.ours {
 		q.open[key] = asked
 		f := newFrame(frame, owned)
 		f.request = m.ID
 		return f
 	}
-	q.last++
-	shown := jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(q.last, 10))
+	shown := q.name()
 	q.open[jsonrpc.Key(shown)] = asked
 	f := newFrame(frame, owned, jsonrpc.Edit{Span: m.ID, With: shown})
 	f.request = jsonrpc.Span{Start: m.ID.Start, End: m.ID.Start + len(shown)}
 	return f
+}
+
+// name returns an id of ours that no open question has.
+func (q *questions) name() []byte {
+	for {
+		q.last++
+		shown := jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(q.last, 10))
+		if _, taken := q.open[jsonrpc.Key(shown)]; !taken {
+			return shown
+		}
+	}
+}
+
+// forget gives up the questions of a child that has ended.
+func (q *questions) forget(l *link) {
+	n := len(q.open)
+	maps.DeleteFunc(q.open, func(_ string, asked question) bool { return asked.l == l })
+	q.ours = q.ours || len(q.open) < n
 }
 
 // respond passes the client's answer on, if the child that asked is still

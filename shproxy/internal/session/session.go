@@ -114,18 +114,19 @@ func (s *Session) Plain() {
 }
 
 // Call sends a request to the child. The caller reads the call's stream. edit
-// is a change to the frame, unless it is zero.
-func (s *Session) Call(frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) (*Call, error) {
-	return s.call(nil, frame, m, edit)
+// is a change to the frame, unless it is zero; events says that the client
+// takes other messages before the response.
+func (s *Session) Call(frame []byte, m jsonrpc.Message, edit jsonrpc.Edit, events bool) (*Call, error) {
+	return s.call(nil, frame, m, edit, events)
 }
 
 // CallPlain sends a request whose answer goes to the standalone stream.
 func (s *Session) CallPlain(frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) error {
-	_, err := s.call(&s.stream, frame, m, edit)
+	_, err := s.call(&s.stream, frame, m, edit, false)
 	return err
 }
 
-func (s *Session) call(out *Stream, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) (*Call, error) {
+func (s *Session) call(out *Stream, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit, events bool) (*Call, error) {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	if s.ended {
@@ -135,6 +136,7 @@ func (s *Session) call(out *Stream, frame []byte, m jsonrpc.Message, edit jsonrp
 		return nil, ErrShutdown
 	}
 	c := s.w.newCall(s, out, frame, m)
+	c.attended = events
 	s.remember(c, frame, m)
 	s.use(0)
 	if err := s.w.dispatch(c, frame, m, edit); err != nil {

@@ -137,11 +137,11 @@ type testCall struct {
 // call sends a request whose client takes event streams, too.
 func call(t *testing.T, s *Session, frame string) testCall {
 	t.Helper()
-	c, err := s.Call([]byte(frame), scan(t, frame), jsonrpc.Edit{})
+	c, err := s.Call([]byte(frame), scan(t, frame), jsonrpc.Edit{}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return testCall{c, &testReader{t, c.Reader(true, true), EventID{}}}
+	return testCall{c, &testReader{t, c.Reader(true), EventID{}}}
 }
 
 func post(t *testing.T, s *Session, frame string) {

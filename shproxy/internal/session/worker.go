@@ -287,7 +287,7 @@ func (w *Worker) ask(ctx context.Context, l *link, text string) (*Frame, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := c.Reader(true, false)
+	r := c.Reader(true)
 	defer r.Leave()
 	for {
 		f, _, rest, cause := r.Next()
