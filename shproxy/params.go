@@ -4,6 +4,7 @@ package shproxy
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -95,6 +96,10 @@ func (p *Proxy) fetchParams(ctx context.Context, c caller) *mcpheader.Params {
 		if err != nil || cursor == "" {
 			break
 		}
+	}
+	for tool, reason := range params.Invalid() {
+		p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the tool's x-mcp-header annotations are invalid; its headers are not checked",
+			slog.String("server", p.server.Name), slog.String("tool", tool), slog.String("reason", reason))
 	}
 	if ctx.Err() == nil {
 		p.params.set(c.principal, params)

@@ -37,6 +37,7 @@ type reply struct {
 	eager     bool        // the event stream begins at once
 	stream    *sse.Writer // once the event stream has begun
 	flusher   *flusher    // of stream
+	id        [41]byte    // room for an event id
 
 	// Of the reply to a call.
 	call     *session.Call
@@ -210,15 +211,16 @@ func (rp *reply) message(t *session.Reader, f *session.Frame, id session.EventID
 	}
 	rp.extendDeadline()
 	rp.flusher.hold = rest == session.Queued
-	return rp.stream.Event(sse.Event{ID: eventID(id), Data: f.Data})
+	return rp.stream.Message(appendID(rp.id[:0], id), f.Data)
 }
 
-func eventID(id session.EventID) string {
+// appendID writes an event id, or nothing for that of a stream that cannot be
+// resumed.
+func appendID(dst []byte, id session.EventID) []byte {
 	if id == (session.EventID{}) {
-		return ""
+		return dst
 	}
-	var room [41]byte
-	return string(id.Append(room[:0]))
+	return id.Append(dst)
 }
 
 // status is that of a lone response: since 2026-07-28 some errors of the
@@ -261,10 +263,7 @@ func (rp *reply) begin(t *session.Reader, first session.EventID) error {
 		id.Seq-- // a client that resumes here has seen nothing
 	}
 	if rp.prime && id != (session.EventID{}) {
-		rp.flusher.hold = true
-		_ = rp.stream.Retry(retry) // the last write tells of its failure
-		rp.flusher.hold = false
-		return rp.stream.Event(sse.Event{ID: eventID(id)})
+		return rp.stream.Prime(appendID(rp.id[:0], id), retry)
 	}
 	return rp.flusher.flush()
 }
