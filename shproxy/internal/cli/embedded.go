@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -42,6 +43,8 @@ const (
 // the store.
 type embedded struct {
 	options authserver.Options
+	data    string // the directory
+	users   *local.Users
 	store   *bolt.Store
 	server  atomic.Pointer[authserver.Server]
 }
@@ -58,13 +61,10 @@ func openEmbedded(data, usersFile, issuer string, log *slog.Logger) (*embedded, 
 		return nil, fmt.Errorf("--auth-data: %w", err)
 	}
 	users, err := local.Open(usersFile)
-	if err == nil {
-		err = ensureUser(users, data, log)
-	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--auth-users: %w", err), store.Close())
 	}
-	return &embedded{store: store, options: authserver.Options{
+	return &embedded{data: data, users: users, store: store, options: authserver.Options{
 		Issuer: issuer, Store: store, Login: users, Logger: log,
 		ScopeText: map[string]string{defaultScope: "Use all tools of this server"},
 	}}, nil
@@ -72,23 +72,37 @@ func openEmbedded(data, usersFile, issuer string, log *slog.Logger) (*embedded, 
 
 // ensureUser makes somebody who can sign in. The password goes into a file
 // that only the owner can read, not into the log.
-func ensureUser(users *local.Users, data string, log *slog.Logger) error {
-	names, err := users.Names()
+func (e *embedded) ensureUser(ctx context.Context) error {
+	names, err := e.users.Names()
 	if err != nil || len(names) > 0 {
 		return err
 	}
 	password := rand.Text()
-	file := filepath.Join(data, passwordFile)
-	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+	file := filepath.Join(e.data, passwordFile)
+	if err := writeSecret(file, password); err != nil {
 		return err
 	}
-	if err := users.Set(firstUser, password); err != nil {
+	if err := e.users.Set(firstUser, password); err != nil {
 		return err
 	}
-	log.LogAttrs(context.Background(), slog.LevelWarn, "nobody could sign in, so a user was made",
+	e.options.Logger.LogAttrs(ctx, slog.LevelWarn, "nobody could sign in, so a user was made",
 		slog.String("user", firstUser), slog.String("password_file", file),
-		slog.String("more", "oauthdyn user add NAME --data "+data))
+		slog.String("more", "oauthdyn user add NAME --data "+e.data))
 	return nil
+}
+
+// writeSecret writes a new file, and not through a link that somebody else has
+// put there.
+func writeSecret(file, text string) error {
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text + "\n")
+	return errors.Join(err, f.Close())
 }
 
 // offer says for which resources tokens can be issued.
@@ -104,6 +118,12 @@ func (e *embedded) offer(ctx context.Context, resources []authserver.Resource) e
 		return err
 	case err != nil:
 		return &usageError{text: err.Error()}
+	}
+	if e.server.Load() == nil {
+		if err := e.ensureUser(ctx); err != nil {
+			server.Close()
+			return fmt.Errorf("--auth-users: %w", err)
+		}
 	}
 	e.options.Resources = resources
 	if old := e.server.Swap(server); old != nil {

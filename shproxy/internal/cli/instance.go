@@ -5,8 +5,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"os/exec"
 	"time"
 
@@ -50,7 +52,7 @@ func (m *maker) make(s spec) *instance {
 	if s.url != "" {
 		i.remote, i.err = m.remote(s)
 		i.handler = i.remote
-	} else {
+	} else if i.err = checkDir(s.dir); i.err == nil {
 		i.proxy, i.err = shproxy.New(m.server(s), m.options(s.settings))
 		i.handler = i.proxy
 	}
@@ -58,6 +60,21 @@ func (m *maker) make(s spec) *instance {
 		i.handler = m.unavailable(i)
 	}
 	return i
+}
+
+// checkDir tells what the system, which blames the executable, does not.
+func checkDir(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("working directory: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("working directory: %s is a file", dir)
+	}
+	return nil
 }
 
 func (m *maker) server(s spec) shproxy.Server {

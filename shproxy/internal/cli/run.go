@@ -12,6 +12,8 @@ import (
 	"net"
 	"slices"
 	"syscall"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 )
 
 const healthPath = "/healthz"
@@ -27,6 +29,11 @@ func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	}
 	defer done()
 	c.foreign.tell(log)
+	if stop, err := child.Subreaper(); err == nil {
+		defer stop()
+	} else {
+		log.LogAttrs(sig.stop, slog.LevelDebug, "processes that leave their group are not followed", slog.String("reason", err.Error()))
+	}
 	listener, err := listen(sig.stop, c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err
@@ -44,8 +51,8 @@ func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.fleet.try(sig.stop, fresh); err != nil {
-		p.fleet.end(ended())
+	if err := p.fleet.try(sig.stop, fresh); err != nil || sig.stop.Err() != nil {
+		p.fleet.end(sig.kill)
 		return err
 	}
 	return p.serve()
