@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -24,14 +25,17 @@ var (
 	//go:embed statuspage.css
 	statusCSS string
 
-	statusTemplate = template.Must(template.New("status").Funcs(template.FuncMap{
-		"style":    func() template.CSS { return template.CSS(statusCSS) },
-		"bytes":    showBytes,
-		"duration": showSeconds,
-		"uptime":   func(s float64) string { return (time.Duration(s) * time.Second).String() },
-		"clean":    clean,
-		"failures": failures,
-	}).Parse(statusHTML))
+	// Most commands never show the page, so it is parsed when it is needed.
+	statusTemplate = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("status").Funcs(template.FuncMap{
+			"style":    func() template.CSS { return template.CSS(statusCSS) },
+			"bytes":    showBytes,
+			"duration": showSeconds,
+			"uptime":   func(s float64) string { return (time.Duration(s) * time.Second).String() },
+			"clean":    clean,
+			"failures": failures,
+		}).Parse(statusHTML))
+	})
 
 	// Nothing but the page's own style may act on it, whatever gets into it.
 	statusCSP = "default-src 'none'; style-src " + sourceHash(statusCSS) + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -45,7 +49,7 @@ func sourceHash(text string) string {
 // statusPage writes the report for people.
 func statusPage(w http.ResponseWriter, r report, refresh bool) {
 	var body bytes.Buffer
-	if err := statusTemplate.Execute(&body, struct {
+	if err := statusTemplate().Execute(&body, struct {
 		report
 		Refresh bool
 	}{r, refresh}); err != nil {
@@ -122,7 +126,9 @@ const maxShownLine = 2000
 
 // terminalCodes are the escape sequences with which programs colour their
 // output (ECMA-48 control sequences, and operating system commands).
-var terminalCodes = regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\))")
+var terminalCodes = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("\x1b(\\[[0-?]*[ -/]*[@-~]|\\][^\x07\x1b]*(\x07|\x1b\\\\))")
+})
 
 // clean makes a line of a server's fit to be shown: cut, and without terminal
 // codes and characters that are invisible or reorder what stands around them.
@@ -139,5 +145,5 @@ func clean(line string) string {
 			return ' '
 		}
 		return -1
-	}, terminalCodes.ReplaceAllString(line, "")) + tail
+	}, terminalCodes().ReplaceAllString(line, "")) + tail
 }
