@@ -36,7 +36,7 @@ type client struct {
 
 	mu        sync.Mutex
 	child     string      // guarded by mu; nonce of the process
-	used      time.Time   // guarded by mu; when a request ended last
+	used      time.Time   // guarded by mu; when the newest request that was accepted began
 	crashed   bool        // guarded by mu; the process may be another one, or none
 	ended     bool        // guarded by mu; the session
 	forked    bool        // guarded by mu; a process that the server has forked may hold its pipes
@@ -181,7 +181,7 @@ func (c *client) call(p *callPlan, first func()) error {
 	c.ledger.open(p)
 	begun := time.Now()
 	out := c.exchange(p, first)
-	c.touch()
+	c.touch(begun, out)
 	if out.kind == gotResult && len(p.Script) == 0 && p.Pad < 1000 {
 		c.stats.time(toEcho, time.Since(begun))
 	}
@@ -244,8 +244,9 @@ func (c *client) echo() outcome {
 	number := 1_000_000 + c.echoes // what the plan does not use
 	p := &callPlan{Number: number, ID: fmt.Sprint(number), want: wantSome}
 	c.ledger.open(p)
+	begun := time.Now()
 	out := c.exchange(p, func() {})
-	c.touch()
+	c.touch(begun, out)
 	return out
 }
 
@@ -256,7 +257,7 @@ func (c *client) initialize() bool {
 	for end := time.Now().Add(patience); ; {
 		begun := time.Now()
 		out := c.exchangeInitialize()
-		c.touch()
+		c.touch(begun, out)
 		if out.kind == gotBusy && time.Now().Before(end) && c.ctx.Err() == nil {
 			c.stats.count("initialize", "503")
 			pause(c.ctx, 50)
@@ -305,10 +306,13 @@ func (c *client) cancel(p *callPlan) {
 	}
 }
 
-func (c *client) touch() {
+// touch notes that the session was in use.
+func (c *client) touch(begun time.Time, out outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.used = time.Now()
+	if out.kind != gotGone && begun.After(c.used) {
+		c.used = begun
+	}
 }
 
 // end says that the session ends, so that nothing is missed that does not

@@ -27,7 +27,8 @@ func (c *client) excused() bool {
 }
 
 // expired reports whether the session may have ended because this client was
-// slow: between two requests, and without a stream.
+// slow: between two requests, and without a stream. That a request took long
+// counts as slow, too: its end at the proxy is not known here.
 func (c *client) expired() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -98,7 +98,7 @@ func (l *load) calm(ctx context.Context) {
 	quiet := &load{torture: l.torture, proxy: l.proxy, phase: l.phase, mix: l.mix, idle: l.idle, stats: newStats()}
 	p := &plan{kind: survivor, version: "2025-11-25", delete: true}
 	for n := range 60 {
-		c := &callPlan{Number: n + 1, ID: fmt.Sprint(n + 1), Script: script{{Do: doResult, Bytes: 400_000}}}
+		c := &callPlan{Number: n + 1, ID: fmt.Sprint(n + 1), Script: script{{Do: doResult, Bytes: 1_500_000}}}
 		p.rounds = append(p.rounds, round{calls: []*callPlan{c}})
 	}
 	quiet.live(ctx, p)

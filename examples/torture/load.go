@@ -44,7 +44,11 @@ func (l *load) run(ctx context.Context, from, to int, deadline time.Time) int {
 					next.Add(-1)
 					return
 				}
-				l.live(ctx, newPlan(l.opts.seed, l.index, n, l.mix))
+				p := newPlan(l.opts.seed, l.index, n, l.mix)
+				if l.opts.only > 0 {
+					l.say("client %d: %v", n, p)
+				}
+				l.live(ctx, p)
 			}
 		})
 	}

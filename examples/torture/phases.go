@@ -47,7 +47,7 @@ var (
 var common = []string{"--idle-timeout", idleTimeout.String(), "--start-timeout", "5s"}
 
 var allPhases = []*phase{
-	{name: "sessions", mix: allKinds, share: 70, memory: true, overhead: 8 * time.Second, flags: []string{"--log-level", "error"}},
+	{name: "sessions", mix: allKinds, share: 70, memory: true, overhead: 20 * time.Second, flags: []string{"--max-sessions", "128", "--log-level", "error"}},
 	{name: "crowded", mix: allKinds, share: 8, overhead: 8 * time.Second, flags: []string{"--max-sessions", "12", "--log-level", "info"}},
 	{name: "warm", mix: warmed, share: 6, overhead: 8 * time.Second, spare: 3, flags: []string{"--warm", "3", "--log-level", "error"}},
 	{name: "shared", mix: together, share: 8, overhead: 8 * time.Second, spare: 1, flags: []string{"--mode", "shared", "--log-level", "error"}},
