@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -25,18 +24,22 @@ type requestID struct {
 
 type requestKey struct{}
 
-var (
-	saneID      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:/+=-]{0,127}$`)
-	traceParent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}`)
-)
+const maxRequestID = 128
+
+// traceID returns the trace id of a traceparent header, or "".
+func traceID(parent string) string {
+	parts := strings.Split(parent, "-")
+	if len(parts) < 4 || len(parts[1]) != 32 || !consistsOf(parts[1], lowerHex) {
+		return ""
+	}
+	return parts[1]
+}
 
 func (id *requestID) String() string {
 	id.once.Do(func() {
-		if saneID.MatchString(id.given) {
+		if len(id.given) <= maxRequestID && consistsOf(id.given, letters+digits+"._:/+=-") {
 			id.id = id.given
-		} else if m := traceParent.FindStringSubmatch(id.trace); m != nil {
-			id.id = m[1]
-		} else {
+		} else if id.id = traceID(id.trace); id.id == "" {
 			id.id = strings.ToLower(rand.Text()[:16])
 		}
 	})

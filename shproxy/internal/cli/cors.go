@@ -4,7 +4,6 @@ package cli
 
 import (
 	"net/http"
-	"regexp"
 	"strings"
 )
 
@@ -68,15 +67,14 @@ func (c *cors) wrap(next http.Handler) http.Handler {
 	})
 }
 
-var mcpHeader = regexp.MustCompile("^(?i)mcp-[!#$%&'*+.^_`|~0-9a-z-]{1,256}$")
-
 // parameterHeaders returns the further Mcp- headers that a script asks for:
 // the names of Mcp-Param- headers are the tools'.
 func parameterHeaders(r *http.Request) string {
 	var allowed strings.Builder
 	for _, list := range r.Header["Access-Control-Request-Headers"] {
 		for name := range strings.SplitSeq(list, ",") {
-			if name = strings.TrimSpace(name); mcpHeader.MatchString(name) {
+			name = strings.TrimSpace(name)
+			if len(name) > 4 && strings.EqualFold(name[:4], "mcp-") && consistsOf(name, tchar) {
 				allowed.WriteString(", " + name)
 			}
 		}

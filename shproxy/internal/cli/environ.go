@@ -9,7 +9,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -153,11 +152,13 @@ func list(env map[string]string) []string {
 	return entries
 }
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-
 func checkVariable(name string) error {
-	if !variableName.MatchString(name) {
+	if !isVariable(name) {
 		return fmt.Errorf("%q is not the name of an environment variable", name)
 	}
 	return nil
+}
+
+func isVariable(name string) bool {
+	return consistsOf(name, letters+digits+"_") && !strings.Contains(digits, name[:1])
 }

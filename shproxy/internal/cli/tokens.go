@@ -116,7 +116,7 @@ func parseToken(line string) (t staticToken, err error) {
 			return t, errors.New("after sha256: come 64 hexadecimal digits")
 		}
 	} else {
-		if strings.Trim(value, token68) != "" {
+		if !consistsOf(value, token68) {
 			return t, errors.New("a token holds letters, digits and -._~+/= alone")
 		}
 		if len(value) < minToken {
@@ -129,9 +129,6 @@ func parseToken(line string) (t staticToken, err error) {
 	}
 	return t, nil
 }
-
-// token68 are the characters of a bearer token: RFC 6750 section 2.1.
-const token68 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 
 // holder returns the name of the token's holder. It takes the same time for
 // all tokens that are not there.

@@ -5,7 +5,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"runtime"
 	"strings"
 )
@@ -27,7 +26,7 @@ func words(line string) ([]string, error) {
 	if len(s.words) == 0 {
 		return nil, errors.New("the command is empty")
 	}
-	if assignment.MatchString(s.words[0]) {
+	if name, _, ok := strings.Cut(s.words[0], "="); ok && isVariable(name) {
 		return nil, errors.New("variables are set with -e KEY=VALUE")
 	}
 	return s.words, nil
@@ -38,12 +37,23 @@ type splitter struct {
 	words []string
 }
 
-var (
-	assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
-	// shellWord is an unquoted word that a shell would not pass on.
-	shellWord = regexp.MustCompile("^([|&;()]+|[0-9]*[<>].*|~(/.*)?|.*[;|&]$)$")
-	variables = regexp.MustCompile("[`]|\\$[A-Za-z_{(]")
-)
+// isSyntax reports whether a shell would not pass on an unquoted word.
+func isSyntax(word string) bool {
+	return word != "" && strings.ContainsAny(word[len(word)-1:], "|&;()") ||
+		strings.ContainsAny(word[:min(1, len(word))], "|&;()") ||
+		strings.HasPrefix(strings.TrimLeft(word, digits), "<") || strings.HasPrefix(strings.TrimLeft(word, digits), ">") ||
+		word == "~" || strings.HasPrefix(word, "~/")
+}
+
+// hasVariable reports whether a shell would replace a part of the text.
+func hasVariable(text string) bool {
+	for i := range text {
+		if text[i] == '`' || text[i] == '$' && i+1 < len(text) && strings.Contains(letters+"_{(", text[i+1:i+2]) {
+			return true
+		}
+	}
+	return false
+}
 
 // word takes one word off the rest.
 func (s *splitter) word() error {
@@ -79,7 +89,7 @@ scan:
 		plain.WriteByte(s.rest[i])
 		i++
 	}
-	if variables.MatchString(plain.String()) || !quoted && shellWord.MatchString(plain.String()) {
+	if hasVariable(plain.String()) || !quoted && isSyntax(plain.String()) {
 		return fmt.Errorf("%q needs a shell; write -- sh -c '…' to have one", s.rest[:i])
 	}
 	s.words = append(s.words, word.String())

@@ -9,8 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
+	"strings"
 )
 
 const (
@@ -109,12 +109,15 @@ func Parse(data []byte, lookup func(name string) (string, bool)) ([]Server, erro
 	return servers, nil
 }
 
-// validName is one segment of a path that needs no escaping.
-var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+const (
+	maxName      = 64
+	alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+)
 
-// CheckName tells whether a server can have the name.
+// CheckName tells whether a server can have the name: one segment of a path
+// that needs no escaping.
 func CheckName(name string) error {
-	if !validName.MatchString(name) {
+	if name == "" || len(name) > maxName || strings.Trim(name, alphanumeric+"._-") != "" || strings.Contains("._-", name[:1]) {
 		return errors.New("the name becomes part of a URL: use up to 64 letters, digits, '.', '_' and '-'")
 	}
 	return nil
