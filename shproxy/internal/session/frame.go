@@ -25,8 +25,8 @@ type Frame struct {
 	request jsonrpc.Span
 	// kept frames may be read again, so they are left to the collector.
 	kept bool
-	// counted frames are in the session's account of kept bytes.
-	counted bool
+	// again says that it was read before, and is to be read again.
+	again bool
 }
 
 // keep is the size up to which a buffer stays with its frame.

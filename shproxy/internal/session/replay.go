@@ -4,6 +4,8 @@ package session
 
 import (
 	"errors"
+	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,15 +58,16 @@ type replay struct {
 }
 
 type keptFrame struct {
-	t  *Stream
-	f  *Frame
-	at time.Time
+	t   *Stream
+	f   *Frame
+	seq uint64
+	at  time.Time
 }
 
 // enroll makes a stream resumable unless the session has too many of them, or
 // none at all. w.mu is held.
 func (s *Session) enroll(t *Stream) {
-	if s.w.m.cfg.ReplayBytes <= 0 || s.plain || len(s.replay.streams) >= maxStreams {
+	if s.w.m.cfg.ReplayBytes <= 0 || s.plain || !s.replay.room() {
 		return
 	}
 	if s.replay.streams == nil {
@@ -78,17 +81,45 @@ func (s *Session) enroll(t *Stream) {
 	}
 }
 
+// room makes a place for another stream, if need be in place of the oldest
+// that has ended and was read. It reports false if there is none. w.mu is held.
+func (r *replay) room() bool {
+	if len(r.streams) < maxStreams {
+		return true
+	}
+	var oldest *Stream
+	for _, t := range r.streams {
+		if t.ended && !t.attended && t.next == len(t.queue) && (oldest == nil || t.number < oldest.number) {
+			oldest = t
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	oldest.abandon()
+	return true
+}
+
 // keep notes a message that was read. w.mu is held.
 func (s *Session) keep(t *Stream, f *Frame) {
 	r := &s.replay
-	if !f.counted {
-		f.counted = true
-		r.bytes += len(f.Data)
-		r.ring = append(r.ring, keptFrame{t, f, time.Now()})
-	}
+	r.bytes += len(f.Data)
+	r.ring = append(r.ring, keptFrame{t, f, t.lastID().Seq, time.Now()})
 	for r.bytes > s.w.m.cfg.ReplayBytes {
 		s.evict()
 	}
+}
+
+// unkeep takes out what is to be read again: the messages of a stream after
+// the one with the sequence number. w.mu is held.
+func (r *replay) unkeep(t *Stream, seq uint64) {
+	r.ring = slices.DeleteFunc(r.ring, func(k keptFrame) bool {
+		again := k.t == t && k.seq > seq
+		if again {
+			r.bytes -= len(k.f.Data)
+		}
+		return again
+	})
 }
 
 // evict gives up the oldest message that is kept. w.mu is held.
@@ -98,9 +129,7 @@ func (s *Session) evict() {
 	r.ring[0] = keptFrame{}
 	r.ring = r.ring[1:]
 	r.bytes -= len(oldest.f.Data)
-	oldest.f.counted = false
 	t := oldest.t
-	// What is being read again is not dropped, only counted anew later.
 	for t.head < t.next {
 		f := t.queue[t.head]
 		t.drop(1)
@@ -148,6 +177,10 @@ func (s *Session) Resume(lastEventID string) (Reader, error) {
 	t := s.replay.streams[id.Stream]
 	if t == nil {
 		return Reader{}, ErrGone
+	}
+	if missed := t.seq - min(id.Seq, t.seq); missed > 0 {
+		s.w.m.dropped.Add(int64(missed))
+		s.w.m.log(slog.LevelDebug, "a client came back too late for some messages", slog.Uint64("messages", missed))
 	}
 	r := t.attend(false)
 	t.rewind(id.Seq)

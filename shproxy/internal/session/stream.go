@@ -29,7 +29,7 @@ type Stream struct {
 	head    int    // the frames before it are gone
 	next    int    // the first frame that was not read; those before it are kept
 	seq     uint64 // of the frame at head
-	waiting int    // bytes of the frames that were not read
+	waiting int    // bytes of the frames that were never read
 
 	number    uint64    // in event ids; 0 if the stream is not resumable
 	leftAt    time.Time // when the last reader of a resumable stream went
@@ -198,7 +198,7 @@ func (t *Stream) push(f *Frame) {
 // pop takes the oldest message that was not read. w.mu is held.
 func (t *Stream) pop() *Frame {
 	f := t.queue[t.next]
-	t.waiting -= len(f.Data)
+	t.settle(f)
 	t.next++
 	if t.number != 0 {
 		f.kept = true
@@ -229,11 +229,20 @@ func (t *Stream) rewind(seq uint64) {
 		to += int(min(seq-t.seq, uint64(len(t.queue)-t.head)))
 	}
 	for ; t.next > to; t.next-- {
-		t.waiting += len(t.queue[t.next-1].Data)
+		t.queue[t.next-1].again = true
 	}
+	t.s.replay.unkeep(t, t.seq+uint64(to-t.head))
 	for ; t.next < to; t.next++ { // the client has it, whatever we thought
-		t.waiting -= len(t.queue[t.next].Data)
+		t.settle(t.queue[t.next])
 	}
+}
+
+// settle notes that a message does not wait any more. w.mu is held.
+func (t *Stream) settle(f *Frame) {
+	if !f.again {
+		t.waiting -= len(f.Data)
+	}
+	f.again = false
 }
 
 // fits reports whether a message of n bytes may be queued. w.mu is held.
