@@ -23,6 +23,7 @@ type Call struct {
 	end int64  // position in the child's input after the request
 
 	counted    bool // among the session's calls
+	ours       bool // a request of the proxy's own
 	initialize bool
 	listen     bool // subscriptions/listen of MCP 2026-07-28
 	logs       bool // asks for log messages, in MCP 2026-07-28

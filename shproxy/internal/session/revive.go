@@ -226,7 +226,9 @@ func (w *Worker) tell(l *link, frame []byte) error {
 	if err != nil {
 		return err
 	}
-	return l.send(w.newCall(nil, nil, frame, m), frame, m, jsonrpc.Edit{})
+	c := w.newCall(nil, nil, frame, m)
+	c.ours = true
+	return l.send(c, frame, m, jsonrpc.Edit{})
 }
 
 // agreedVersion is the protocol version in the answer to initialize.

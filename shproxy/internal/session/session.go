@@ -223,6 +223,9 @@ func (s *Session) Post(frame []byte, m jsonrpc.Message) error {
 	case ready:
 		return w.link.post(frame)
 	case starting:
+		if jsonrpc.Is(frame, m.Method, "notifications/initialized") {
+			return nil // the fresh child is told by us
+		}
 		return w.enqueue(nil, frame, m, jsonrpc.Edit{})
 	}
 	return nil // a child to come will ask for what it wants to know

@@ -13,7 +13,7 @@ import (
 type Stats struct {
 	Sessions  int   // that a client can use
 	Children  int   // processes, including those that are ending
-	Calls     int   // requests in flight
+	Calls     int   // requests of clients in flight
 	Answers   int   // those of them that are not subscriptions
 	Reviving  int   // workers whose child crashed and whose next one is on its way
 	Queued    int   // bytes that wait for a child to read them
@@ -57,11 +57,25 @@ func (m *Manager) Stats() Stats {
 	return stats
 }
 
+// add counts a call in flight.
+func (s *Stats) add(c *Call) {
+	if c.ours {
+		return
+	}
+	s.Calls++
+	if !c.listen {
+		s.Answers++
+	}
+}
+
 func (w *Worker) count(stats *Stats) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	stats.Calls += len(w.waiting)
-	stats.Answers += len(w.waiting)
+	for _, f := range w.waiting {
+		if f.call != nil {
+			stats.add(f.call)
+		}
+	}
 	stats.Queued += w.queued
 	if w.phase == starting && w.crashes > 0 {
 		stats.Reviving++
@@ -73,10 +87,7 @@ func (w *Worker) count(stats *Stats) {
 	stats.Noise += l.child.Noise()
 	stats.Queued += l.child.Queued()
 	for _, c := range l.pending {
-		stats.Calls++
-		if !c.listen {
-			stats.Answers++
-		}
+		stats.add(c)
 	}
 	if tail := l.child.Tail(); tail != "" {
 		stats.Stderr = tail

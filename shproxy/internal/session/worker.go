@@ -282,6 +282,7 @@ func (w *Worker) ask(ctx context.Context, l *link, text string) (*Frame, error) 
 	}
 	w.mu.Lock()
 	c := w.newCall(nil, nil, frame, m)
+	c.ours = true
 	err = l.send(c, frame, m, jsonrpc.Edit{})
 	w.mu.Unlock()
 	if err != nil {
