@@ -86,10 +86,7 @@ func (c *config) checkAccess() error {
 	if c.protected() && c.insecureNoAuth {
 		return fmt.Errorf("--insecure-no-auth contradicts the flags that demand tokens")
 	}
-	if !c.protected() && len(c.claimEnv) > 0 {
-		return fmt.Errorf("--claim-env needs --token-file, --auth-issuer or --auth-embedded, since claims are those of a token")
-	}
-	return c.checkAuthorizationUse(c.settings)
+	return c.checkCallers(c.settings)
 }
 
 // protected reports whether callers need a token.
@@ -97,9 +94,13 @@ func (c *config) protected() bool {
 	return c.tokenFile != "" || len(c.authIssuers) > 0 || c.authEmbedded
 }
 
-// checkAuthorizationUse refuses to give this program's tokens to servers:
-// they were not issued for them.
-func (c *config) checkAuthorizationUse(s settings) error {
+// checkCallers refuses settings about callers that do not fit to how they are
+// known. Servers do not get this program's tokens, which were not issued for
+// them.
+func (c *config) checkCallers(s settings) error {
+	if !c.protected() && len(s.claimEnv) > 0 {
+		return fmt.Errorf("claims are those of a token, which only --token-file, --auth-issuer or --auth-embedded demand")
+	}
 	for variable, header := range s.headerEnv {
 		if c.protected() && strings.EqualFold(header, "Authorization") {
 			return fmt.Errorf("variable %s: the Authorization header holds the token for this program, which servers do not get; --claim-env tells them who calls", variable)

@@ -45,6 +45,9 @@ func (o *overrides) take(m mcpjson.Member, s *spec) error {
 		if err := json.Unmarshal(m.Value, &names); err != nil {
 			return errors.New("want an array of strings")
 		}
+		if s.url != "" {
+			return errors.New("it means nothing for a server with a url")
+		}
 		o.passEnv = append(slices.Clone(o.passEnv), names...)
 		return checkPatterns(names)
 	case "passAuthorization":
@@ -58,6 +61,9 @@ func (o *overrides) take(m mcpjson.Member, s *spec) error {
 	}
 	for _, setting := range allSettings() {
 		if memberName(setting) == m.Name {
+			if s.url != "" && setting.flag != "request-timeout" && setting.flag != "max-message-bytes" {
+				return errors.New("it means nothing for a server with a url")
+			}
 			return setJSON(setting.field(&s.settings), m.Value)
 		}
 	}

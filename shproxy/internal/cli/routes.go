@@ -94,10 +94,16 @@ func (b *routeBuilder) exact(path, owner string, h http.Handler) bool {
 }
 
 // healthHandler tells that the process is up: for one server what its proxy
-// tells, for several only how many there are.
+// tells, for several how many there are, and how many could not be made.
 func (f *fleet) healthHandler(instances []*instance) http.Handler {
 	if len(instances) == 1 && instances[0].proxy != nil {
 		return instances[0].proxy.Health()
+	}
+	failed := 0
+	for _, i := range instances {
+		if i.err != nil {
+			failed++
+		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		status, word := http.StatusOK, "ok"
@@ -107,6 +113,6 @@ func (f *fleet) healthHandler(instances []*instance) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(status)
-		_ = json.NewEncoder(w).Encode(map[string]any{"status": word, "servers": len(instances)})
+		_ = json.NewEncoder(w).Encode(map[string]any{"status": word, "servers": len(instances), "failed": failed})
 	})
 }

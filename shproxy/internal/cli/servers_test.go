@@ -61,7 +61,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	resp, body := c.request("GET", c.url+"/healthz", "")
-	if resp.StatusCode != 200 || body != `{"servers":5,"status":"ok"}`+"\n" {
+	if resp.StatusCode != 200 || body != `{"failed":1,"servers":5,"status":"ok"}`+"\n" {
 		t.Errorf("health: %s %s", resp.Status, body)
 	}
 }

@@ -117,6 +117,9 @@ func (c *config) fileEndpoint(server mcpjson.Server) (endpoint, error) {
 	if err := own.read(server.Overrides, &e.spec); err != nil {
 		return e, fmt.Errorf("shproxy: %w", err)
 	}
+	if err := c.checkCallers(e.settings); err != nil {
+		return e, fmt.Errorf("shproxy: %w", err)
+	}
 	e.paths = []string{"/" + server.Name + "/mcp"}
 	if c.foreign.serversPath {
 		e.paths = []string{"/servers/" + server.Name + "/mcp"}
