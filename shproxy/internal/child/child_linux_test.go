@@ -18,6 +18,14 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
 
+// modes of this test binary that are not the test server's.
+var modes = map[string]func() int{
+	parentMode: runParent, firstThreadMode: runOnFirstThread,
+	openFilesMode: openFiles, leaderMode: runLeader, keeperMode: runKeeper,
+}
+
+const parentMode = "parent"
+
 // runParent starts a stubborn child from its spawner, prints its pid and
 // waits to be killed.
 func runParent() int {
@@ -55,7 +63,7 @@ func TestParentDeath(t *testing.T) {
 		t.Fatal(err)
 	}
 	parent := exec.Command(exe)
-	parent.Env = append(os.Environ(), testserver.Env+"=parent")
+	parent.Env = append(os.Environ(), testserver.Env+"="+parentMode)
 	out, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

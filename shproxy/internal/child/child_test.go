@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,9 +20,10 @@ func TestMain(m *testing.M) {
 	switch mode := os.Getenv(testserver.Env); mode {
 	case "":
 		os.Exit(m.Run())
-	case "parent":
-		os.Exit(runParent())
 	default:
+		if run := modes[mode]; run != nil {
+			os.Exit(run())
+		}
 		os.Exit(testserver.Run(mode, os.Stdin, os.Stdout, os.Stderr))
 	}
 }
@@ -161,36 +163,190 @@ func TestStubbornChild(t *testing.T) {
 	}
 }
 
-// A child that closes its output can answer nothing any more and is ended.
-func TestChildClosesItsOutput(t *testing.T) {
+// shell makes the child a shell script.
+func shell(t *testing.T, script string) Config {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("needs a shell")
 	}
 	cfg := testConfig("")
+	cfg.Path, cfg.Args = "/bin/sh", []string{"-c", script}
+	return cfg
+}
+
+// A child that closes its output can answer nothing any more and is ended.
+func TestChildClosesItsOutput(t *testing.T) {
+	cfg := shell(t, "exec >&-; sleep 600")
 	cfg.Grace = 100 * time.Millisecond
-	cfg.Path, cfg.Args = "/bin/sh", []string{"-c", "exec >&-; sleep 600"}
 	_, r := startTest(t, cfg)
-	select {
-	case e := <-r.exited:
-		if e.Status != "signal: terminated; it had closed its output" {
-			t.Errorf("status %q", e.Status)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("the child goes on")
+	if e := <-r.exited; e.Status != "signal: terminated; it had closed its output" || e.Code != -1 {
+		t.Errorf("%+v", e)
 	}
 }
 
-// A process that has left the group and holds the pipes open delays the end,
-// but does not prevent it.
-func TestDaemonHoldsPipes(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("needs setsid")
-	}
-	cfg := testConfig("")
+// A child that closes its input cannot be asked anything any more and is
+// ended, too.
+func TestChildClosesItsInput(t *testing.T) {
+	cfg := shell(t, `exec <&-; echo '{"jsonrpc":"2.0","method":"ready"}'; sleep 600`)
 	cfg.Grace = 100 * time.Millisecond
-	cfg.Path, cfg.Args = "/bin/sh", []string{"-c", "setsid sleep 3 & echo to nobody; exit 4"}
-	_, r := startTest(t, cfg)
-	if e := <-r.exited; e.Status != "exit status 4" || e.Noise != "to nobody" {
+	c, r := startTest(t, cfg)
+	<-r.frames
+	if err := c.Send([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-r.exited; e.Status != "signal: terminated; it had closed its input" {
 		t.Errorf("%+v", e)
+	}
+	if _, err := c.Queue([]byte("{}")); err != ErrClosed {
+		t.Errorf("Queue = %v", err)
+	}
+	if n := c.Written(); n != 0 {
+		t.Errorf("%d bytes were written", n)
+	}
+}
+
+// What ended by itself gets no signal for its status.
+func TestChildEndsAfterItsOutput(t *testing.T) {
+	_, r := startTest(t, shell(t, "exec >&-; exit 5"))
+	if e := <-r.exited; e.Status != "exit status 5" || e.Code != 5 {
+		t.Errorf("%+v", e)
+	}
+}
+
+// At the end it is known which frames the child has got.
+func TestWritten(t *testing.T) {
+	cfg := shell(t, `read line; echo '{"jsonrpc":"2.0","method":"got"}'; sleep 600`)
+	cfg.MaxQueue = 2 << 20
+	c, r := startTest(t, cfg)
+	first, err := c.Queue([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-r.frames
+	second, err := c.Queue(make([]byte, 1<<20)) // more than a pipe holds
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := c.Queue([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Queued(); n < 1<<20 {
+		t.Errorf("%d bytes are queued", n)
+	}
+	c.Kill()
+	<-r.exited
+	if n := c.Written(); first != 3 || second != first+1<<20+1 || third != second+3 || n < first || n >= second {
+		t.Errorf("the frames end at %d, %d and %d; %d were written", first, second, third, n)
+	}
+	if n := c.Queued(); n != 0 {
+		t.Errorf("%d bytes are queued after the end", n)
+	}
+}
+
+func TestStderr(t *testing.T) {
+	cfg := shell(t, `i=0; while [ $i -lt 20 ]; do echo "  line $i" >&2; echo >&2; i=$((i+1)); done
+		head -c 10000 /dev/zero | tr '\0' x >&2; echo >&2; printf 'error: \303\050 last' >&2`)
+	c, r := startTest(t, cfg)
+	e := <-r.exited
+	long := strings.Repeat("x", maxStderrLine)
+	if len(e.Lines) != exitLines || e.Lines[0] != "  line 12" || e.Lines[8] != long[:exitLineSize] || e.Lines[9] != "error: \uFFFD( last" {
+		t.Errorf("%q", e.Lines)
+	}
+	if e.Stderr != "error: \uFFFD( last" {
+		t.Errorf("Stderr = %q", e.Stderr)
+	}
+	got := c.Tail()
+	if !strings.HasPrefix(got, "  line 0\n  line 1\n") || !strings.HasSuffix(got, "  line 19\n"+long+" [cut]\nerror: \uFFFD( last\n") {
+		t.Errorf("Tail = %q", got)
+	}
+}
+
+// The end of a child is told although a process that has left its group holds
+// the pipes open, and nothing is lost that it had written.
+func TestStrayHoldsPipes(t *testing.T) {
+	const count = 900
+	cfg := shell(t, fmt.Sprintf(`setsid sleep 600 & echo '{"jsonrpc":"2.0","method":"stray","id":'$!'}'
+		i=0; while [ $i -lt %d ]; do echo '{"jsonrpc":"2.0","id":'$i',"result":{"text":"%s"}}'; i=$((i+1)); done
+		echo to nobody; echo last words >&2; exit 4`, count, strings.Repeat("x", 100)))
+	cfg.Grace = time.Hour
+	needSetsid(t)
+	c, r := startTest(t, cfg)
+	e := <-r.exited
+	<-c.Done()
+	var pid int
+	if _, err := fmt.Sscanf(<-r.frames, `request {"jsonrpc":"2.0","method":"stray","id":%d}`, &pid); err != nil {
+		t.Fatal(err)
+	}
+	defer kill(pid)
+	if e.Status != "exit status 4" || e.Noise != "to nobody" || e.Stderr != "last words" {
+		t.Errorf("%+v", e)
+	}
+	for i := range count {
+		if want := fmt.Sprintf(`response {"jsonrpc":"2.0","id":%d,`, i); !strings.HasPrefix(<-r.frames, want) {
+			t.Fatalf("response %d is lost", i)
+		}
+	}
+}
+
+// Not even a process that goes on writing delays the end.
+func TestStrayWrites(t *testing.T) {
+	needSetsid(t)
+	cfg := shell(t, `setsid sh -c 'echo "$$"; while echo; do :; done' & read line; exit 4`)
+	cfg.Grace = time.Hour
+	c, r := startTest(t, cfg)
+	if err := c.Send([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-r.exited; e.Status != "exit status 4" {
+		t.Errorf("%+v", e)
+	}
+	<-c.Done() // the pipe is closed, which ends the writer
+}
+
+func needSetsid(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("setsid"); err != nil {
+		if os.Getenv("REQUIRE_ALL") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("needs setsid; apt-get install util-linux")
+	}
+}
+
+func kill(pid int) {
+	if p, err := os.FindProcess(pid); err == nil {
+		_ = p.Kill()
+	}
+}
+
+// A message that the end cut off is no broken answer: the end explains it.
+func TestUnfinishedMessage(t *testing.T) {
+	_, r := startTest(t, shell(t, `printf '{"jsonrpc":"2.0","id":1,"result":{"text":"to be'; exit 1`))
+	if e := <-r.exited; e.Status != "exit status 1" {
+		t.Errorf("%+v", e)
+	}
+	if n := len(r.broken); n != 0 {
+		t.Errorf("%d broken answers: %s", n, <-r.broken)
+	}
+}
+
+// The spawner's end is the end of all that it has started.
+func TestSpawnerClose(t *testing.T) {
+	spawner := NewSpawner()
+	r := newRecorder()
+	c, err := spawner.Start(shell(t, `sleep 600 & echo '{"jsonrpc":"2.0","method":"ready"}'; trap "" TERM; sleep 600; sleep 600`), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-r.frames
+	spawner.Close()
+	select {
+	case <-c.Done():
+	default:
+		t.Error("the child goes on")
+	}
+	if !c.group.empty() && !c.group.dead() {
+		t.Error("the group goes on")
 	}
 }

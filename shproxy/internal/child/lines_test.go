@@ -5,6 +5,7 @@ package child
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ func readLines(r io.Reader, limit int) (lines []string) {
 		line, owned, err := l.next()
 		switch {
 		case errors.Is(err, errLongLine):
-			lines = append(lines, "LONG "+string(line[:min(5, len(line))]))
+			rest := l.rest[max(0, len(l.rest)-restSize):]
+			lines = append(lines, longLine(string(line), string(rest)))
 		case err != nil:
 			return append(lines, err.Error())
 		default:
@@ -30,8 +32,16 @@ func readLines(r io.Reader, limit int) (lines []string) {
 	}
 }
 
+// longLine describes a line over the limit by its two ends.
+func longLine(line, rest string) string {
+	return fmt.Sprintf("LONG %s... %d %.10s...%s", line[:min(5, len(line))], len(rest), rest, rest[max(0, len(rest)-5):])
+}
+
+func tooLong(line string) string { return longLine(line, line[max(0, len(line)-restSize):]) }
+
 func TestLineReader(t *testing.T) {
 	big := strings.Repeat("b", 3*chunkSize+17)
+	bigEnd := big + "the end"
 	exact := strings.Repeat("e", chunkSize)
 	tests := []struct {
 		name, input string
@@ -41,13 +51,15 @@ func TestLineReader(t *testing.T) {
 		{"none", "", 10, []string{"EOF"}},
 		{"two", "a\n\nb\n", 10, []string{"a", "", "b", "EOF"}},
 		{"no end", "a\nb", 10, []string{"a", "b", "EOF"}},
-		{"long", "a\n0123456789x\nb\n", 10, []string{"a", "LONG 01234", "b", "EOF"}},
-		{"long without end", "0123456789x", 10, []string{"LONG 01234", "EOF"}},
+		{"long", "a\n0123456789x\nb\n", 10, []string{"a", tooLong("0123456789x"), "b", "EOF"}},
+		{"long without end", "0123456789x", 10, []string{tooLong("0123456789x"), "EOF"}},
 		{"at the limit", "0123456789\n", 10, []string{"0123456789", "EOF"}},
 		{"big", "a\n" + big + "\nb\n" + big + "\n" + big, 1 << 20, []string{"a", big, "b", big, big, "EOF"}},
 		{"exact", exact + "\n" + exact + "\nb", 1 << 20, []string{exact, exact, "b", "EOF"}},
 		{"exact and more", exact + exact + "\nb\n", 1 << 20, []string{exact + exact, "b", "EOF"}},
-		{"too big", big + "\nb\n" + big, 3 * chunkSize, []string{"LONG bbbbb", "b", "LONG bbbbb", "EOF"}},
+		{"too big", big + "\nb\n" + bigEnd, 3 * chunkSize, []string{tooLong(big), "b", tooLong(bigEnd), "EOF"}},
+		{"too big by one", "a" + exact + "\n" + exact + exact + "bc\n" + exact + "b\n", chunkSize, []string{tooLong("a" + exact), tooLong(exact + exact + "bc"), tooLong(exact + "b"), "EOF"}},
+		{"too big by little", exact + bigEnd + "\n", 4*chunkSize + 20, []string{tooLong(exact + bigEnd), "EOF"}},
 	}
 	for _, test := range tests {
 		for _, wrap := range []struct {
@@ -101,7 +113,7 @@ func FuzzLineReader(f *testing.F) {
 			switch {
 			case i == len(lines)-1 && line == "":
 			case len(line) > limitBytes:
-				want = append(want, "LONG "+line[:min(5, len(line))])
+				want = append(want, tooLong(line))
 			default:
 				want = append(want, line)
 			}
