@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-
-	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 )
 
 // fromEnvironment takes the defaults that the original proxy's variables give.
@@ -52,9 +50,6 @@ func (c *config) check() error {
 		if err := check(); err != nil {
 			return &usageError{text: err.Error()}
 		}
-	}
-	if _, ok := any((*shproxy.Proxy)(nil)).(legacySSE); c.legacySSE && !ok {
-		return &usageError{text: "--legacy-sse is not supported by this version"}
 	}
 	if c.drainTimeout < 0 {
 		return &usageError{text: "--drain-timeout must not be negative"}

@@ -78,17 +78,31 @@ func checkDir(dir string) error {
 }
 
 func (m *maker) server(s spec) shproxy.Server {
-	return shproxy.Server{Name: s.name, Command: s.command, Args: s.args, Env: s.env, Dir: s.dir}
+	return shproxy.Server{
+		Name: s.name, Command: s.command, Args: s.args, Env: s.env, Dir: s.dir,
+		Limits: shproxy.Limits{
+			Memory: int64(s.settings.limitMemory), OpenFiles: s.settings.limitFiles, CPU: s.settings.limitCPU,
+		},
+	}
 }
 
 // options are those of the library that the settings stand for.
 func (m *maker) options(s settings) *shproxy.Options {
-	return &shproxy.Options{
-		Identify: m.identify, AllowedHosts: m.hosts, AllowedOrigins: m.origins,
+	o := &shproxy.Options{
+		Identify: m.identify, Environ: s.perCaller(), AllowedHosts: m.hosts, AllowedOrigins: m.origins,
+		Warm: s.warm, MaxStarts: s.maxStarts, EndOnCrash: s.endOnCrash,
 		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions,
-		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, KeepAlive: s.keepAlive,
+		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout,
+		KeepAlive: s.keepAlive, ReplayBytes: int(s.replayBytes), ReplayTime: s.replayTime,
 		Logger: m.log,
 	}
+	if s.mode.value == modeShared {
+		o.Mode = shproxy.ModeShared
+	}
+	if o.ReplayBytes == 0 {
+		o.ReplayBytes = -1 // nothing, where the library takes 0 for its default
+	}
+	return o
 }
 
 func (m *maker) remote(s spec) (*remote.Server, error) {
@@ -134,8 +148,8 @@ func (i *instance) probe(ctx context.Context) error {
 
 // drain waits for the calls in flight, until ctx ends, and refuses others.
 func (i *instance) drain(ctx context.Context) {
-	if d, ok := any(i.proxy).(interface{ Drain(context.Context) error }); ok && i.proxy != nil {
-		_ = d.Drain(ctx)
+	if i.proxy != nil {
+		_ = i.proxy.Drain(ctx) // the error only tells that calls are left
 	}
 }
 

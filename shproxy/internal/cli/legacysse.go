@@ -15,10 +15,6 @@ type legacyPaths struct {
 	events, message string // names, or paths for the endpoint that is not below a name
 }
 
-type legacySSE interface {
-	LegacySSE(messages string) (sse, message http.Handler)
-}
-
 // placed is a handler and its path.
 type placed struct {
 	path    string
@@ -27,12 +23,11 @@ type placed struct {
 
 // handlers are those of the event stream and of the messages.
 func (l legacyPaths) handlers(endpoint string, i *instance) (events, message placed, ok bool) {
-	old, ok := any(i.proxy).(legacySSE)
-	if !l.on || i.proxy == nil || !ok {
+	if !l.on || i.proxy == nil {
 		return events, message, false
 	}
 	events.path, message.path = l.paths(endpoint)
-	events.handler, message.handler = old.LegacySSE(message.path)
+	events.handler, message.handler = i.proxy.LegacySSE(message.path)
 	return events, message, true
 }
 

@@ -130,9 +130,6 @@ func (s *settings) check(name func(setting) string) error {
 		}
 		return fmt.Errorf("%s must not be negative", name(setting))
 	}
-	if err := s.checkSupported(name); err != nil {
-		return err
-	}
 	if err := checkClaims(s.claimEnv); err != nil {
 		return err
 	}
