@@ -117,6 +117,19 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	return is, nil
 }
 
+// greetModern waits until a child answers at all. There is no handshake, but
+// to know that it has started.
+func (w *Worker) greetModern(ctx context.Context, l *link) error {
+	f, err := w.ask(ctx, l, discoverFrame)
+	if _, refused := errors.AsType[*refusal](err); refused {
+		return nil
+	}
+	if err == nil {
+		f.Release()
+	}
+	return err
+}
+
 // announced notes the versions in a DiscoverResult, and reports whether it is
 // one: some servers answer whatever they are asked.
 func (m *Manager) announced(frame []byte) bool {
@@ -157,6 +170,9 @@ func (m *Manager) setSpare(w *Worker) bool {
 // caller reads the call's stream; to leave it before the answer cancels the
 // request. edit and events are those of [Session.Call].
 func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc.Message, edit jsonrpc.Edit, events bool) (*Call, error) {
+	if m.draining.Load() {
+		return nil, ErrShutdown
+	}
 	logs := msg.LogLevel.Present()
 	key := poolKey(m.cfg.Shared, principal, env)
 	for {

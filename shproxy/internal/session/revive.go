@@ -155,7 +155,7 @@ func (w *Worker) start() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = w.m.tooSlow(l)
+		err = w.tooSlow(l)
 	}
 	if w.link == l {
 		w.link = nil
@@ -165,18 +165,22 @@ func (w *Worker) start() error {
 }
 
 // tooSlow explains a child that does not answer its first request.
-func (m *Manager) tooSlow(l *link) error {
-	if says := l.child.Says(); says != "" {
-		return m.serverError("did not answer initialize within %v; %s", m.cfg.StartTimeout, says)
+func (w *Worker) tooSlow(l *link) error {
+	method := "initialize"
+	if w.kind == modern {
+		method = "server/discover"
 	}
-	return m.serverError("did not answer initialize within %v", m.cfg.StartTimeout)
+	if says := l.child.Says(); says != "" {
+		return w.m.serverError("did not answer %s within %v; %s", method, w.m.cfg.StartTimeout, says)
+	}
+	return w.m.serverError("did not answer %s within %v", method, w.m.cfg.StartTimeout)
 }
 
 // greet makes a fresh child ready for what the clients send.
 func (w *Worker) greet(ctx context.Context, l *link) error {
 	switch w.kind {
 	case modern:
-		return nil // there is no handshake
+		return w.greetModern(ctx, l)
 	case shared:
 		return w.greetShared(ctx, l)
 	}

@@ -248,7 +248,7 @@ func TestReviveFails(t *testing.T) {
 		want string // code and message
 	}{
 		{"crash", func(a *testserver.Actor) { a.Stderr("error: no luck"); a.Exit(4) },
-			`-32603,"message":"server \"test\" ended (exit status 4); its last words: error: no luck"`},
+			`-32603,"message":"server \"test\" ended (exit status 4); its last words: error: no luck","data":{"status":"exit status 4","written":false,"retryable":true,"stderr":["error: no luck"]}`},
 		{"refusal", func(a *testserver.Actor) {
 			a.Says(`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"go away"}}`)
 		}, `-32602,"message":"go away"`},

@@ -154,6 +154,9 @@ func (s *Session) Batch(frames [][]byte, messages []jsonrpc.Message) (Reader, er
 	if s.ended {
 		return Reader{}, s.cause
 	}
+	if s.w.m.draining.Load() {
+		return Reader{}, ErrShutdown
+	}
 	t := &Stream{w: s.w, s: s, wake: make(chan struct{}, 1), answers: len(frames), attended: true}
 	s.use(0)
 	for i, frame := range frames {

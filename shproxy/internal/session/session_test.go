@@ -101,6 +101,7 @@ func initialized(t *testing.T, m *Manager, stage *testserver.Stage) (*Session, *
 	s := start(t, m)
 	child := stage.Next()
 	c := call(t, s, initFrame)
+	defer c.leave()
 	child.Expect(strings.Replace(initFrame, `"init"`, "1", 1))
 	child.Says(initAnswer("1"))
 	c.want(initAnswer(`"init"`))

@@ -24,6 +24,7 @@ func (w *Worker) greetShared(ctx context.Context, l *link) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.greeting = slices.Clone(f.Data)
+	w.m.speaks(agreedVersion(f.Data))
 	if err := l.post([]byte(initializedFrame)); err != nil {
 		return err
 	}

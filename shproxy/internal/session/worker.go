@@ -159,9 +159,13 @@ func (w *Worker) flush() {
 func (w *Worker) failWaiting(err error) {
 	all := w.waiting
 	w.waiting, w.queued = nil, 0
+	var data []byte
+	if exit, ok := errors.AsType[*child.ExitError](err); ok {
+		data = crashData(exit, false)
+	}
 	for _, f := range all {
 		if f.call != nil {
-			f.call.fail(err, nil)
+			f.call.fail(err, data)
 		}
 	}
 }
@@ -295,6 +299,9 @@ func (w *Worker) ask(ctx context.Context, l *link, text string) (*Frame, error) 
 		switch {
 		case f != nil && f.Code == 0:
 			return f, nil
+		case f != nil && f.Cause != nil:
+			defer f.Release()
+			return nil, f.Cause
 		case f != nil:
 			defer f.Release()
 			return nil, &refusal{f.Code, errorMessage(f.Data)}

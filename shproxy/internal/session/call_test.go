@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// A call that takes too long is answered with an error, and the child is told
+// that it is cancelled; its late answer is dropped.
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	m, stage := newStage(t, nil)
+	s, child := initialized(t, m, stage)
+	c := call(t, s, request(`"a"`, "x"))
+	child.Expect(request("2", "x"))
+	child.Says(plainNote(1))
+	c.want(plainNote(1))
+	c.Expire(3 * time.Second)
+	c.Expire(3 * time.Second)
+	child.Expect(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2,"reason":"request timeout"}}`)
+	f, _, rest, _ := c.r.Next()
+	if f == nil || rest != Nothing {
+		t.Fatal("there is no answer")
+	}
+	if got := string(f.Data); got != `{"jsonrpc":"2.0","id":"a","error":{"code":-32603,"message":"server \"test\" did not answer within 3s"}}` {
+		t.Errorf("got %s", got)
+	}
+	if e, ok := f.Cause.(*TimeoutError); !ok || e.Limit != 3*time.Second {
+		t.Errorf("the cause is %v", f.Cause)
+	}
+	f.Release()
+	child.Says(result("2", "late"))
+	eventually(t, "the late answer is dropped", func() bool { return dropped(s) == 1 })
+	c.leave()
+
+	answered := call(t, s, request("1", "x"))
+	child.Expect(request("3", "x"))
+	child.Says(result("3", "x"))
+	answered.want(result("1", "x"))
+	answered.Expire(time.Second)
+	answered.want("(<nil>)")
+	answered.leave()
+	fence := call(t, s, request("2", "fence"))
+	defer fence.leave()
+	child.Expect(request("4", "fence"))
+	if n := m.Stats().Calls; n != 1 {
+		t.Errorf("%d calls in flight", n)
+	}
+}
+
+// Calls that are given back and used again keep nothing of what they were.
+func TestCallsAreReused(t *testing.T) {
+	t.Parallel()
+	m, stage := newStage(t, func(c *Config) { c.ReplayBytes = 0 })
+	s, child := initialized(t, m, stage)
+	for i := range 200 {
+		frame := request("7", "x")
+		if i%2 == 0 {
+			frame = strings.Replace(tokenFrame, `"id":1`, `"id":7`, 1)
+		}
+		c := call(t, s, frame)
+		seen := child.Hears()
+		id := scan(t, seen).ID.Of([]byte(seen))
+		switch i % 4 {
+		case 0: // left in the middle
+			child.Says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t"}}`)
+			c.want(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t"}}`)
+		case 1: // left before anything
+		case 2: // left unread
+			child.Says(result(string(id), "unread"))
+		case 3:
+			child.Says(result(string(id), "read"))
+			c.want(result("7", "read"), "(<nil>)")
+		}
+		c.leave()
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if len(s.w.link.pending) != 0 || len(s.w.link.tokens) != 0 || s.calls != 0 || s.users != 0 {
+		t.Errorf("left: %d calls, %d tokens, %d counted, %d readers", len(s.w.link.pending), len(s.w.link.tokens), s.calls, s.users)
+	}
+}
