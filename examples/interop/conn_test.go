@@ -136,6 +136,9 @@ type conn struct {
 	who    client
 	proxy  *proxy // nil: the client has the server to itself
 	hello  hello
+	// version is what the proxy is asked for; a bridge hides it in hello.
+	version string
+	wasted  bool // messages may have come to nothing, see mayWaste
 }
 
 // decode is for results that have the expected form.
@@ -286,6 +289,22 @@ func (c *conn) health() health {
 		return health{}
 	}
 	return c.proxy.health(c.ctx, c.T)
+}
+
+// wantNoneDropped expects that no message has come to nothing in the proxy.
+func (c *conn) wantNoneDropped() {
+	c.Helper()
+	if n := c.health().Dropped; n > 0 && !c.wasted {
+		c.Errorf("shproxy dropped %d messages", n)
+	}
+}
+
+// mayWaste says that the server may from now on send what nobody waits for,
+// such as the progress of a call that was cancelled.
+func (c *conn) mayWaste() {
+	c.Helper()
+	c.wantNoneDropped()
+	c.wasted = true
 }
 
 // idle waits until no call is in flight in the proxy.

@@ -16,19 +16,12 @@ func TestModern(t *testing.T) {
 		t.Skip("shproxy does not pass requests of 2026-07-28 on yet")
 	}
 	requireSuite(t)
-	for _, s := range []server{
-		{"go-sdk", goServer},
-		{"fetch", fetch},
-		{"time", timeServer},
-		{"git", git},
-	} {
-		for _, c := range []client{goSDK, typescriptV2, python, remote} {
-			t.Run(s.name+"/"+c.name, func(t *testing.T) {
-				t.Parallel()
-				meet(t, s, c, eraAuto, modernVersion)
-			})
-		}
-	}
+	meetAll(t, eraAuto, modernVersion, []row{
+		{server{"go-sdk", goServer}, []client{goSDK, typescriptV2, python, remote}},
+		{server{"fetch", fetch}, []client{goSDK, typescriptV2, python, remote}},
+		{server{"time", timeServer}, []client{typescriptV2, python}},
+		{server{"git", git}, []client{goSDK, typescriptV2, python}},
+	})
 }
 
 // goServer is the go-sdk's own server for the conformance suite.
@@ -46,13 +39,16 @@ func goServer(t *testing.T) stage {
 			c.wantAll("resources", found.Resources, []string{"test://static-text", watched})
 			c.wantAll("prompts", found.Prompts, []string{"test_simple_prompt"})
 			c.wantText("test_simple_text", map[string]any{}, "simple text")
-			c.wantText("test_x_mcp_header", map[string]any{"region": "Südtirol 😀"}, "region=Südtirol 😀") // in a header, too
+			if !c.who.bridges { // it does not repeat arguments in headers
+				c.wantText("test_x_mcp_header", map[string]any{"region": "Südtirol 😀"}, "region=Südtirol 😀")
+			}
 			c.wantToolError("test_error_handling", map[string]any{}, "intentionally")
 			inputRequired(c)
 			progressOfEach(c)
 			logOfRequest(c)
 			c.do("subscribe", uriParams{watched})
 			c.await("notifications/resources/updated", watched) // every three seconds
+			c.mayWaste()                                        // the server answers the subscription when it has ended
 			c.do("unsubscribe", uriParams{watched})
 		},
 	}

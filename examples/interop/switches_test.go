@@ -10,7 +10,8 @@ const (
 	// that speaks it.
 	modern = false
 	// cancelsAfterDisconnect: a cancellation reaches the server though the
-	// client has closed the connection of the call before.
+	// client closed the connection of the call before, and before anything
+	// came back on it.
 	cancelsAfterDisconnect = false
 	// survivesCrash: a session whose server was killed goes on with another.
 	survivesCrash = false
