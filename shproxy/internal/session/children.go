@@ -74,7 +74,7 @@ func (m *Manager) reserve() error {
 	switch {
 	case m.closed:
 		return ErrShutdown
-	case len(m.children) >= 2*m.cfg.MaxSessions+m.cfg.Warm:
+	case m.crowded():
 		return ErrTooMany
 	}
 	m.tasks.Add(1)
@@ -98,7 +98,7 @@ func (m *Manager) childEnded(l *link, err *child.ExitError) {
 	if !l.heard {
 		m.settle()
 	}
-	if l.stopped || l.trial {
+	if l.stopped || l.w.trial {
 		return
 	}
 	m.crashed.Add(1)

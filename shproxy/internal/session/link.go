@@ -25,7 +25,6 @@ type link struct {
 
 	heard   bool // the child has said something valid
 	stopped bool // we ended it
-	trial   bool // it is only asked something, and may end if it does not like that
 }
 
 // maxEdits is how many spans of one request are replaced: id, progress token,

@@ -232,12 +232,16 @@ func (m *Manager) addSession(s *Session) error {
 	switch {
 	case m.closed:
 		return ErrShutdown
-	case len(m.sessions) >= m.cfg.MaxSessions, len(m.children) >= 2*m.cfg.MaxSessions:
+	case len(m.sessions) >= m.cfg.MaxSessions, m.crowded():
 		return ErrTooMany
 	}
 	m.sessions[s.ID] = s
 	return nil
 }
+
+// crowded reports whether there are too many children, counting those that are
+// ending. m.mu is held.
+func (m *Manager) crowded() bool { return len(m.children) >= 2*m.cfg.MaxSessions+m.cfg.Warm }
 
 func (m *Manager) removeSession(s *Session) {
 	m.mu.Lock()
@@ -410,6 +414,9 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 		left = append(left, c)
 	}
 	m.mu.Unlock()
+	for _, c := range left {
+		c.Stop() // also those that somebody was about to use just now
+	}
 	var err error
 	for _, c := range left {
 		select {

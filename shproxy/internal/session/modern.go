@@ -78,11 +78,11 @@ func (m *Manager) setEra(modern bool, lasts time.Duration) {
 // discover asks a fresh child, and keeps it if it turns out to be modern.
 func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	w := m.newWorker(modern, "", env)
+	w.trial = true
 	l, err := w.launch(ctx)
 	if err != nil {
 		return false, err
 	}
-	l.trial = true
 	limit, cancel := context.WithTimeout(w.ctx, min(discoverTimeout, m.cfg.StartTimeout))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
@@ -96,7 +96,7 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 		err = ctx.Err()
 	case refused && w.alive(l):
 		m.setEra(no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch, 0)
-	default: // it was silent, or ended
+	case len(env) == 0 || w.alive(l): // it was silent, or ended, and not for the sake of one caller
 		m.setEra(false, silence)
 	}
 	_, is := m.knownEra()
@@ -104,7 +104,7 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if is && w.link == l {
-		l.trial = false
+		w.trial = false
 		w.phase = ready
 		if m.setSpare(w) {
 			return true, nil
@@ -176,14 +176,14 @@ func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc
 	logs := msg.LogLevel.Present()
 	key := poolKey(m.cfg.Shared, principal, env)
 	for {
-		w, err := m.modernWorker(key, env, logs)
+		w, last, err := m.modernWorker(key, env, logs)
 		if err != nil {
 			return nil, err
 		}
 		w.mu.Lock()
-		if w.phase == closed && w.cause == ErrIdle {
+		if w.phase == closed && w.cause == ErrIdle || logs && w.logging > 0 && !last {
 			w.mu.Unlock()
-			continue // it ended just now; there will be another
+			continue // it ended or was taken just now; there will be another
 		}
 		c := w.newCall(nil, nil, frame, msg)
 		c.attended = events
@@ -205,12 +205,12 @@ func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc
 // Post sends a notification of MCP 2026-07-28 to the principal's child, if
 // there is one. Over HTTP no cancellation is expected, and none is passed on:
 // its id would name the request of any client of the principal.
-func (m *Manager) Post(principal string, frame []byte, msg jsonrpc.Message) error {
+func (m *Manager) Post(principal string, env []string, frame []byte, msg jsonrpc.Message) error {
 	if jsonrpc.Is(frame, msg.Method, "notifications/cancelled") {
 		return nil
 	}
 	m.mu.Lock()
-	all := m.modern[poolKey(m.cfg.Shared, principal, nil)]
+	all := m.modern[poolKey(m.cfg.Shared, principal, env)]
 	m.mu.Unlock()
 	if len(all) == 0 {
 		return nil
@@ -218,33 +218,37 @@ func (m *Manager) Post(principal string, frame []byte, msg jsonrpc.Message) erro
 	w := all[0]
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.phase != ready {
-		return nil
+	switch w.phase {
+	case ready:
+		return w.link.post(frame)
+	case starting:
+		return w.enqueue(nil, frame, msg, jsonrpc.Edit{})
 	}
-	return w.link.post(frame)
+	return nil
 }
 
 // modernWorker finds the worker of a pool, or makes one. A call that asks for
 // log messages gets a worker with no other such call, as long as there may be
-// more of them.
-func (m *Manager) modernWorker(key string, env []string, logs bool) (*Worker, error) {
+// more of them; last says that there may not.
+func (m *Manager) modernWorker(key string, env []string, logs bool) (w *Worker, last bool, err error) {
 	m.mu.Lock()
 	all := m.modern[key]
 	if len(all) > 0 && !logs {
 		defer m.mu.Unlock()
-		return all[0], nil
+		return all[0], false, nil
 	}
 	all = slices.Clone(all)
 	m.mu.Unlock()
 	for _, w := range all {
 		if w.quiet() {
-			return w, nil
+			return w, false, nil
 		}
 	}
 	if len(all) >= maxModern {
-		return all[0], nil // the log messages of one of the calls are dropped
+		return all[0], true, nil // the log messages of its calls are dropped
 	}
-	return m.addModern(key, env, len(all))
+	w, err = m.addModern(key, env, len(all))
+	return w, false, err
 }
 
 func (w *Worker) quiet() bool {

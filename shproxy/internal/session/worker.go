@@ -55,6 +55,7 @@ type Worker struct {
 	crashes  int    // in quick succession
 	greeting []byte // what the child answered to initialize, if it is shared
 	last     error  // how the last child ended
+	trial    bool   // the child is only asked something, and may end if it does not like that
 	used     time.Time
 	idle     *time.Timer // nil for kind own, whose session has one
 }
