@@ -5,7 +5,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -35,20 +34,19 @@ const readyTime = 10 * time.Second
 type admin struct {
 	servers func() []adminServer
 	since   time.Time
-	probes  probes
 }
 
 // newAdmin returns the handler of the admin address. servers is called for
 // every request, since servers come and go when the configuration is read
 // again; it must be safe for concurrent use.
-func newAdmin(servers func() []adminServer, log *slog.Logger) http.Handler {
+func newAdmin(servers func() []adminServer) http.Handler {
 	a := &admin{servers: servers, since: time.Now()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
 	mux.HandleFunc("GET /healthz", a.health)
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /status", a.status)
-	mux.Handle("GET /metrics", a.metrics(log))
+	mux.HandleFunc("GET /metrics", a.metrics)
 	return onLoopback(mux)
 }
 
@@ -110,7 +108,7 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 	for i, s := range servers {
 		all.Go(func() {
 			answer.Servers[i] = serverReadiness{Name: s.Name, Ready: true}
-			if err := a.probes.ready(ctx, s.Proxy); err != nil {
+			if err := s.Proxy.Ready(ctx); err != nil {
 				answer.Servers[i] = serverReadiness{Name: s.Name, Error: oneLine(err.Error())}
 			}
 		})
@@ -139,18 +137,24 @@ type serverStatus struct {
 
 // status answers programs with JSON and people with a page.
 func (a *admin) status(w http.ResponseWriter, r *http.Request) {
-	answer := report{Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(), Servers: []serverStatus{}}
-	for _, s := range a.servers() {
-		status := s.Proxy.Status()
-		status.Name = s.Name
-		answer.Servers = append(answer.Servers, serverStatus{s.Path, status})
-	}
+	answer := report{Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(), Servers: a.statuses()}
 	w.Header().Set("Vary", "Accept")
 	if prefersHTML(r.Header.Values("Accept")) {
 		statusPage(w, answer, r.URL.Query().Has("refresh"))
 		return
 	}
 	respond(w, http.StatusOK, answer)
+}
+
+// statuses asks every server for its status.
+func (a *admin) statuses() []serverStatus {
+	all := []serverStatus{}
+	for _, s := range a.servers() {
+		status := s.Proxy.Status()
+		status.Name = s.Name
+		all = append(all, serverStatus{s.Path, status})
+	}
+	return all
 }
 
 // prefersHTML reports whether a client would rather have a page than JSON: it

@@ -5,10 +5,8 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +41,7 @@ func wrap(t *testing.T, name, command string, args ...string) adminServer {
 
 func newTestAdmin(t *testing.T, servers ...adminServer) string {
 	t.Helper()
-	admin := httptest.NewServer(newAdmin(func() []adminServer { return servers }, slog.New(slog.DiscardHandler)))
+	admin := httptest.NewServer(newAdmin(func() []adminServer { return servers }))
 	t.Cleanup(admin.Close)
 	return admin.URL
 }
@@ -143,28 +141,6 @@ func TestReadyIsCached(t *testing.T) {
 	}
 }
 
-// Whoever asks a server that does not answer can give up, and that is no
-// reason to believe that the server failed.
-func TestReadyCanBeGivenUp(t *testing.T) {
-	silent := wrap(t, "silent", "testserver", testserver.Silent)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	var p probes
-	r := p.of(silent.Proxy)
-	result := make(chan error)
-	go func() { result <- p.ready(ctx, silent.Proxy) }()
-	for len(r.turn) == 0 { // until it probes
-		runtime.Gosched()
-	}
-	cancel()
-	if err := <-result; !errors.Is(err, context.Canceled) {
-		t.Errorf("err = %v", err)
-	}
-	if !r.at.IsZero() {
-		t.Errorf("kept %v", r.err)
-	}
-}
-
 func TestHealth(t *testing.T) {
 	one, other := wrap(t, "one", "testserver", testserver.Good), wrap(t, "other", "testserver", testserver.Exit)
 	url := newTestAdmin(t, one, other)
@@ -251,7 +227,7 @@ func TestAdminChecksHost(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "http://shproxy.monitoring.svc/healthz", nil)
 	r = r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}))
 	w := httptest.NewRecorder()
-	newAdmin(func() []adminServer { return nil }, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+	newAdmin(func() []adminServer { return nil }).ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		t.Errorf("at another address: %d %s", w.Code, w.Body)
 	}

@@ -3,121 +3,109 @@
 package cli
 
 import (
-	"log/slog"
+	"maps"
 	"net/http"
-	"strings"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"slices"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/cli/exposition"
 )
 
 // metrics answers Prometheus, from the same numbers as the status.
-func (a *admin) metrics(log *slog.Logger) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		serverCollector(a.servers),
-	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		Registry: registry,
-	})
+func (a *admin) metrics(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", exposition.ContentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	to := exposition.NewWriter(w)
+	exposition.Process(to)
+	writeMetrics(to, a.statuses())
 }
 
-// metric is a number of a server, under a name.
+// metric is a number that each server has one of.
 type metric struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value func(*shproxy.Status) float64
+	kind       exposition.Kind
+	name, help string
+	value      func(*serverStatus) int64
 }
 
-func gauge[T int | int64](name, help string, value func(*shproxy.Status) T) metric {
-	return metric{describe(name, help), prometheus.GaugeValue, func(s *shproxy.Status) float64 { return float64(value(s)) }}
-}
-
-func counter(name, help string, value func(*shproxy.Status) int64) metric {
-	return metric{describe(name, help), prometheus.CounterValue, func(s *shproxy.Status) float64 { return float64(value(s)) }}
-}
-
-func describe(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("shproxy_"+name, help, append([]string{"server"}, labels...), nil)
-}
-
-// serverMetrics are the numbers that each server has one of.
 var serverMetrics = []metric{
-	gauge("sessions", "Sessions that clients can use.", func(s *shproxy.Status) int { return s.Sessions }),
-	gauge("children", "Processes of the server, including those that are ending.", func(s *shproxy.Status) int { return s.Children }),
-	gauge("calls_in_flight", "Requests of clients that wait for their answer.", func(s *shproxy.Status) int { return s.Calls }),
-	gauge("streams", "Event streams that are open.", func(s *shproxy.Status) int64 { return s.Streams }),
-	gauge("queued_bytes", "Bytes that wait for the server or a client to read them.", func(s *shproxy.Status) int64 { return s.QueuedBytes }),
-	counter("child_starts_total", "Processes started.", func(s *shproxy.Status) int64 { return s.Started }),
-	counter("child_start_failures_total", "Processes that could not be started or did not answer in time.", func(s *shproxy.Status) int64 { return s.FailedStarts }),
-	counter("child_crashes_total", "Processes that ended without being asked.", func(s *shproxy.Status) int64 { return s.Crashed }),
-	counter("child_restarts_total", "Processes that took the place of one that crashed.", func(s *shproxy.Status) int64 { return s.Restarted }),
-	counter("leaked_processes_total", "Processes that outlived their server and had to be killed.", func(s *shproxy.Status) int64 { return s.Leaked }),
-	counter("messages_dropped_total", "Messages of the server that had nowhere to go.", func(s *shproxy.Status) int64 { return s.Dropped }),
-	counter("noise_lines_total", "Lines on the server's stdout that were no message.", func(s *shproxy.Status) int64 { return s.Noise }),
+	{exposition.Gauge, "sessions", "Sessions that clients can use.", func(s *serverStatus) int64 { return int64(s.Sessions) }},
+	{exposition.Gauge, "children", "Processes of the server, including those that are ending.", func(s *serverStatus) int64 { return int64(s.Children) }},
+	{exposition.Gauge, "calls_in_flight", "Requests of clients that wait for their answer.", func(s *serverStatus) int64 { return int64(s.Calls) }},
+	{exposition.Gauge, "streams", "Event streams that are open.", func(s *serverStatus) int64 { return s.Streams }},
+	{exposition.Gauge, "queued_bytes", "Bytes that wait for the server or a client to read them.", func(s *serverStatus) int64 { return s.QueuedBytes }},
+	{exposition.Counter, "child_starts_total", "Processes started.", func(s *serverStatus) int64 { return s.Started }},
+	{exposition.Counter, "child_start_failures_total", "Processes that could not be started or did not answer in time.", func(s *serverStatus) int64 { return s.FailedStarts }},
+	{exposition.Counter, "child_crashes_total", "Processes that ended without being asked.", func(s *serverStatus) int64 { return s.Crashed }},
+	{exposition.Counter, "child_restarts_total", "Processes that took the place of one that crashed.", func(s *serverStatus) int64 { return s.Restarted }},
+	{exposition.Counter, "leaked_processes_total", "Processes that outlived their server and had to be killed.", func(s *serverStatus) int64 { return s.Leaked }},
+	{exposition.Counter, "messages_dropped_total", "Messages of the server that had nowhere to go.", func(s *serverStatus) int64 { return s.Dropped }},
+	{exposition.Counter, "noise_lines_total", "Lines on the server's stdout that were no message.", func(s *serverStatus) int64 { return s.Noise }},
 }
-
-var (
-	stateDesc    = describe("server_state", "1 for the state that the server is in, 0 for the others.", "state")
-	callsDesc    = describe("calls_total", "Requests of clients that have ended.", "method", "outcome")
-	durationDesc = describe("call_duration_seconds", "Time from the arrival of a request to its end, without refused ones.", "method")
-	bytesDesc    = describe("bytes_total", "Bytes of messages passed on.", "direction")
-)
 
 var states = []shproxy.State{
 	shproxy.StateIdle, shproxy.StateOK, shproxy.StateRestarting, shproxy.StateFailed, shproxy.StateStopping,
 }
 
-// serverCollector collects the metrics of all servers.
-type serverCollector func() []adminServer
-
-// Describe sends what Collect can send.
-func (serverCollector) Describe(to chan<- *prometheus.Desc) {
+// writeMetrics writes family by family, and in each of them server by server.
+func writeMetrics(w *exposition.Writer, servers []serverStatus) {
 	for _, m := range serverMetrics {
-		to <- m.desc
+		w.Family(m.kind, "shproxy_"+m.name, m.help)
+		for i := range servers {
+			w.Sample(float64(m.value(&servers[i])), of(&servers[i]))
+		}
 	}
-	for _, d := range []*prometheus.Desc{stateDesc, callsDesc, durationDesc, bytesDesc} {
-		to <- d
+	w.Family(exposition.Gauge, "shproxy_server_state", "1 for the state that the server is in, 0 for the others.")
+	for i := range servers {
+		writeState(w, &servers[i])
+	}
+	w.Family(exposition.Counter, "shproxy_bytes_total", "Bytes of messages passed on.")
+	for i := range servers {
+		s := &servers[i]
+		w.Sample(float64(s.BytesToServer), of(s), exposition.Label{Name: "direction", Value: "to_server"})
+		w.Sample(float64(s.BytesToClients), of(s), exposition.Label{Name: "direction", Value: "to_clients"})
+	}
+	w.Family(exposition.Counter, "shproxy_calls_total", "Requests of clients that have ended.")
+	for i := range servers {
+		writeCalls(w, &servers[i])
+	}
+	w.Family(exposition.Histogram, "shproxy_call_duration_seconds", "Time from the arrival of a request to its end, without refused ones.")
+	for i := range servers {
+		writeDurations(w, &servers[i])
 	}
 }
 
-// Collect asks every server for its status.
-func (servers serverCollector) Collect(to chan<- prometheus.Metric) {
-	for _, server := range servers() {
-		status := server.Proxy.Status()
-		status.Name = server.Name
-		collect(&status, to)
-	}
-}
-
-func collect(s *shproxy.Status, to chan<- prometheus.Metric) {
-	server := strings.ToValidUTF8(s.Name, "\ufffd")
-	for _, m := range serverMetrics {
-		to <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s), server)
-	}
+func writeState(w *exposition.Writer, s *serverStatus) {
 	for _, state := range states {
 		is := 0.0
 		if s.State == state {
 			is = 1
 		}
-		to <- prometheus.MustNewConstMetric(stateDesc, prometheus.GaugeValue, is, server, string(state))
+		w.Sample(is, of(s), exposition.Label{Name: "state", Value: string(state)})
 	}
-	to <- prometheus.MustNewConstMetric(bytesDesc, prometheus.CounterValue, float64(s.BytesToServer), server, "to_server")
-	to <- prometheus.MustNewConstMetric(bytesDesc, prometheus.CounterValue, float64(s.BytesToClients), server, "to_clients")
+}
+
+func writeCalls(w *exposition.Writer, s *serverStatus) {
 	for _, m := range s.Methods {
-		for outcome, n := range m.Outcomes {
-			to <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(n), server, m.Method, outcome)
+		for _, outcome := range slices.Sorted(maps.Keys(m.Outcomes)) {
+			w.Sample(float64(m.Outcomes[outcome]), of(s), method(m), exposition.Label{Name: "outcome", Value: outcome})
 		}
-		buckets := make(map[float64]uint64, len(m.Latency.Buckets))
-		for _, b := range m.Latency.Buckets {
-			buckets[b.Bound] = uint64(b.Count)
-		}
-		to <- prometheus.MustNewConstHistogram(durationDesc, uint64(m.Latency.Count), m.Latency.Sum, buckets, server, m.Method)
 	}
+}
+
+func writeDurations(w *exposition.Writer, s *serverStatus) {
+	for _, m := range s.Methods {
+		d := exposition.Distribution{Sum: m.Latency.Sum, Count: m.Latency.Count}
+		for _, b := range m.Latency.Buckets {
+			d.Buckets = append(d.Buckets, exposition.Bucket(b))
+		}
+		w.Distribution(d, of(s), method(m))
+	}
+}
+
+func of(s *serverStatus) exposition.Label { return exposition.Label{Name: "server", Value: s.Name} }
+
+func method(m shproxy.MethodStatus) exposition.Label {
+	return exposition.Label{Name: "method", Value: m.Method}
 }

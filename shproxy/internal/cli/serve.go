@@ -88,7 +88,7 @@ func (p *program) startAdmin() (stop func(), err error) {
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		p.log.LogAttrs(p.stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
 	}
-	server := newServer(newAdmin(p.fleet.servers, p.log), p.log)
+	server := newServer(newAdmin(p.fleet.servers), p.log)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -29,5 +29,5 @@ func Process(w *Writer) {
 	w.Family(Gauge, "process_start_time_seconds", "Start time of the process since unix epoch in seconds.")
 	w.Sample(float64(started.UnixMilli()) / 1000)
 	usage(w)
-	files(w)
+	procfs(w)
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// files writes what the files of /proc tell of the process.
-func files(w *Writer) {
+// procfs writes what the files of /proc tell of the process.
+func procfs(w *Writer) {
 	status, _ := os.ReadFile("/proc/self/status")
 	if kib, ok := lookup(string(status), "VmRSS"); ok {
 		w.Family(Gauge, "process_resident_memory_bytes", "Resident memory size in bytes.")

@@ -4,4 +4,4 @@
 
 package exposition
 
-func files(*Writer) {}
+func procfs(*Writer) {}
