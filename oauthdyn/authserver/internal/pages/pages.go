@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -22,9 +23,13 @@ var files embed.FS
 var (
 	style     = mustRead("style.css")
 	styleHash = hash(style)
-	templates = template.Must(template.New("").
+	// Most programs that link this package never show a page, so they are
+	// parsed when one is needed.
+	templates = sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("").
 			Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }}).
 			ParseFS(files, "*.html"))
+	})
 )
 
 func mustRead(name string) string {
@@ -92,7 +97,7 @@ func (Error) template() string   { return "error.html" }
 // a form, so that the redirect URI must be named; empty: there is none.
 func Render(w http.ResponseWriter, status int, p Page, redirectURI string) {
 	var body bytes.Buffer
-	if err := templates.ExecuteTemplate(&body, p.template(), p); err != nil {
+	if err := templates().ExecuteTemplate(&body, p.template(), p); err != nil {
 		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
 		return
 	}
