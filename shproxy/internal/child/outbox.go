@@ -5,6 +5,7 @@ package child
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -76,6 +77,7 @@ func (o *outbox) waiting() int {
 // of a write: the child takes no more input.
 func (o *outbox) run() error {
 	for range o.wake {
+		runtime.Gosched() // others that are about to queue something need not wait for the next write
 		for lines := o.take(); len(lines) > 0; lines = o.take() {
 			n, err := o.file.Write(lines)
 			o.written.Add(int64(n))
