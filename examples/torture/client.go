@@ -223,7 +223,8 @@ func (c *client) recover() error {
 			return errVanished
 		case out.kind == gotResult:
 			c.stats.count("ending", "session survived a crash")
-			if c.process() == before && !c.mix.shared {
+			c.checkProcess(0, out.m.tag())
+			if c.process() == before {
 				c.wrong(0, "another process after the crash", "the same")
 			}
 			c.mu.Lock()

@@ -47,10 +47,12 @@ func (c *client) failed(call int, want string, err error) {
 }
 
 // collateral reports whether somebody else made the server crash that this
-// session shares.
+// session shares, and that it is not well yet.
 func (c *client) collateral() bool {
-	return c.mix.shared && time.Since(time.Unix(0, c.load.crashed.Load())) < callTimeout
+	return c.mix.shared && time.Since(time.Unix(0, c.load.crashed.Load())) < crashTime
 }
+
+const crashTime = 5 * time.Second // for a shared server to be restarted
 
 // judge compares what came of a call with what had to. The error ends the
 // client's plan.
@@ -61,6 +63,13 @@ func (c *client) judge(p *callPlan, out outcome) error {
 	case out.kind == gotTimeout:
 		c.violate(badUnanswered, p.Number, "an answer, or an error, within "+callTimeout.String(), "none")
 		return errVanished
+	case out.kind == gotGone && c.expired():
+		c.stats.count("ending", "expired between requests")
+		c.end()
+		c.ledger.excuseAll()
+		return errGone
+	case out.kind != gotResult && c.collateral():
+		c.ledger.excuse(p.Number)
 	}
 	switch p.want {
 	case wantResult:
@@ -90,8 +99,6 @@ func (c *client) judgeResult(p *callPlan, out outcome) error {
 	case out.kind == gotResult:
 		c.checkResult(p, out.m)
 		return nil
-	case out.kind == gotGone && c.expired():
-		c.stats.count("ending", "expired between requests")
 	case c.collateral():
 		c.stats.count("ending", "failed by the crash of another session")
 	default:
@@ -115,25 +122,35 @@ func (c *client) checkResult(p *callPlan, m *message) {
 		}
 		c.violate(kind, p.Number, "the server to get what the client sent", t.Wrong)
 	}
-	if asked := p.Script.numbered(doAsk); t.Answered+t.Refused != asked || t.Refused > 0 && !c.mix.shared {
-		c.violate(badLost, p.Number, fmt.Sprintf("%d requests of the server answered", asked), fmt.Sprintf("%d answered, %d refused", t.Answered, t.Refused))
+	// A bridge may answer a shared server's ping, and refuse what it cannot
+	// attribute.
+	asked, answered := p.Script.numbered(doAsk), t.Answered
+	if c.mix.shared {
+		answered += t.Unsigned + t.Refused
 	}
-	c.stats.add("refused requests of a shared server", t.Refused)
+	if answered != asked {
+		c.violate(badLost, p.Number, fmt.Sprintf("%d requests of the server answered", asked),
+			fmt.Sprintf("%d answered, %d refused, %d answered by somebody else", t.Answered, t.Refused, t.Unsigned))
+	}
+	c.stats.add("server's requests", asked)
+	c.stats.add("refused", t.Refused)
 	want := padding(c.nonce, p.Number, p.Script.resultBytes())
 	if len(m.Result.Content) != 1 || m.Result.Content[0].Text != want {
 		c.violate(badAltered, p.Number, fmt.Sprintf("a text of %d bytes", len(want)), "another one")
 	}
-	if !c.mix.shared {
-		c.checkProcess(p.Number, t)
-	}
+	c.checkProcess(p.Number, t)
 }
 
-// checkProcess checks that the session's own process has answered.
+// checkProcess notes which process has answered, and checks that it is the
+// session's own.
 func (c *client) checkProcess(call int, t *tag) {
 	c.mu.Lock()
 	before, may := c.child, c.crashed
 	c.child = t.Child
 	c.mu.Unlock()
+	if c.mix.shared {
+		return // it is everybody's
+	}
 	if before != "" && before != t.Child && !may {
 		c.wrong(call, "the same process to answer all calls", "another one, without a crash")
 	}
@@ -150,9 +167,6 @@ func (c *client) judgeError(p *callPlan, out outcome) error {
 	case out.kind == gotError && !strings.Contains(out.m.Error.Message, p.says):
 		c.wrong(p.Number, fmt.Sprintf("an error that tells %q", p.says), out.String())
 	case out.kind == gotError:
-	case out.kind == gotGone && c.expired():
-		c.stats.count("ending", "expired between requests")
-		return errGone
 	default:
 		c.wrong(p.Number, "a JSON-RPC error", out.String())
 		c.ledger.excuseAll()

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	settleTime  = 10 * time.Second // beyond the idle timeout
+	settleTime  = 10 * time.Second // beyond the timeouts
 	orphanTime  = 5 * time.Second  // for processes to end after the proxy
 	spareFiles  = 3
 	spareShare  = 1.10 // of the memory after the warm-up
@@ -23,7 +23,7 @@ const (
 // awaitIdle waits until the proxy has neither sessions nor more processes
 // than it may keep, and returns its last health.
 func (l *load) awaitIdle(ctx context.Context, ph *phase) health {
-	for end := time.Now().Add(idleTimeout + settleTime); ; {
+	for end := time.Now().Add(idleTimeout + replayTime + settleTime); ; {
 		h, err := l.proxy.health(ctx)
 		if err == nil && h.Sessions == 0 && h.Calls == 0 && h.Children <= ph.spare && len(l.leftovers()) <= ph.spare {
 			return h
@@ -108,7 +108,7 @@ func (l *load) calm(ctx context.Context) {
 // checkGoroutines ends the proxy and compares its goroutines with those of
 // one that has served a single client.
 func (l *load) checkGoroutines() {
-	time.Sleep(100 * time.Millisecond) // the last connection may still be closing
+	time.Sleep(time.Second) // net/http takes half of that to close a connection
 	now, ok := l.proxy.goroutines()
 	if !ok || l.phase.origins == nil {
 		l.report(violation{Kind: badEnding, Want: "a list of goroutines after QUIT", Got: "none: " + l.proxy.log.tail()})

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -17,8 +16,10 @@ import (
 type phase struct {
 	name     string
 	flags    []string // of shproxy
+	maybe    []string // more of them, if shproxy takes them
 	mix      *mix
 	share    int // of the clients, relative to the other phases
+	slow     int // how much longer a client takes than elsewhere
 	end      ending
 	memory   bool          // with enough clients: compare the memory after a warm-up with that at the end
 	spare    int           // processes that may be left: kept warm, or shared
@@ -40,29 +41,25 @@ var (
 	allKinds = &mix{rude: 4, weights: []weight{{survivor, 50}, {vanisher, 28}, {crasher, 9}, {hanger, 8}, {starter, 3}, {stranger, 2}}}
 	rudeOnes = &mix{rude: 30, weights: allKinds.weights}
 	warmed   = &mix{rude: 4, warm: true, weights: []weight{{survivor, 52}, {vanisher, 28}, {crasher, 9}, {hanger, 9}, {stranger, 2}}}
-	together = &mix{shared: true, warm: true, weights: []weight{{survivor, 60}, {vanisher, 30}, {crasher, 1}, {hanger, 7}, {stranger, 2}}}
+	together = &mix{shared: true, warm: true, weights: []weight{{survivor, 240}, {vanisher, 120}, {crasher, 1}, {hanger, 28}, {stranger, 8}}}
 )
 
 // The flags that all phases have.
 var common = []string{"--idle-timeout", idleTimeout.String(), "--start-timeout", "5s"}
 
-var allPhases = []*phase{
-	{name: "sessions", mix: allKinds, share: 70, memory: true, overhead: 20 * time.Second, flags: []string{"--max-sessions", "128", "--log-level", "error"}},
-	{name: "crowded", mix: allKinds, share: 8, overhead: 8 * time.Second, flags: []string{"--max-sessions", "12", "--log-level", "info"}},
-	{name: "warm", mix: warmed, share: 6, overhead: 8 * time.Second, spare: 3, flags: []string{"--warm", "3", "--log-level", "error"}},
-	{name: "shared", mix: together, share: 8, overhead: 8 * time.Second, spare: 1, flags: []string{"--mode", "shared", "--log-level", "error"}},
-	{name: "terminate", mix: rudeOnes, share: 4, end: endTerminate, overhead: 3 * time.Second, flags: []string{"--log-level", "error"}},
-	{name: "kill", mix: rudeOnes, share: 4, end: endKill, overhead: 2 * time.Second, flags: []string{"--log-level", "error"}},
-}
+// replayTime is how long calls wait for clients that may resume their streams;
+// their sessions are not idle before.
+const replayTime = 2 * time.Second
 
-// missing returns a flag of the phase that shproxy does not know.
-func (ph *phase) missing(t *torture) string {
-	for _, flag := range ph.flags {
-		if strings.HasPrefix(flag, "--") && !t.has(flag) {
-			return flag
-		}
-	}
-	return ""
+var resumable = []string{"--replay-time", replayTime.String()}
+
+var allPhases = []*phase{
+	{name: "sessions", mix: allKinds, share: 73, slow: 1, memory: true, overhead: 20 * time.Second, flags: []string{"--max-sessions", "128", "--log-level", "error"}},
+	{name: "crowded", mix: allKinds, share: 5, slow: 4, overhead: 8 * time.Second, flags: []string{"--max-sessions", "12", "--log-level", "info"}},
+	{name: "warm", mix: warmed, share: 6, slow: 1, overhead: 8 * time.Second, spare: 3, flags: []string{"--warm", "3", "--log-level", "error"}},
+	{name: "shared", mix: together, share: 8, slow: 1, overhead: 8 * time.Second, spare: 1, flags: []string{"--mode", "shared", "--log-level", "error"}},
+	{name: "terminate", mix: rudeOnes, share: 4, slow: 1, end: endTerminate, overhead: 5 * time.Second, maybe: []string{"--drain-timeout", "2s"}, flags: []string{"--log-level", "error"}},
+	{name: "kill", mix: rudeOnes, share: 4, slow: 1, end: endKill, overhead: 2 * time.Second, flags: []string{"--log-level", "error"}},
 }
 
 // phase runs one phase, whose clients may take a part of the time. An error means that it could not be run.
@@ -70,6 +67,11 @@ func (t *torture) phase(ctx context.Context, ph *phase, clients int, part time.D
 	begun := time.Now()
 	res := &phaseResult{Name: ph.name, stats: newStats()}
 	flags := slices.Concat(common, ph.flags)
+	for _, more := range [][]string{resumable, ph.maybe} {
+		if t.accepts(more...) {
+			flags = append(flags, more...)
+		}
+	}
 	l := &load{torture: t, phase: res, index: slices.Index(allPhases, ph), mix: ph.mix, idle: idleTimeout, stats: res.stats}
 	if ph.end == endIdle && canSeeProcesses {
 		if err := l.baseline(ctx, flags, ph); err != nil {
@@ -168,10 +170,12 @@ func (l *load) untilIdle(ctx context.Context, ph *phase, clients int, deadline t
 func (l *load) untilKilled(ctx context.Context, ph *phase, clients int, deadline time.Time) {
 	done := make(chan int)
 	go func() { done <- l.run(ctx, 1, 1<<30, deadline) }()
-	for ctx.Err() == nil && time.Now().Before(deadline) && l.stats.sum("calls") < 2*clients {
+	for ctx.Err() == nil && time.Now().Before(deadline) && (l.stats.total("client") < clients || l.stats.sum("calls") < l.opts.parallel) {
 		time.Sleep(5 * time.Millisecond)
 	}
-	children := childrenOf(l.proxy.pid())
+	children := slices.DeleteFunc(marked(l.marker), func(p proc) bool {
+		return p.parent != l.proxy.pid() || p.role != roleServer // what the proxy has adopted does not die with it
+	})
 	l.ending.Store(true)
 	signal, limit := os.Signal(syscall.SIGTERM), 10*time.Second
 	if ph.end == endKill {

@@ -14,9 +14,9 @@ import (
 const canSeeProcesses = false
 
 type proc struct {
-	pid    int
-	zombie bool
-	role   string
+	pid, parent int
+	zombie      bool
+	role        string
 }
 
 func (proc) alive() bool             { return false }

@@ -19,9 +19,9 @@ type serverCall struct {
 	token json.RawMessage
 	args  *arguments
 
-	seq               int
-	answered, refused int
-	wrong             []string
+	seq                         int
+	answered, unsigned, refused int
+	wrong                       []string
 }
 
 // run performs the script and answers, unless the script says otherwise or
@@ -39,7 +39,7 @@ func (c *serverCall) run(ctx context.Context) {
 	c.s.mu.Lock()
 	t.Child, t.Owner = c.s.child, c.s.owner
 	c.s.mu.Unlock()
-	t.Answered, t.Refused, t.Wrong = c.answered, c.refused, strings.Join(c.wrong, "; ")
+	t.Answered, t.Unsigned, t.Refused, t.Wrong = c.answered, c.unsigned, c.refused, strings.Join(c.wrong, "; ")
 	text := padding(c.args.Session, c.args.Call, c.args.Script.resultBytes())
 	c.s.send(&message{ID: c.id, Result: &result{Meta: meta{Torture: t}, Content: []content{{"text", text}}}})
 }
@@ -101,7 +101,7 @@ func (c *serverCall) talk(ctx context.Context, st step) bool {
 			if err != nil {
 				return false
 			}
-			c.judge(t, &answer)
+			c.judge(t, st.How, &answer)
 		}
 		if pause(ctx, st.Pause); ctx.Err() != nil {
 			return false
@@ -111,11 +111,13 @@ func (c *serverCall) talk(ctx context.Context, st step) bool {
 }
 
 // judge looks at the client's answer to the question t.
-func (c *serverCall) judge(t *tag, answer *message) {
+func (c *serverCall) judge(t *tag, method string, answer *message) {
 	got := answer.tag()
 	switch {
 	case answer.Error != nil:
 		c.refused++
+	case got == nil && method == "ping":
+		c.unsigned++
 	case got == nil:
 		c.wrong = append(c.wrong, "an answer without a tag")
 	case got.Session != t.Session || got.Call != t.Call || got.Seq != t.Seq || got.By != t.Session:

@@ -49,6 +49,17 @@ func (s *stats) add(name string, n int) {
 	s.sums[name] += n
 }
 
+// total sums up a group.
+func (s *stats) total(group string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, count := range s.counts[group] {
+		n += count
+	}
+	return n
+}
+
 func (s *stats) sum(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,6 @@ type torture struct {
 	shproxy  string // path of the command under test
 	server   string // path of this program
 	marker   string // in every process of the run
-	help     string // what shproxy --help says
 	progress io.Writer
 	logTo    io.Writer
 
@@ -33,7 +33,10 @@ type torture struct {
 	counts     map[string]int // guarded by mu; all of them, by kind
 }
 
-const keptViolations = 50
+const (
+	keptViolations = 50
+	markerPrefix   = "torture-run-"
+)
 
 // runTorture runs the phases and cleans up after them, also when it fails.
 func runTorture(ctx context.Context, opts *options, progress io.Writer) (*results, error) {
@@ -47,7 +50,7 @@ func runTorture(ctx context.Context, opts *options, progress io.Writer) (*result
 		return nil, err
 	}
 	defer keeper.close()
-	t := &torture{opts: opts, keeper: keeper, marker: "torture-" + rand.Text(), progress: progress, counts: make(map[string]int)}
+	t := &torture{opts: opts, keeper: keeper, marker: markerPrefix + rand.Text(), progress: progress, counts: make(map[string]int)}
 	defer t.sweep()
 	if err := t.prepare(ctx, scratch); err != nil {
 		return nil, err
@@ -80,16 +83,9 @@ func (t *torture) prepare(ctx context.Context, scratch string) (err error) {
 			return err
 		}
 	}
-	var help strings.Builder
-	cmd := exec.CommandContext(ctx, t.shproxy, "--help")
-	cmd.Stdout = &help
-	if err := t.keeper.start(cmd); err != nil {
+	if _, err := os.Stat(t.shproxy); err != nil {
 		return fmt.Errorf("-shproxy: %w", err)
 	}
-	if err := t.keeper.wait(cmd); err != nil {
-		return fmt.Errorf("%s --help: %w", t.shproxy, err)
-	}
-	t.help = help.String()
 	return nil
 }
 
@@ -108,8 +104,16 @@ func (t *torture) command(ctx context.Context, name string, args ...string) erro
 	return nil
 }
 
-// has reports whether shproxy knows a flag.
-func (t *torture) has(flag string) bool { return strings.Contains(t.help, flag+" ") }
+// accepts reports whether shproxy knows flags: it finds fault with them before
+// it misses the command.
+func (t *torture) accepts(flags ...string) bool {
+	cmd := exec.Command(t.shproxy, slices.Concat([]string{"--port", "0"}, flags, []string{"--", "/no/such/command"})...)
+	if err := t.keeper.start(cmd); err != nil {
+		return false
+	}
+	_ = t.keeper.wait(cmd)
+	return cmd.ProcessState.ExitCode() != exitUsage
+}
 
 // phases runs each phase that shproxy can do, within the time there is.
 func (t *torture) phases(ctx context.Context) (*results, error) {
@@ -118,21 +122,22 @@ func (t *torture) phases(ctx context.Context) (*results, error) {
 		Date: begun.UTC(), Seed: t.opts.seed, Race: t.opts.race, CPUs: runtime.NumCPU(), Go: runtime.Version(), Asked: t.opts.clients,
 	}
 	var todo []*phase
-	share, overhead := 0, time.Duration(0)
+	share, weight, overhead := 0, 0, time.Duration(0)
 	for _, ph := range t.opts.chosen() {
-		if flag := ph.missing(t); flag != "" {
-			res.Skipped = append(res.Skipped, fmt.Sprintf("%s: this shproxy has no %s", ph.name, flag))
+		if !t.accepts(ph.flags...) {
+			res.Skipped = append(res.Skipped, fmt.Sprintf("%s: this shproxy does not take %s", ph.name, strings.Join(ph.flags, " ")))
 			continue
 		}
 		todo = append(todo, ph)
 		share += ph.share
+		weight += ph.share * ph.slow
 		overhead += ph.overhead
 	}
 	for _, ph := range todo {
 		clients := max(1, (t.opts.clients-res.Clients)*ph.share/share)
 		left := t.opts.time - time.Since(begun) - overhead
-		part := left * time.Duration(ph.share) / time.Duration(share)
-		share, overhead = share-ph.share, overhead-ph.overhead
+		part := left * time.Duration(ph.share*ph.slow) / time.Duration(weight)
+		share, weight, overhead = share-ph.share, weight-ph.share*ph.slow, overhead-ph.overhead
 		if left <= 0 {
 			res.Skipped = append(res.Skipped, ph.name+": no time was left")
 			continue

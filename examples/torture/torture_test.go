@@ -86,7 +86,7 @@ func TestTorture(t *testing.T) {
 		t.Error(err)
 	}
 	t.Log(text.String())
-	if left := marked("torture-"); len(left) > 0 {
+	if left := marked(markerPrefix); len(left) > 0 {
 		t.Errorf("processes left: %+v", left)
 	}
 }
@@ -115,7 +115,7 @@ func TestBadOptions(t *testing.T) {
 func TestMissingBinary(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	code := run(t.Context(), []string{"-shproxy", "/no/such/file"}, &stdout, &stderr)
-	if want := "torture: -shproxy: fork/exec /no/such/file: no such file or directory\n"; code != exitFailure || stderr.String() != want {
+	if want := "torture: -shproxy: stat /no/such/file: no such file or directory\n"; code != exitFailure || stderr.String() != want {
 		t.Errorf("exit %d, %q, want %q", code, stderr.String(), want)
 	}
 }

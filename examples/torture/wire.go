@@ -19,8 +19,9 @@ type tag struct {
 	Child    string `json:"child,omitempty"` // nonce of the process that says it
 	Owner    string `json:"owner,omitempty"` // the session that initialized that process
 	Answered int    `json:"answered,omitempty"`
-	Refused  int    `json:"refused,omitempty"` // requests of the server that got an error
-	Wrong    string `json:"wrong,omitempty"`   // what the server got and should not have
+	Unsigned int    `json:"unsigned,omitempty"` // pings that were answered by somebody without a tag
+	Refused  int    `json:"refused,omitempty"`  // requests of the server that got an error
+	Wrong    string `json:"wrong,omitempty"`    // what the server got and should not have
 
 	// Only in the last message before a process ends itself: when, in
 	// nanoseconds since 1970.
