@@ -5,9 +5,11 @@
 //
 // A child is the leader of its own process group (on Linux it also gets a
 // parent-death signal), is started without a shell, and is ended by closing
-// its input, then TERM, then KILL to the whole group. Three goroutines serve
-// it, one per stream; a fourth waits for its end, after which nothing of the
-// group is left.
+// its input, then TERM, then KILL to the whole group. On Windows it is in a job
+// object that ends with this program. Three goroutines serve it, one per
+// stream; a fourth waits for its end and sees to it that nothing is left. The
+// end is told at once: what the child had written is read, and nobody who may
+// hold its pipes is waited for.
 package child
 
 import (
@@ -20,8 +22,8 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
-// Config says what to run and within which limits. All fields but Env and Dir
-// are required.
+// Config says what to run and within which limits. All fields but Env, Dir and
+// Limits are required.
 type Config struct {
 	Name    string // of the server, for the log
 	Path    string // of the executable

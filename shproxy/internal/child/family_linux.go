@@ -165,38 +165,55 @@ func killStrays(token string, deadline time.Time) {
 	if token == "" {
 		return
 	}
-	// A process that is just executing a program shows no environment.
-	const patience = 20
-	killed := make(map[int]struct{})
-	for empty := 0; time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		found, unclear := killMarked([]byte(token), killed)
-		if unclear {
-			empty++
-		}
-		if !found && (!unclear || empty > patience) {
+	s := sweep{token: []byte(token), killed: make(map[int]struct{}), ended: make(map[int]struct{})}
+	const patience = time.Second // for those that do not show where they come from
+	clear := time.Now().Add(patience)
+	for {
+		found, unclear := s.pass()
+		now := time.Now()
+		if (!found || now.After(deadline)) && (!unclear || now.After(clear)) {
 			break
 		}
+		time.Sleep(time.Millisecond)
 	}
-	strays.Add(int64(len(killed)))
+	strays.Add(int64(len(s.killed)))
 }
 
-func killMarked(token []byte, killed map[int]struct{}) (found, unclear bool) {
+// sweep is the search for the strays of one child.
+type sweep struct {
+	token  []byte
+	killed map[int]struct{}
+	ended  map[int]struct{} // found so
+}
+
+// pass kills the strays that are there. With found there may be more: the
+// children of one that was killed, or of one that ended after the list was
+// made. With unclear, too: a process that is just executing a program, or
+// ending, does not show its environment, nor does one with other rights.
+func (s *sweep) pass() (found, unclear bool) {
 	family.mu.Lock()
 	defer family.mu.Unlock()
 	pids, _ := adopted()
 	for _, pid := range pids {
-		environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+		if _, own := family.own[pid]; own {
+			continue
+		}
+		environ, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+		now := statOf(pid)
+		_, killed := s.killed[pid]
 		switch {
-		case err != nil:
-		case bytes.Contains(environ, token):
+		case bytes.Contains(environ, s.token):
 			_ = unix.Kill(pid, unix.SIGKILL)
-			killed[pid] = struct{}{}
+			s.killed[pid] = struct{}{}
 			found = true
-		case len(environ) == 0:
-			if _, own := family.own[pid]; !own {
-				state, _ := stat(pid)
-				unclear = unclear || (state != 'Z' && state != 'X' && state != 0)
-			}
+		case now.ended:
+			_, known := s.ended[pid]
+			s.ended[pid] = struct{}{}
+			found = found || !known
+		case killed:
+			found = true
+		case len(environ) != now.environ: // of a past program, not all, or forbidden
+			unclear = true
 		}
 	}
 	return found, unclear

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -74,6 +75,56 @@ func TestStrays(t *testing.T) {
 	}
 }
 
+// At whatever moment the child ends, nobody is left.
+func TestNoStrayEscapes(t *testing.T) {
+	needSetsid(t)
+	subreaper(t)
+	spawner := NewSpawner()
+	defer spawner.Close()
+	var all sync.WaitGroup
+	for i := range 100 {
+		r := newRecorder()
+		c, err := spawner.Start(shell(t, daemon+daemon+"read line"), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			for range i % 3 { // two frames come
+				<-r.frames
+			}
+			c.Kill()
+			<-c.Done()
+			if pids := descendants(t, c.token); len(pids) > 0 {
+				t.Errorf("processes %v are left", pids)
+				for _, pid := range pids {
+					kill(pid)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// descendants finds the living processes that bear the token.
+func descendants(t *testing.T, token string) (pids []int) {
+	t.Helper()
+	processes, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range processes {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil {
+			continue
+		}
+		environ, _ := os.ReadFile("/proc/" + p.Name() + "/environ")
+		if bytes.Contains(environ, []byte(token)) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
 // Without a subreaper nothing changes for the child, and strays stay.
 func TestNoSubreaper(t *testing.T) {
 	c, r, pids := startDaemon(t)
@@ -136,8 +187,8 @@ func runOnFirstThread() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	for state := byte(0); state != 'Z'; {
-		state, _ = stat(early.Process.Pid)
+	for !statOf(early.Process.Pid).ended {
+		runtime.Gosched()
 	}
 	reapAdopted()
 	end(early.Process.Pid)
@@ -248,8 +299,8 @@ func TestZombieInGroup(t *testing.T) {
 	}
 	defer kill(keeper)
 	<-c.Done()
-	if state, group := stat(member); state != 'Z' || group != c.cmd.Process.Pid {
-		t.Errorf("process in state %c of group %d", state, group)
+	if s := statOf(member); !s.ended || s.group != c.cmd.Process.Pid {
+		t.Errorf("process %+v", s)
 	}
 	if c.group.empty() || strings.Contains(logged.String(), "could not be killed") {
 		t.Errorf("empty %v; logged %s", c.group.empty(), logged.String())

@@ -18,7 +18,7 @@ func (g group) dead() bool {
 	}
 	for _, p := range processes {
 		if pid, err := strconv.Atoi(p.Name()); err == nil {
-			if state, id := stat(pid); id == g.id && state != 'Z' && state != 'X' {
+			if s := statOf(pid); s.group == g.id && !s.ended {
 				return false
 			}
 		}
@@ -26,17 +26,30 @@ func (g group) dead() bool {
 	return true
 }
 
-// stat returns the state of a process, 0 if there is none, and its group.
-func stat(pid int) (state byte, group int) {
+// stat is what the kernel tells about a process (proc_pid_stat(5)).
+type stat struct {
+	group   int
+	ended   bool // it is a zombie, or not there
+	environ int  // bytes of its environment; -1 while it is executing a program or ending
+}
+
+func statOf(pid int) stat {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0, 0
+		return stat{ended: true}
 	}
-	// The name, in parentheses, may hold anything.
+	// The name, in parentheses, may hold anything. The state is the third
+	// field.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 3 {
-		return 0, 0
+	const state, group, envStart, envEnd = 0, 5 - 3, 50 - 3, 51 - 3
+	if len(fields) <= envEnd {
+		return stat{ended: true}
 	}
-	group, _ = strconv.Atoi(fields[2]) // after state and parent
-	return fields[0][0], group
+	s := stat{ended: fields[state] == "Z" || fields[state] == "X", environ: -1}
+	if end, _ := strconv.ParseUint(fields[envEnd], 10, 64); end != 0 {
+		start, _ := strconv.ParseUint(fields[envStart], 10, 64)
+		s.environ = int(end - start)
+	}
+	s.group, _ = strconv.Atoi(fields[group])
+	return s
 }
