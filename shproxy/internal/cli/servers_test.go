@@ -5,9 +5,11 @@ package cli
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,6 +86,7 @@ func TestReload(t *testing.T) {
 		sessions[name] = c.open(c.url + "/" + name + "/mcp")
 	}
 	pid := c.tool(c.url+"/stays/mcp", sessions["stays"], "pid")
+	gone, _, _ := strings.Cut(c.tool(c.url+"/goes/mcp", sessions["goes"], "pid"), " ")
 	call := make(chan string)
 	go func() {
 		_, body := c.request("POST", c.url+"/stays/mcp", `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"sleep","arguments":{"count":600,"text":"slept"}}}`,
@@ -110,6 +113,8 @@ func TestReload(t *testing.T) {
 	if resp, _ := c.request("POST", c.url+"/goes/mcp", initialize); resp.StatusCode != 404 {
 		t.Errorf("the server that goes: %s", resp.Status)
 	}
+	for isRunning(t, gone) { // until its end in the background
+	}
 	c.open(c.url + "/comes/mcp")
 
 	config(stays + `, "x": {}`)
@@ -131,6 +136,16 @@ func TestReload(t *testing.T) {
 	if code, log := c.end(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d: %s", code, log)
 	}
+}
+
+func isRunning(t *testing.T, pid string) bool {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := os.FindProcess(n)
+	return err == nil && p.Signal(syscall.Signal(0)) == nil
 }
 
 // A hangup ends a program that has nothing to read again, like one that was

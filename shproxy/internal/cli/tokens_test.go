@@ -6,11 +6,16 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 const (
@@ -100,6 +105,36 @@ func TestTokenFile(t *testing.T) {
 	}
 	if _, ok := tokens.holder(aliceToken); ok {
 		t.Error("a token that was removed is valid")
+	}
+}
+
+// What is behind does not see the token, but who holds it.
+func TestTokenMiddleware(t *testing.T) {
+	tokens := &staticTokens{}
+	tokens.tokens.Store(&[]staticToken{{"alice", sha256.Sum256([]byte(aliceToken))}})
+	h := tokens.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, _ := resource.FromContext(r.Context())
+		_, _ = io.WriteString(w, p.Subject+r.Header.Get("Authorization"))
+	}))
+	for _, test := range []struct {
+		authorization []string
+		status        int
+		body          string
+	}{
+		{nil, 401, `"this server needs a token"`},
+		{[]string{"Bearer " + aliceToken}, 200, "alice"},
+		{[]string{"bearer  " + aliceToken + " "}, 200, "alice"},
+		{[]string{"Basic " + aliceToken}, 401, `"the token is not valid"`},
+		{[]string{"Bearer"}, 401, `"the token is not valid"`},
+		{[]string{"Bearer " + aliceToken, "Bearer " + aliceToken}, 401, `"the token is not valid"`},
+	} {
+		r := httptest.NewRequest("POST", "/mcp", nil)
+		r.Header["Authorization"] = test.authorization
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != test.status || !strings.Contains(w.Body.String(), test.body) || w.Code == 200 && w.Body.String() != test.body {
+			t.Errorf("%q: %d %s", test.authorization, w.Code, w.Body)
+		}
 	}
 }
 
