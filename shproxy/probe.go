@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
@@ -121,16 +120,20 @@ const readyAge = 10 * time.Second
 
 // readiness is the answer of Ready, found by one caller at a time.
 type readiness struct {
-	mu  sync.Mutex
-	at  time.Time // guarded by mu
-	err error     // guarded by mu
+	turn chan struct{} // has room for the one who finds out
+	at   time.Time     // his, as is err
+	err  error
 }
 
 // Ready tells whether the server works: a process that is there answers, or,
 // if there is none, a [Proxy.Probe] succeeds. The answer holds for 10 seconds.
 func (p *Proxy) Ready(ctx context.Context) error {
-	p.ready.mu.Lock()
-	defer p.ready.mu.Unlock()
+	select {
+	case p.ready.turn <- struct{}{}:
+		defer func() { <-p.ready.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if time.Since(p.ready.at) < readyAge {
 		return p.ready.err
 	}

@@ -74,6 +74,7 @@ func New(s Server, o *Options) (*Proxy, error) {
 		return nil, fmt.Errorf("shproxy: %w", err)
 	}
 	p := &Proxy{server: s, path: path, opts: opts, guard: guard, recorder: stats.NewRecorder(), patience: patience}
+	p.ready.turn = make(chan struct{}, 1)
 	p.sessions = session.NewManager(p.sessionConfig(opts.Logger))
 	return p, nil
 }

@@ -105,6 +105,8 @@ func (rp *reply) ended(f *session.Frame, cause error) {
 		outcome = outcomeOf(f.Cause)
 	case f != nil && f.Code != 0:
 		outcome = stats.Error
+	case f != nil && f.ToolError:
+		outcome = stats.ToolError
 	case f == nil && cause != nil:
 		outcome = outcomeOf(cause)
 	case f == nil:

@@ -26,6 +26,7 @@ type Call struct {
 	ours       bool // a request of the proxy's own
 	initialize bool
 	listen     bool // subscriptions/listen of MCP 2026-07-28
+	tool       bool // tools/call
 	logs       bool // asks for log messages, in MCP 2026-07-28
 
 	token    string // key in the link's table of progress tokens, or empty
@@ -47,6 +48,7 @@ func (w *Worker) newCall(s *Session, out *Stream, frame []byte, m jsonrpc.Messag
 		c.out = out
 	}
 	c.id = append(c.id[:0], m.ID.Of(frame)...)
+	c.tool = jsonrpc.Is(frame, m.Method, "tools/call")
 	if s != nil {
 		s.calls++
 		c.counted = true

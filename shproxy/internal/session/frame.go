@@ -17,6 +17,9 @@ type Frame struct {
 	Data []byte
 	// Code is that of an error response, and 0 for every other message.
 	Code int
+	// ToolError says that a tool's result is an error, as far as that was
+	// looked at.
+	ToolError bool
 	// Cause is why the proxy itself made the error response.
 	Cause error
 
@@ -46,7 +49,7 @@ func (f *Frame) Release() {
 		child.Recycle(f.Data)
 		f.Data = nil
 	}
-	f.Data, f.Code, f.Cause, f.request = f.Data[:0], 0, nil, jsonrpc.Span{}
+	f.Data, f.Code, f.ToolError, f.Cause, f.request = f.Data[:0], 0, false, nil, jsonrpc.Span{}
 	frames.Put(f)
 }
 

@@ -127,6 +127,9 @@ func (l *link) Receive(frame []byte, m jsonrpc.Message, owned bool) {
 	}
 }
 
+// maxJudged bounds the results that are looked into to count failed tools.
+const maxJudged = 16 << 10
+
 // answer ends the call that the response belongs to. w.mu is held.
 func (l *link) answer(frame []byte, m jsonrpc.Message, owned bool) {
 	c := l.find(m.ID.Of(frame))
@@ -140,6 +143,15 @@ func (l *link) answer(frame []byte, m jsonrpc.Message, owned bool) {
 			l.w.m.speaks(c.s.version)
 		}
 	}
+	// The frame may be changed in place, so it is read before.
+	code, toolError := 0, false
+	switch {
+	case m.Error.Present():
+		code = errorCode(frame, m)
+	case c.tool && len(frame) <= maxJudged:
+		isError, _ := jsonrpc.Lookup(frame, m.Result, "isError")
+		toolError = string(isError.Of(frame)) == "true"
+	}
 	edit := jsonrpc.Edit{Span: m.ID, With: c.id}
 	var f *Frame
 	if span, ok := l.subscription(c, frame, m); ok {
@@ -147,9 +159,7 @@ func (l *link) answer(frame []byte, m jsonrpc.Message, owned bool) {
 	} else {
 		f = newFrame(frame, owned, edit)
 	}
-	if m.Error.Present() {
-		f.Code = errorCode(frame, m)
-	}
+	f.Code, f.ToolError = code, toolError
 	c.finish(f)
 }
 
