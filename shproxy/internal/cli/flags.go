@@ -78,7 +78,7 @@ func (c *config) register(cmd *cobra.Command) []flagGroup {
 	group("Processes and sessions", func(f *pflag.FlagSet) { c.settings.register(f, processSettings) })
 	group("Calls and streams", func(f *pflag.FlagSet) {
 		c.settings.register(f, messageSettings)
-		f.BoolVar(&c.legacySSE, "legacy-sse", false, "offer the HTTP+SSE transport of 2024-11-05 as well, at /sse and /messages")
+		f.BoolVar(&c.legacySSE, "legacy-sse", false, "offer the HTTP+SSE transport of 2024-11-05 as well, at /sse and /messages beside each endpoint")
 	})
 	group("Encryption", c.tlsFlags)
 	group("Operation", c.operationFlags)
@@ -96,7 +96,7 @@ func (c *config) serverFlags(f *pflag.FlagSet) {
 
 func (c *config) addressFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.host, "host", "127.0.0.1", "`ADDRESS` to listen on")
-	f.Uint16Var(&c.port, "port", 8080, "port to listen on; 0 means any free one")
+	f.Uint16Var(&c.port, "port", 8080, "`PORT` to listen on; 0 means any free one")
 	f.StringVar(&c.path, "path", "/mcp", "`PATH` of the command's endpoint")
 	f.StringVar(&c.publicURL, "public-url", "", "`URL` under which clients know this program, without a path (default the address listened on)")
 	f.StringArrayVar(&c.allowHosts, "allow-host", nil, "host `NAME` under which clients reach it; repeatable")
@@ -126,9 +126,9 @@ func (c *config) tlsFlags(f *pflag.FlagSet) {
 
 func (c *config) operationFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.adminAddr, "admin-addr", "", "`HOST:PORT` for /healthz, /readyz, /status and /metrics (default none)")
-	f.DurationVar(&c.drainTimeout, "drain-timeout", 10*time.Second, "time for calls to end after a signal; a second signal ends everything at once")
-	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
-	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
+	f.DurationVar(&c.drainTimeout, "drain-timeout", 10*time.Second, "`TIME` for calls to end after a signal; a second signal ends everything at once")
+	f.StringVar(&c.logLevel, "log-level", "info", "log from `LEVEL` on: debug, info, warn or error")
+	f.StringVar(&c.logFormat, "log-format", "text", "log in this `FORMAT`: text or json")
 }
 
 // usage is the help on the flags, by topic. Those of other bridges are not

@@ -60,30 +60,30 @@ type setting struct {
 }
 
 var processSettings = []setting{
-	{"mode", "session: a process for each session; shared: one for all of them", func(s *settings) any { return &s.mode }, 0},
-	{"max-sessions", "most sessions at one time", func(s *settings) any { return &s.maxSessions }, 1},
-	{"idle-timeout", "end a session without calls and streams after this time", func(s *settings) any { return &s.idleTimeout }, 1},
-	{"warm", "processes kept started and waiting for a session", func(s *settings) any { return &s.warm }, 0},
-	{"max-starts", "most processes that are starting at one time", func(s *settings) any { return &s.maxStarts }, 1},
-	{"start-timeout", "time for the command to answer initialize", func(s *settings) any { return &s.startTimeout }, 1},
+	{"mode", "`MODE` session (a process for each session) or shared (one for all of them)", func(s *settings) any { return &s.mode }, 0},
+	{"max-sessions", "at most `N` sessions at one time", func(s *settings) any { return &s.maxSessions }, 1},
+	{"idle-timeout", "end a session without calls and streams after this `TIME`", func(s *settings) any { return &s.idleTimeout }, 1},
+	{"warm", "keep `N` processes started and waiting for a session", func(s *settings) any { return &s.warm }, 0},
+	{"max-starts", "at most `N` processes are starting at one time", func(s *settings) any { return &s.maxStarts }, 1},
+	{"start-timeout", "`TIME` for the command to answer initialize", func(s *settings) any { return &s.startTimeout }, 1},
 	{"no-probe", "do not try the command once before serving", func(s *settings) any { return &s.noProbe }, 0},
 	{"end-on-crash", "a session ends with its process instead of getting a fresh one", func(s *settings) any { return &s.endOnCrash }, 0},
 }
 
 var messageSettings = []setting{
-	{"request-timeout", "answer a call that takes longer with an error; 0 means never", func(s *settings) any { return &s.requestTimeout }, 0},
+	{"request-timeout", "answer a call that takes longer than this `TIME` with an error; 0 means never", func(s *settings) any { return &s.requestTimeout }, 0},
 	{"max-message-bytes", "largest message in either direction", func(s *settings) any { return &s.maxMessageBytes }, 1},
-	{"keep-alive", "interval of comments on a quiet event stream", func(s *settings) any { return &s.keepAlive }, 1},
+	{"keep-alive", "`TIME` between comments on a quiet event stream", func(s *settings) any { return &s.keepAlive }, 1},
 	{"replay-bytes", "kept of each session for streams that are resumed; 0 means nothing", func(s *settings) any { return &s.replayBytes }, 0},
-	{"replay-time", "how long it is kept", func(s *settings) any { return &s.replayTime }, 1},
+	{"replay-time", "`TIME` for which it is kept", func(s *settings) any { return &s.replayTime }, 1},
 }
 
 var environmentSettings = []setting{
-	{"header-env", "variable set to a header of the client's request; repeatable", func(s *settings) any { return &s.headerEnv }, 0},
-	{"claim-env", "variable set to a claim of the client's token: " + strings.Join(claimNames, ", ") + "; repeatable", func(s *settings) any { return &s.claimEnv }, 0},
-	{"limit-memory", "most memory of a process (Linux)", func(s *settings) any { return &s.limitMemory }, 0},
-	{"limit-files", "most open files of a process (Linux)", func(s *settings) any { return &s.limitFiles }, 0},
-	{"limit-cpu", "most processor time of a process (Linux)", func(s *settings) any { return &s.limitCPU }, 0},
+	{"header-env", "set a variable of the command for each caller: `VARIABLE=HEADER` of the request; repeatable", func(s *settings) any { return &s.headerEnv }, 0},
+	{"claim-env", "the same: `VARIABLE=CLAIM` of the token, which is one of " + strings.Join(claimNames, ", ") + "; repeatable", func(s *settings) any { return &s.claimEnv }, 0},
+	{"limit-memory", "at most this `SIZE` of memory for a process (Linux)", func(s *settings) any { return &s.limitMemory }, 0},
+	{"limit-files", "at most `N` open files of a process (Linux)", func(s *settings) any { return &s.limitFiles }, 0},
+	{"limit-cpu", "at most this `TIME` of a processor for a process (Linux)", func(s *settings) any { return &s.limitCPU }, 0},
 }
 
 // allSettings lists every setting once.
