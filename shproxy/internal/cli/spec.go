@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path"
@@ -59,6 +60,9 @@ func (c *config) endpoints(log *slog.Logger) ([]endpoint, error) {
 	}
 	if c.file != "" {
 		more, err := c.fileEndpoints(log)
+		if _, explained := errors.AsType[*usageError](err); explained {
+			return nil, err
+		}
 		if err != nil {
 			return nil, &usageError{text: err.Error(), hint: "the file has to look like that of other MCP programs: {\"mcpServers\": {\"NAME\": {\"command\": \"…\", \"args\": [\"…\"]}}}"}
 		}
