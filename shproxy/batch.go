@@ -22,7 +22,10 @@ func isBatch(frame []byte) bool {
 // one event stream as they come.
 func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *problem {
 	s, problem := p.session(r)
-	if problem != nil || s.Version() != batchVersion {
+	switch {
+	case problem != nil && problem.status == http.StatusNotFound:
+		return problem // so that the client starts another session
+	case problem != nil || s.Version() != batchVersion:
 		return scanProblem(jsonrpc.ErrBatch)
 	}
 	spans, err := jsonrpc.Elements(frame)

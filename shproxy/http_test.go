@@ -19,9 +19,17 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
 
+// Every refusal is a JSON-RPC error response, with the status that the
+// specification of the session's version wants.
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: 1000})
-	c := connect(t, url)
+	for _, version := range legacyVersions {
+		t.Run(version, func(t *testing.T) { testRefusals(t, connectAs(t, url, version)) })
+	}
+}
+
+func testRefusals(t *testing.T, c *client) {
 	ping := `{"jsonrpc":"2.0","id":"p\u0069","method":"ping"}`
 	long := `{"jsonrpc":"2.0","id":5,"method":"` + strings.Repeat("x", 1000) + `"}`
 	tests := []struct {
@@ -50,7 +58,6 @@ func TestRefusals(t *testing.T) {
 		{"no JSON", "POST", "", "hello", 400, "null", -32700, "JSON"},
 		{"cut off", "POST", "", ping[:len(ping)-1], 400, `"p\u0069"`, -32700, "byte"},
 		{"no message", "POST", "", `{"jsonrpc":"2.0","id":5}`, 400, "5", -32600, "method"},
-		{"batch", "POST", "", "[" + ping + "]", 400, "null", -32600, "batch"},
 		{"duplicate", "POST", "", `{"jsonrpc":"2.0","id":5,"method":"a","method":"b"}`, 400, "5", -32600, "duplicate"},
 		{"null id", "POST", "", `{"jsonrpc":"2.0","id":null,"method":"a"}`, 400, "null", -32600, "id"},
 		{"no session", "POST", "Mcp-Session-Id:", ping, 400, `"p\u0069"`, codeTransport, "Mcp-Session-Id"},
@@ -67,7 +74,7 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := &client{t: t, url: c.url, session: c.session}
+			c := &client{t: t, url: c.url, session: c.session, version: c.version}
 			r := c.request(context.Background(), test.method, test.body)
 			for header := range strings.SplitSeq(test.header, "|") {
 				name, value, _ := strings.Cut(header, ":")

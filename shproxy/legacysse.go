@@ -46,6 +46,9 @@ func (p *Proxy) legacyStream(w http.ResponseWriter, r *http.Request, messages st
 		return fail(http.StatusMethodNotAllowed, codeTransport, "method %s is not allowed", r.Method)
 	}
 	reply, problem := p.newReply(w, r)
+	if problem == nil && !reply.events {
+		problem = fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")
+	}
 	if problem != nil {
 		return problem
 	}
@@ -54,7 +57,9 @@ func (p *Proxy) legacyStream(w http.ResponseWriter, r *http.Request, messages st
 	defer cancel()
 	s, err := p.sessions.Start(ctx, c.principal, c.env)
 	if err != nil {
-		return p.startProblem(err)
+		problem := p.startProblem(err)
+		problem.status = http.StatusServiceUnavailable // success would be a stream
+		return problem
 	}
 	s.Plain()
 	defer s.End(errStreamClosed)
@@ -104,7 +109,7 @@ func (p *Proxy) legacyMessage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, found := p.sessions.Find(r.URL.Query().Get(sessionParameter), p.caller(r).principal)
-	if !found {
+	if !found || !s.IsPlain() {
 		fail(http.StatusNotFound, codeNoSession, "session not found").write(w, m.ID.Of(frame))
 		return
 	}

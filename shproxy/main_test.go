@@ -4,6 +4,7 @@ package shproxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -55,7 +56,21 @@ func testServer(mode string) Server {
 // the test ends, it checks that no process is left.
 func newTestProxy(t *testing.T, mode string, o *Options) (*Proxy, string) {
 	t.Helper()
-	server := testServer(mode)
+	return serveProxy(t, testServer(mode), o)
+}
+
+// newStage serves a proxy whose servers the test plays itself.
+func newStage(t *testing.T, o *Options) (*Proxy, string, *testserver.Stage) {
+	t.Helper()
+	stage := testserver.NewStage(t)
+	server := testServer(testserver.Puppet)
+	server.Env = append(stage.Env(), server.Env...)
+	proxy, url := serveProxy(t, server, o)
+	return proxy, url, stage
+}
+
+func serveProxy(t *testing.T, server Server, o *Options) (*Proxy, string) {
+	t.Helper()
 	proxy, err := New(server, o)
 	if err != nil {
 		t.Fatal(err)
@@ -106,16 +121,25 @@ type client struct {
 	t       *testing.T
 	url     string
 	session string
+	version string // of the protocol; empty means testVersion
 	header  http.Header
 }
+
+const testVersion = "2025-06-18"
 
 const initializeFrame = `{"jsonrpc":"2.0","id":"init","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`
 
 // connect starts a session.
 func connect(t *testing.T, url string) *client {
 	t.Helper()
-	c := &client{t: t, url: url, header: http.Header{}}
-	resp := c.post(initializeFrame)
+	return connectAs(t, url, testVersion)
+}
+
+// connectAs starts a session of a protocol version.
+func connectAs(t *testing.T, url, version string) *client {
+	t.Helper()
+	c := &client{t: t, url: url, version: version, header: http.Header{}}
+	resp := c.post(strings.Replace(initializeFrame, testVersion, version, 1))
 	body := c.body(resp)
 	if resp.StatusCode != http.StatusOK || !strings.Contains(body, `"id":"init","result"`) {
 		t.Fatalf("initialize: %s %s", resp.Status, body)
@@ -140,7 +164,7 @@ func (c *client) request(ctx context.Context, method, body string) *http.Request
 	r.Header.Set("Accept", "application/json, text/event-stream")
 	if c.session != "" {
 		r.Header.Set("Mcp-Session-Id", c.session)
-		r.Header.Set("MCP-Protocol-Version", "2025-06-18")
+		r.Header.Set("MCP-Protocol-Version", cmp.Or(c.version, testVersion))
 	}
 	maps.Copy(r.Header, c.header)
 	return r

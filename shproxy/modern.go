@@ -52,9 +52,9 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if err != nil {
 		return reply.refused(p.startProblem(err))
 	}
-	reply.modern, reply.call = true, call
+	reply.modern = true
 	if listen {
-		reply.json, reply.eager, reply.limit = false, true, 0
+		reply.json, reply.eager = false, true
 	}
 	reader := call.Reader(reply.json)
 	defer reader.Leave()

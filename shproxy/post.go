@@ -84,7 +84,6 @@ func (p *Proxy) call(w http.ResponseWriter, r *http.Request, frame []byte, m jso
 	if err != nil {
 		return reply.refused(sendProblem(err))
 	}
-	reply.call = call
 	reply.prime = primed(s.Version())
 	reader := call.Reader(reply.json)
 	defer reader.Leave()
@@ -101,7 +100,6 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 		return problem
 	}
 	reply.begins(frame, m)
-	reply.limit = 0 // it has a limit of its own
 	if problem := checkVersion(r, ""); problem != nil {
 		return problem
 	}

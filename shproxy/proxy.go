@@ -82,7 +82,7 @@ func New(s Server, o *Options) (*Proxy, error) {
 func (p *Proxy) sessionConfig(log *slog.Logger) session.Config {
 	return session.Config{
 		MaxSessions: p.opts.MaxSessions, MaxStarts: p.opts.MaxStarts,
-		IdleTimeout: p.opts.IdleTimeout, StartTimeout: p.opts.StartTimeout,
+		IdleTimeout: p.opts.IdleTimeout, StartTimeout: p.opts.StartTimeout, RequestTimeout: p.opts.RequestTimeout,
 		Shared: p.opts.Mode == ModeShared, Warm: p.opts.Warm,
 		ReplayBytes: p.opts.ReplayBytes, ReplayTime: p.opts.ReplayTime,
 		EndOnCrash: p.opts.EndOnCrash,

@@ -40,11 +40,9 @@ type reply struct {
 	id        [41]byte    // room for an event id
 
 	// Of the reply to a call.
-	call     *session.Call
 	recorder *stats.Recorder
 	method   stats.Method
 	start    time.Time
-	limit    time.Duration // for the server to answer; 0: none
 }
 
 // flusher lets events that are there already leave together.
@@ -65,7 +63,7 @@ func (f *flusher) flush() error {
 func (p *Proxy) newReply(w http.ResponseWriter, r *http.Request) (reply, *problem) {
 	rp := reply{
 		w: w, ctx: r.Context(), patience: p.patience, keepAlive: p.opts.KeepAlive,
-		recorder: p.recorder, limit: p.opts.RequestTimeout,
+		recorder: p.recorder,
 	}
 	accept := r.Header["Accept"]
 	rp.json = len(accept) == 0
@@ -169,10 +167,7 @@ func (rp *reply) relay(t *session.Reader) {
 			rp.ended(nil, nil)
 			return
 		case <-timer.C:
-			if rp.overdue() {
-				rp.call.Expire(rp.limit)
-				rp.limit = 0
-			} else if rp.breathe(t) != nil {
+			if rp.breathe(t) != nil {
 				rp.ended(nil, nil)
 				return
 			}
@@ -183,18 +178,10 @@ func (rp *reply) relay(t *session.Reader) {
 
 // pause is how long the stream may be quiet before something is to be done.
 func (rp *reply) pause() time.Duration {
-	pause := rp.keepAlive
 	if rp.stream == nil {
-		pause = rp.patience
+		return rp.patience
 	}
-	if rp.limit > 0 && !rp.start.IsZero() {
-		pause = min(pause, max(rp.limit-time.Since(rp.start), 0))
-	}
-	return pause
-}
-
-func (rp *reply) overdue() bool {
-	return rp.call != nil && rp.limit > 0 && !rp.start.IsZero() && time.Since(rp.start) >= rp.limit
+	return rp.keepAlive
 }
 
 // message writes one message: as the whole response if it is the first and

@@ -29,6 +29,9 @@ type Call struct {
 	tool       bool // tools/call
 	logs       bool // asks for log messages, in MCP 2026-07-28
 
+	clock *time.Timer // that expires the call, until it is answered or given up
+	late  bool        // the clock may still look at the call, which is not used again
+
 	token    string // key in the link's table of progress tokens, or empty
 	ownToken []byte // the client's token, raw, if the child sees another
 }
@@ -88,18 +91,25 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("server %q did not answer within %v", e.Server, e.Limit)
 }
 
-// Expire gives the call up, and tells the child, because the answer took too
+// limit bounds the time until the answer. w.mu is held.
+func (c *Call) limit() {
+	if limit := c.w.m.cfg.RequestTimeout; limit > 0 {
+		c.clock = time.AfterFunc(limit, c.expire)
+	}
+}
+
+// expire gives the call up, and tells the child, because the answer took too
 // long. The client gets an error.
-func (c *Call) Expire(limit time.Duration) {
+func (c *Call) expire() {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
-	if c.ended {
+	if c.clock == nil {
 		return
 	}
 	if c.l != nil {
 		c.l.cancel(c.key, "request timeout")
 	}
-	c.fail(&TimeoutError{c.w.m.cfg.Child.Name, limit}, nil)
+	c.fail(&TimeoutError{c.w.m.cfg.Child.Name, c.w.m.cfg.RequestTimeout}, nil)
 }
 
 // forget removes the call from the tables: an answer to it is dropped. w.mu is
@@ -114,6 +124,10 @@ func (c *Call) forget() {
 		c.l = nil
 	} else {
 		c.w.unqueue(c)
+	}
+	if c.clock != nil {
+		c.late = !c.clock.Stop()
+		c.clock = nil
 	}
 	if c.logs {
 		c.logs = false
@@ -139,6 +153,9 @@ func (c *Call) abandon() {
 // recycle gives a call back that is in no table and has no reader. w.mu is
 // held.
 func (c *Call) recycle() {
+	if c.late {
+		return
+	}
 	select {
 	case <-c.wake:
 	default:

@@ -23,11 +23,14 @@ type Config struct {
 	MaxStarts    int // children starting at one time
 	IdleTimeout  time.Duration
 	StartTimeout time.Duration // for a child to answer initialize
-	Shared       bool          // sessions with the same environment share a child
-	Warm         int           // children kept ready; zero: none
-	ReplayBytes  int           // kept per session for a resumption; zero: nothing
-	ReplayTime   time.Duration
-	EndOnCrash   bool // sessions end with their child
+	// RequestTimeout is for it to answer any other request of a client that
+	// has an answer; zero: none.
+	RequestTimeout time.Duration
+	Shared         bool // sessions with the same environment share a child
+	Warm           int  // children kept ready; zero: none
+	ReplayBytes    int  // kept per session for a resumption; zero: nothing
+	ReplayTime     time.Duration
+	EndOnCrash     bool // sessions end with their child
 }
 
 // ErrTooMany is returned when the limit of sessions is reached, or when twice

@@ -188,6 +188,9 @@ func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc
 		c := w.newCall(nil, nil, frame, msg)
 		c.attended = events
 		c.listen = jsonrpc.Is(frame, msg.Method, "subscriptions/listen")
+		if !c.listen {
+			c.limit()
+		}
 		if logs {
 			c.logs = true
 			w.logging++

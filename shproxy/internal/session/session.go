@@ -113,6 +113,13 @@ func (s *Session) Plain() {
 	s.plain = true
 }
 
+// IsPlain reports whether Plain was called.
+func (s *Session) IsPlain() bool {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	return s.plain
+}
+
 // Call sends a request to the child. The caller reads the call's stream. edit
 // is a change to the frame, unless it is zero; events says that the client
 // takes other messages before the response.
@@ -138,6 +145,9 @@ func (s *Session) call(out *Stream, frame []byte, m jsonrpc.Message, edit jsonrp
 	c := s.w.newCall(s, out, frame, m)
 	c.attended = events
 	s.remember(c, frame, m)
+	if !c.initialize {
+		c.limit()
+	}
 	s.use(0)
 	if err := s.w.dispatch(c, frame, m, edit); err != nil {
 		c.forget()
@@ -163,6 +173,7 @@ func (s *Session) Batch(frames [][]byte, messages []jsonrpc.Message) (Reader, er
 		c := s.w.newCall(s, t, frame, messages[i])
 		t.batch = append(t.batch, c)
 		s.remember(c, frame, messages[i])
+		c.limit()
 		if err := s.w.dispatch(c, frame, messages[i], jsonrpc.Edit{}); err != nil {
 			c.fail(err, nil)
 		}

@@ -72,6 +72,7 @@ type server struct {
 	cancels map[string]chan struct{}
 	nextID  int
 	grand   int // pid
+	state   modernState
 }
 
 // Run serves until the input ends and returns the exit code.
@@ -137,7 +138,7 @@ func (s *server) serve(mode string) {
 				ch <- m
 			}
 			s.mu.Unlock()
-		case m.Method == "initialize":
+		case m.Method == "initialize" && mode != Modern:
 			s.initialize(mode, m)
 			if mode == Deaf {
 				time.Sleep(time.Hour)
@@ -149,6 +150,10 @@ func (s *server) serve(mode string) {
 			s.mu.Lock()
 			s.cancels[string(m.ID)] = cancel
 			s.mu.Unlock()
+			if mode == Modern {
+				go s.modern(m, line, cancel)
+				continue
+			}
 			go s.call(m, line, cancel)
 		}
 	}
@@ -215,6 +220,8 @@ func (s *server) tool(id json.RawMessage, call toolCall, cancel chan struct{}) {
 		s.text(id, strings.Repeat("b", args.Count))
 	case "pid":
 		s.text(id, fmt.Sprint(os.Getpid(), " ", s.grand))
+	case "env":
+		s.text(id, os.Getenv(args.Text))
 	case "crash":
 		fmt.Fprintln(s.err, "error: boom")
 		os.Exit(1)
