@@ -80,6 +80,9 @@ func (d *dice) vanisher() {
 	default:
 		d.gentle(d.between(0, 2))
 		s := d.gentleScript()
+		if d.chance(50) { // what the server says comes when nobody waits for it any more
+			s = script{{Do: doSleep, Pause: d.between(50, 300)}}
+		}
 		s = append(s, step{Do: doProgress, N: 10, Pause: d.IntN(4)}, step{Do: doSleep, Pause: d.IntN(200)})
 		c := d.call(s)
 		c.want = wantNothing

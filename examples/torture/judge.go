@@ -132,8 +132,12 @@ func (c *client) checkResult(p *callPlan, m *message) {
 		c.violate(badLost, p.Number, fmt.Sprintf("%d requests of the server answered", asked),
 			fmt.Sprintf("%d answered, %d refused, %d answered by somebody else", t.Answered, t.Refused, t.Unsigned))
 	}
-	c.stats.add("server's requests", asked)
-	c.stats.add("refused", t.Refused)
+	for range t.Refused {
+		c.stats.count("answer", "refused by the proxy")
+	}
+	for range t.Unsigned {
+		c.stats.count("answer", "given by the proxy")
+	}
 	want := padding(c.nonce, p.Number, p.Script.resultBytes())
 	if len(m.Result.Content) != 1 || m.Result.Content[0].Text != want {
 		c.violate(badAltered, p.Number, fmt.Sprintf("a text of %d bytes", len(want)), "another one")

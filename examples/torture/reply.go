@@ -25,6 +25,7 @@ type reply struct {
 	first  func() // called with the first message
 
 	messages  int
+	answered  bool
 	lastID    string // of an event; what resumption needs
 	cutOnce   bool
 	cancelled bool
@@ -99,15 +100,16 @@ func (r *reply) events(body io.Reader) outcome {
 func (r *reply) connection(body io.Reader) (outcome, error) {
 	events := sse.NewReader(body, maxMessage)
 	var out outcome
-	answered := false
-	r.act()
+	if r.act() {
+		return out, errCut
+	}
 	for {
 		event, err := events.Next()
 		if id := events.LastEventID(); id != "" {
 			r.lastID = id
 		}
 		switch {
-		case err != nil && answered:
+		case err != nil && r.answered:
 			return out, nil
 		case err != nil:
 			return out, err
@@ -116,11 +118,15 @@ func (r *reply) connection(body io.Reader) (outcome, error) {
 		}
 		got, response := r.message(event.Data)
 		if response {
-			out, answered = got, true
+			out, r.answered = got, true
 		}
-		r.act()
+		if r.act() {
+			return out, errCut
+		}
 	}
 }
+
+var errCut = errors.New("the connection was cut")
 
 // message takes one message, and reports whether it is the response.
 func (r *reply) message(data []byte) (outcome, bool) {
@@ -144,10 +150,11 @@ func (r *reply) message(data []byte) (outcome, bool) {
 	return outcome{}, false
 }
 
-// act does what the plan says about this moment of the stream.
-func (r *reply) act() {
-	if r.messages != r.call.after {
-		return
+// act does what the plan says about this moment of the stream. It reports
+// whether that was to lose the connection.
+func (r *reply) act() (cut bool) {
+	if r.messages != r.call.after || r.answered {
+		return false
 	}
 	switch {
 	case r.call.leave == leaveStream:
@@ -160,7 +167,9 @@ func (r *reply) act() {
 		r.cutOnce = true
 		r.c.stats.count("resume", "cut")
 		r.cut()
+		return true
 	}
+	return false
 }
 
 // resume asks for what follows the last event.
