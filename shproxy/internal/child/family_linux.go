@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,8 +39,9 @@ var family = struct {
 // It is meant for commands: other children of this process are reaped as well
 // unless they are in its process group, as those that os/exec starts are by
 // default. The error says that the kernel lacks something, or that there is a
-// subreaper already. stop ends it and waits for its goroutine.
-func Subreaper() (stop func(), err error) {
+// subreaper already. stop ends it and waits for its goroutine. notify and ignore
+// are those of package os/signal, which is the command's to use.
+func Subreaper(notify func(chan<- os.Signal, ...os.Signal), ignore func(chan<- os.Signal)) (stop func(), err error) {
 	family.mu.Lock()
 	defer family.mu.Unlock()
 	if family.wake != nil {
@@ -54,7 +55,7 @@ func Subreaper() (stop func(), err error) {
 	}
 	wake := make(chan os.Signal, 1)
 	family.wake = wake
-	signal.Notify(wake, syscall.SIGCHLD)
+	notify(wake, syscall.SIGCHLD)
 	wake <- syscall.SIGCHLD // there may be orphans already
 	var reaper sync.WaitGroup
 	reaper.Go(func() {
@@ -64,7 +65,7 @@ func Subreaper() (stop func(), err error) {
 	})
 	return sync.OnceFunc(func() {
 		_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-		signal.Stop(wake)
+		ignore(wake)
 		family.mu.Lock()
 		family.wake = nil
 		close(wake)
@@ -84,7 +85,7 @@ func mark(env []string) (marked []string, token string) {
 		return env, ""
 	}
 	if env == nil {
-		env = os.Environ()
+		env = new(exec.Cmd).Environ() // what the child would inherit
 	}
 	token = rand.Text()
 	return append(slices.Clip(env), tokenName+"="+token), token

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ import (
 
 func subreaper(t *testing.T) {
 	t.Helper()
-	stop, err := Subreaper()
+	stop, err := Subreaper(signal.Notify, signal.Stop)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +173,7 @@ func init() {
 // runOnFirstThread starts children in the thread to which orphans go, so that
 // the reaper sees them all, and reports what it has taken from us.
 func runOnFirstThread() int {
-	stop, err := Subreaper()
+	stop, err := Subreaper(signal.Notify, signal.Stop)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -239,11 +240,11 @@ func TestReaperStealsNothing(t *testing.T) {
 }
 
 func TestOneSubreaper(t *testing.T) {
-	stop, err := Subreaper()
+	stop, err := Subreaper(signal.Notify, signal.Stop)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Subreaper(); err == nil {
+	if _, err := Subreaper(signal.Notify, signal.Stop); err == nil {
 		t.Error("there are two")
 	}
 	stop()

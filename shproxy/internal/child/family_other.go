@@ -6,11 +6,12 @@ package child
 
 import (
 	"errors"
+	"os"
 	"time"
 )
 
 // Subreaper is only possible on Linux; the error says so.
-func Subreaper() (stop func(), err error) {
+func Subreaper(func(chan<- os.Signal, ...os.Signal), func(chan<- os.Signal)) (stop func(), err error) {
 	return nil, errors.New("orphans of the servers can only be adopted on Linux")
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os/signal"
 	"slices"
 	"syscall"
 
@@ -30,7 +31,7 @@ func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	}
 	defer done()
 	c.foreign.tell(log)
-	if stop, err := child.Subreaper(); err == nil {
+	if stop, err := child.Subreaper(signal.Notify, signal.Stop); err == nil {
 		defer stop()
 	} else {
 		log.LogAttrs(sig.stop, slog.LevelDebug, "processes that leave their group are not followed", slog.String("reason", err.Error()))
