@@ -98,6 +98,9 @@ func requireSuite(t *testing.T) {
 	if what := notInstalled(); what != "" {
 		missing(t, what+" not installed: go test ./examples/interop -run '^$' -install")
 	}
+	if _, err := buildShproxy(); err != nil && !*directFlag {
+		t.Fatal(err)
+	}
 }
 
 // missing skips the test, or fails it where everything must be there.

@@ -159,7 +159,7 @@ func (c client) proxyFlags() []string {
 		flags = append(flags, "--no-probe")
 	}
 	if c.bridges {
-		flags = append(flags, "--idle-timeout", "1s")
+		flags = append(flags, "--idle-timeout", "2s")
 	}
 	return flags
 }

@@ -12,9 +12,6 @@ import (
 // TestModern lets clients and servers agree on protocol version 2026-07-28,
 // through shproxy. Both sides can speak the older versions, too.
 func TestModern(t *testing.T) {
-	if !modern && !*directFlag {
-		t.Skip("shproxy does not pass requests of 2026-07-28 on yet")
-	}
 	requireSuite(t)
 	meetAll(t, eraAuto, modernVersion, []row{
 		{server{"go-sdk", goServer}, []client{goSDK, typescriptV2, python, remote}},
