@@ -201,7 +201,9 @@ func (t *Stream) pop() *Frame {
 	t.settle(f)
 	t.next++
 	if t.number != 0 {
-		f.kept = true
+		if !f.kept { // an older reader may still look at it
+			f.kept = true
+		}
 		t.s.keep(t, f)
 	} else {
 		t.drop(t.next - t.head)
