@@ -16,7 +16,8 @@ import (
 
 const (
 	// paramsAge is how long the proxy trusts what it knows of a server's
-	// tools. A request that it would refuse makes it ask again at once.
+	// tools. A request that it would refuse, and the server's word that they
+	// have changed, make it ask again at once.
 	paramsAge = 5 * time.Minute
 	// maxParamTables bounds the callers whose tools are known.
 	maxParamTables = 1000
@@ -41,6 +42,13 @@ func (t *paramTables) get(principal string) (*mcpheader.Params, bool) {
 	defer t.mu.Unlock()
 	found, ok := t.all[principal]
 	return found.params, ok && time.Since(found.at) < paramsAge
+}
+
+// forget makes the next call of everybody ask again.
+func (t *paramTables) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = nil
 }
 
 func (t *paramTables) set(principal string, params *mcpheader.Params) {

@@ -85,7 +85,7 @@ func (p *Proxy) sessionConfig(log *slog.Logger) session.Config {
 		IdleTimeout: p.opts.IdleTimeout, StartTimeout: p.opts.StartTimeout, RequestTimeout: p.opts.RequestTimeout,
 		Shared: p.opts.Mode == ModeShared, Warm: p.opts.Warm,
 		ReplayBytes: p.opts.ReplayBytes, ReplayTime: p.opts.ReplayTime,
-		EndOnCrash: p.opts.EndOnCrash,
+		EndOnCrash: p.opts.EndOnCrash, ToolsChanged: p.params.forget,
 		Child: child.Config{
 			Name: p.server.Name, Path: p.path, Args: p.server.Args, Env: p.server.Env, Dir: p.server.Dir,
 			Limits:  child.Limits(p.server.Limits),

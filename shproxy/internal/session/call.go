@@ -167,15 +167,17 @@ func (c *Call) recycle() {
 	calls.Put(c)
 }
 
-// claimToken binds a progress token to the call. If another call in flight
-// has the same token, it returns one to show to the child instead, since
-// progress has to find its way back. null is no token. w.mu is held.
+// claimToken binds a progress token to the call. It returns one to show to the
+// child instead if another call in flight has the same, since progress has to
+// find its way back, and always where several clients use the child: progress
+// of a call that one of them has left must not reach another who chose the
+// same token. null is no token. w.mu is held.
 func (l *link) claimToken(c *Call, raw []byte) (replaced []byte) {
 	if raw[0] == 'n' {
 		return nil
 	}
 	c.token = jsonrpc.Key(raw)
-	for n := c.key; l.tokens[c.token] != nil; n++ {
+	for n := c.key; l.tokens[c.token] != nil || l.w.kind != own && replaced == nil; n++ {
 		c.ownToken = append(c.ownToken[:0], raw...)
 		replaced = jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(n, 10))
 		c.token = jsonrpc.Key(replaced)

@@ -31,6 +31,9 @@ type Config struct {
 	ReplayBytes    int  // kept per session for a resumption; zero: nothing
 	ReplayTime     time.Duration
 	EndOnCrash     bool // sessions end with their child
+	// ToolsChanged is called when a child says so to a client of MCP
+	// 2026-07-28; nil: nobody wants to know. It must not block.
+	ToolsChanged func()
 }
 
 // ErrTooMany is returned when the limit of sessions is reached, or when twice

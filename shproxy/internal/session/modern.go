@@ -329,6 +329,9 @@ func (l *link) receiveModern(frame []byte, m jsonrpc.Message, owned bool) {
 			w.drop("a notification of no subscription", m.SubscriptionID.Of(frame))
 			return
 		}
+		if tell := w.m.cfg.ToolsChanged; tell != nil && jsonrpc.Is(frame, m.Method, "notifications/tools/list_changed") {
+			tell()
+		}
 		w.deliver(c.out, newFrame(frame, owned, jsonrpc.Edit{Span: m.SubscriptionID, With: c.id}))
 	case jsonrpc.Is(frame, m.Method, "notifications/cancelled"):
 		l.tornDown(frame, m, owned)
