@@ -7,4 +7,4 @@ package interop_test
 // cancelsAfterDisconnect says that a cancellation reaches the server though
 // the client closed the connection of the call before, and before anything
 // came back on it. shproxy does not do that yet.
-const cancelsAfterDisconnect = false
+const cancelsAfterDisconnect = true

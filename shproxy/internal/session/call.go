@@ -144,8 +144,12 @@ func (c *Call) forget() {
 // 2026-07-28 is that a cancellation; before, a closed connection is none
 // (2025-11-25, transports, "Sending Messages to the Server"). w.mu is held.
 func (c *Call) abandon() {
-	if c.l != nil && c.w.kind == modern {
+	switch {
+	case c.l == nil:
+	case c.w.kind == modern:
 		c.l.cancel(c.key, "the client closed the stream")
+	case c.s != nil:
+		c.l.left.add(c)
 	}
 	c.forget()
 }

@@ -22,6 +22,7 @@ type link struct {
 	lastKey uint64
 	pending map[uint64]*Call
 	tokens  map[string]*Call // by progress token as the child sees it
+	left    leftCalls
 
 	heard   bool // the child has said something valid
 	stopped bool // we ended it
@@ -134,7 +135,9 @@ const maxJudged = 16 << 10
 func (l *link) answer(frame []byte, m jsonrpc.Message, owned bool) {
 	c := l.find(m.ID.Of(frame))
 	if c == nil {
-		l.w.drop("an answer to no request in flight", m.ID.Of(frame))
+		if key, err := strconv.ParseUint(string(m.ID.Of(frame)), 10, 64); err != nil || !l.left.answered(key) {
+			l.w.drop("an answer to no request in flight", m.ID.Of(frame))
+		}
 		return
 	}
 	if c.initialize && c.s != nil {

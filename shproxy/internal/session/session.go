@@ -272,7 +272,14 @@ func (s *Session) cancel(frame []byte, m jsonrpc.Message) error {
 		}
 	}
 	if call == nil {
-		return nil
+		if w.link == nil {
+			return nil
+		}
+		key, ok := w.link.left.take(s, id)
+		if !ok {
+			return nil
+		}
+		return w.link.post(frame, jsonrpc.Edit{Span: span, With: appendKey(key)})
 	}
 	var err error
 	if call.l != nil {

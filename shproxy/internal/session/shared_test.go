@@ -65,11 +65,11 @@ func TestSharedCalls(t *testing.T) {
 	second := join(t, m)
 	a, b := call(t, first, tokenFrame), call(t, second, tokenFrame)
 	defer a.leave()
-	child.Expect(strings.Replace(tokenFrame, `"id":1`, `"id":2`, 1))
+	child.Expect(strings.Replace(strings.Replace(tokenFrame, `"id":1`, `"id":2`, 1), `"t"`, `"shproxy-2"`, 1))
 	child.Expect(strings.Replace(strings.Replace(tokenFrame, `"id":1`, `"id":3`, 1), `"t"`, `"shproxy-3"`, 1))
 	child.Says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"shproxy-3"}}`)
 	b.want(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t"}}`)
-	child.Says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t"}}`)
+	child.Says(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"shproxy-2"}}`)
 	a.want(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t"}}`)
 	// A cancellation reaches the call of the session that sends it.
 	post(t, second, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
