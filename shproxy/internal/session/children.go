@@ -3,6 +3,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,7 +24,7 @@ const (
 // admit waits for a place among the children that are starting; settle gives
 // it back. The error is a [*FailedError] or that of ctx.
 func (m *Manager) admit(ctx context.Context) error {
-	if err := m.breaker.check(); err != nil {
+	if err := cmp.Or(ctx.Err(), m.breaker.check()); err != nil {
 		return err
 	}
 	select {

@@ -26,8 +26,10 @@ const (
 	// discoverTimeout is how long a server may take to answer
 	// server/discover; one that is silent is taken to be legacy.
 	discoverTimeout = 10 * time.Second
-	// silence is how long an answer that never came counts as one.
-	silence = time.Minute
+	// silence is how long an answer that never came counts as one, and
+	// slowness how long, if the server may only be slow to start.
+	silence  = time.Minute
+	slowness = 5 * time.Second
 )
 
 const discoverFrame = `{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"shproxy","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`
@@ -55,6 +57,9 @@ func (m *Manager) Modern(ctx context.Context, env []string) (bool, error) {
 	}
 	if known, is := m.knownEra(); known {
 		return is, nil
+	}
+	if err := ctx.Err(); err != nil { // the select takes either when both are there
+		return false, err
 	}
 	return m.discover(ctx, env)
 }
@@ -96,6 +101,8 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 		err = ctx.Err()
 	case refused && w.alive(l):
 		m.setEra(no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch, 0)
+	case w.alive(l) && !l.spoken() && !m.hasSpoken():
+		m.setEra(false, slowness)
 	case len(env) == 0 || w.alive(l): // it was silent, or ended, and not for the sake of one caller
 		m.setEra(false, silence)
 	}
@@ -145,6 +152,21 @@ func (m *Manager) announced(frame []byte) bool {
 		m.speaks(version)
 	}
 	return len(answer.Result.SupportedVersions) > 0
+}
+
+// hasSpoken reports whether a child has agreed to a version before: then the
+// server can start in time, and its silence says something.
+func (m *Manager) hasSpoken() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.versions) > 0
+}
+
+// spoken reports whether the child has said anything.
+func (l *link) spoken() bool {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	return l.heard
 }
 
 func (w *Worker) alive(l *link) bool {
