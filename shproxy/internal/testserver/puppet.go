@@ -11,7 +11,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -61,15 +60,24 @@ func puppet(stdin io.Reader, stdout, stderr io.Writer) int {
 // patience is how long a test waits for what must come.
 const patience = 30 * time.Second
 
+// TB is what a stage needs of a testing.TB: servers that tests run should not
+// have the flags of that package.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(f func())
+}
+
 // Stage is where the puppets of one test come to.
 type Stage struct {
-	t       testing.TB
+	t       TB
 	listen  *net.UnixListener
 	address string
 }
 
 // NewStage returns a stage that ends with the test.
-func NewStage(t testing.TB) *Stage {
+func NewStage(t TB) *Stage {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "stage") // t.TempDir may be too long for a socket
 	if err != nil {
@@ -105,7 +113,7 @@ func (s *Stage) Next() *Actor {
 // Actor is one process on the stage. When its input ends, and the test has
 // closed it, it ends with status 0.
 type Actor struct {
-	t    testing.TB
+	t    TB
 	conn *net.UnixConn
 	in   *bufio.Reader
 }
