@@ -47,6 +47,18 @@ func (l *load) leftovers() []proc {
 	return slices.DeleteFunc(left, func(p proc) bool { return p.pid == l.proxy.pid() })
 }
 
+// checkEnd checks that nothing is left of the load.
+func (l *load) checkEnd(ctx context.Context, ph *phase) {
+	idle := l.awaitIdle(ctx, ph)
+	if l.phase.WarmUp > 0 {
+		l.calm(ctx)
+	}
+	l.checkLeaks(ctx, ph, idle)
+	if canSeeProcesses && ctx.Err() == nil {
+		l.checkGoroutines()
+	}
+}
+
 // checkLeaks compares the idle proxy with its beginning.
 func (l *load) checkLeaks(ctx context.Context, ph *phase, h health) {
 	res := l.phase

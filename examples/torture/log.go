@@ -17,13 +17,17 @@ type proxyLog struct {
 	mu      sync.Mutex
 	end     []byte   // guarded by mu
 	keep    bool     // guarded by mu; all of it from now on
-	alarms  []string // guarded by mu
+	alarms  []string // guarded by mu; with what follows each
+	detail  int      // guarded by mu; lines that still belong to the last alarm
 	partial []byte   // guarded by mu; a line not yet complete
 }
 
 const (
 	logTail    = 4 << 10
 	longestLog = 8 << 20
+
+	maxAlarms   = 5
+	alarmDetail = 40 // lines
 )
 
 var alarmWords = [][]byte{[]byte("WARNING: DATA RACE"), []byte("panic:"), []byte("fatal error:"), []byte("http: panic serving")}
@@ -44,15 +48,26 @@ func (l *proxyLog) Write(b []byte) (int, error) {
 		if i < 0 {
 			break
 		}
-		line := l.partial[:i]
-		for _, word := range alarmWords {
-			if bytes.Contains(line, word) && len(l.alarms) < 10 {
-				l.alarms = append(l.alarms, string(line))
-			}
-		}
+		l.line(bytes.TrimSpace(l.partial[:i]))
 		l.partial = l.partial[i+1:]
 	}
 	return len(b), nil
+}
+
+// line looks for an alarm. l.mu is held.
+func (l *proxyLog) line(line []byte) {
+	if l.detail > 0 && len(line) > 0 {
+		l.detail--
+		l.alarms[len(l.alarms)-1] += "\n    " + string(line)
+		return
+	}
+	for _, word := range alarmWords {
+		if bytes.Contains(line, word) && len(l.alarms) < maxAlarms {
+			l.alarms = append(l.alarms, string(line))
+			l.detail = alarmDetail
+			return
+		}
+	}
 }
 
 func (l *proxyLog) keepAll() {
