@@ -3,14 +3,20 @@
 package shproxy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
 
 type sdkArgs struct {
@@ -19,6 +25,7 @@ type sdkArgs struct {
 
 // runSDKServer is a server of the official SDK on stdio.
 func runSDKServer() int {
+	var waits atomic.Int64 // calls that were cancelled
 	server := mcp.NewServer(&mcp.Implementation{Name: "sdk-child", Version: "1"}, nil)
 	mcp.AddTool(server, &mcp.Tool{Name: "echo"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: args.Text}}}, nil, nil
@@ -35,6 +42,30 @@ func runSDKServer() int {
 		}
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprint(result.Content["answer"])}}}, nil, nil
 	})
+	mcp.AddTool(server, &mcp.Tool{Name: "input"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
+		if answer, ok := req.Params.InputResponses["q"].(*mcp.ElicitResult); ok {
+			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprint(answer.Content["answer"])}}}, nil, nil
+		}
+		return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{
+			"q": &mcp.ElicitParams{Message: args.Text, RequestedSchema: map[string]any{"type": "object"}},
+		}}, nil, nil
+	})
+	mcp.AddTool(server, &mcp.Tool{Name: "progress"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
+		for i := range 3 {
+			if err := req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: req.Params.GetProgressToken(), Progress: float64(i), Total: 3}); err != nil {
+				return nil, nil, err
+			}
+		}
+		return &mcp.CallToolResult{}, nil, nil
+	})
+	mcp.AddTool(server, &mcp.Tool{Name: "wait"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
+		<-ctx.Done()
+		waits.Add(1)
+		return nil, nil, ctx.Err()
+	})
+	mcp.AddTool(server, &mcp.Tool{Name: "waits"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprint(waits.Load())}}}, nil, nil
+	})
 	mcp.AddTool(server, &mcp.Tool{Name: "grow"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
 		server.AddTool(&mcp.Tool{Name: "new-" + args.Text, InputSchema: map[string]any{"type": "object"}}, func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			return &mcp.CallToolResult{}, nil
@@ -48,9 +79,22 @@ func runSDKServer() int {
 	return 0
 }
 
-// The official SDK on both sides, with a session.
+// The official SDK on both sides, in every version, and the one that it
+// negotiates by itself.
 func TestSDK(t *testing.T) {
-	proxy, url := newTestProxy(t, "sdk", nil)
+	t.Parallel()
+	for _, version := range []string{"", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"} {
+		for _, mode := range []Mode{ModeSession, ModeShared} {
+			t.Run(fmt.Sprint(version, " ", mode), func(t *testing.T) {
+				t.Parallel()
+				testSDK(t, version, mode)
+			})
+		}
+	}
+}
+
+func testSDK(t *testing.T, version string, mode Mode) {
+	proxy, url := newTestProxy(t, "sdk", &Options{Mode: mode})
 	progress := make(chan float64, 10)
 	changed := make(chan struct{}, 10)
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, &mcp.ClientOptions{
@@ -60,13 +104,20 @@ func TestSDK(t *testing.T) {
 		ProgressNotificationHandler: func(_ context.Context, req *mcp.ProgressNotificationClientRequest) { progress <- req.Params.Progress },
 		ToolListChangedHandler:      func(context.Context, *mcp.ToolListChangedRequest) { changed <- struct{}{} },
 	})
-	ctx := t.Context()
-	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url}, &mcp.ClientSessionOptions{ProtocolVersion: "2025-11-25"})
+	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := session.InitializeResult().ServerInfo.Name; got != "sdk-child" {
-		t.Errorf("server is %q", got)
+	modern := version == ""
+	want := cmp.Or(version, modernVersion)
+	if mode == ModeShared && !modern {
+		want = "2025-11-25" // which the child was asked for
+	}
+	if got := session.InitializeResult(); got.ServerInfo.Name != "sdk-child" || got.ProtocolVersion != want {
+		t.Errorf("server %q speaks %q, want %q", got.ServerInfo.Name, got.ProtocolVersion, want)
+	}
+	if tools, err := session.ListTools(t.Context(), nil); err != nil || len(tools.Tools) != 7 {
+		t.Errorf("tools: %v, %v", tools, err)
 	}
 	var calls sync.WaitGroup
 	for i := range 50 {
@@ -78,10 +129,17 @@ func TestSDK(t *testing.T) {
 		})
 	}
 	calls.Wait()
-
-	params := &mcp.CallToolParams{Name: "interact", Arguments: sdkArgs{"question"}}
+	if modern || mode == ModeSession { // a shared server cannot ask its clients
+		if got := callText(t, session, &mcp.CallToolParams{Name: "input", Arguments: sdkArgs{"question"}}); got != "answer to question" {
+			t.Errorf("input: %q", got)
+		}
+	}
+	params := &mcp.CallToolParams{Name: "progress"}
 	params.SetProgressToken("token")
-	if got := callText(t, session, params); got != "answer to question" {
+	if !modern && mode == ModeSession {
+		params.Name, params.Arguments = "interact", sdkArgs{"question"}
+	}
+	if got := callText(t, session, params); params.Name == "interact" && got != "answer to question" {
 		t.Errorf("elicitation: %q", got)
 	}
 	for i := range 3 {
@@ -89,14 +147,43 @@ func TestSDK(t *testing.T) {
 			t.Errorf("progress %v, want %d", got, i)
 		}
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if _, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "wait"}); err == nil {
+		t.Error("a call that was cancelled was answered")
+	}
+	for callText(t, session, &mcp.CallToolParams{Name: "waits"}) != "1" { // it reached the server
+		time.Sleep(time.Millisecond)
+	}
 	callText(t, session, &mcp.CallToolParams{Name: "grow", Arguments: sdkArgs{"tool"}})
 	<-changed
-
 	if err := session.Close(); err != nil {
 		t.Error(err)
 	}
-	if n := proxy.sessions.Stats().Sessions; n != 0 {
-		t.Errorf("%d sessions left", n)
+	for proxy.Status().Sessions+proxy.Status().Calls > 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if versions := proxy.Status().Versions; !slices.Contains(versions, want) {
+		t.Errorf("the server is known to speak %v", versions)
+	}
+}
+
+// A client of the SDK that knows both eras falls back for a server that knows
+// the older alone.
+func TestSDKFallsBack(t *testing.T) {
+	t.Parallel()
+	_, url := newTestProxy(t, testserver.Good, nil)
+	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if got := session.InitializeResult().ProtocolVersion; got != "2025-11-25" {
+		t.Errorf("version %q", got)
+	}
+	if got := callText(t, session, &mcp.CallToolParams{Name: "echo", Arguments: sdkArgs{"x"}}); got != "x" {
+		t.Errorf("got %q", got)
 	}
 }
 

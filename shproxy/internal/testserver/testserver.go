@@ -220,6 +220,9 @@ func (s *server) tool(id json.RawMessage, call toolCall, cancel chan struct{}) {
 		s.text(id, strings.Repeat("b", args.Count))
 	case "pid":
 		s.text(id, fmt.Sprint(os.Getpid(), " ", s.grand))
+	case "args":
+		dir, _ := os.Getwd()
+		s.text(id, fmt.Sprintf("%q in %s", os.Args[1:], dir))
 	case "env":
 		s.text(id, os.Getenv(args.Text))
 	case "crash":
