@@ -22,6 +22,28 @@ type adminServer struct {
 	Name  string // unique
 	Path  string // of its endpoint
 	Proxy *shproxy.Proxy
+	Err   error // why it has no proxy
+}
+
+// status is what is known of the server. One that could not be made has failed.
+func (s adminServer) status() shproxy.Status {
+	if s.Err != nil {
+		return shproxy.Status{
+			Name: s.Name, State: shproxy.StateFailed, StartError: oneLine(s.Err.Error()),
+			Versions: []string{}, Methods: []shproxy.MethodStatus{}, Stderr: []string{},
+		}
+	}
+	status := s.Proxy.Status()
+	status.Name = s.Name
+	return status
+}
+
+// ready is nil if the server can serve.
+func (s adminServer) ready(ctx context.Context) error {
+	if s.Err != nil {
+		return s.Err
+	}
+	return s.Proxy.Ready(ctx)
 }
 
 // readyTime is how long the servers may take together to show that they are
@@ -74,7 +96,7 @@ func (a *admin) health(w http.ResponseWriter, _ *http.Request) {
 	servers := a.servers()
 	stopping := 0
 	for _, s := range servers {
-		if s.Proxy.Status().State == shproxy.StateStopping {
+		if s.status().State == shproxy.StateStopping {
 			stopping++
 		}
 	}
@@ -108,7 +130,7 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 	for i, s := range servers {
 		all.Go(func() {
 			answer.Servers[i] = serverReadiness{Name: s.Name, Ready: true}
-			if err := s.Proxy.Ready(ctx); err != nil {
+			if err := s.ready(ctx); err != nil {
 				answer.Servers[i] = serverReadiness{Name: s.Name, Error: oneLine(err.Error())}
 			}
 		})
@@ -150,9 +172,7 @@ func (a *admin) status(w http.ResponseWriter, r *http.Request) {
 func (a *admin) statuses() []serverStatus {
 	all := []serverStatus{}
 	for _, s := range a.servers() {
-		status := s.Proxy.Status()
-		status.Name = s.Name
-		all = append(all, serverStatus{s.Path, status})
+		all = append(all, serverStatus{s.Path, s.status()})
 	}
 	return all
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -250,5 +251,25 @@ func TestAdminRoutes(t *testing.T) {
 		if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("POST %s: %s %v", path, resp.Status, resp.Header)
 		}
+	}
+}
+
+// A server that could not be made is not left out.
+func TestAdminUnavailable(t *testing.T) {
+	url := newTestAdmin(t, adminServer{Name: "lost", Path: "/lost/mcp", Err: errors.New("working directory: lost")})
+	if resp, body := get(t, url+"/readyz"); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "working directory: lost") {
+		t.Errorf("/readyz: %s %s", resp.Status, body)
+	}
+	if resp, _ := get(t, url+"/healthz"); resp.StatusCode != http.StatusOK {
+		t.Errorf("/healthz: %s", resp.Status)
+	}
+	if _, body := get(t, url+"/status"); !strings.Contains(body, `"state": "failed"`) || !strings.Contains(body, "working directory: lost") {
+		t.Errorf("/status: %s", body)
+	}
+	if _, body := get(t, url+"/status", "Accept", "text/html"); !strings.Contains(body, "working directory: lost") {
+		t.Errorf("the page: %s", body)
+	}
+	if _, body := get(t, url+"/metrics"); !strings.Contains(body, `shproxy_server_state{server="lost",state="failed"} 1`) {
+		t.Errorf("/metrics: %s", body)
 	}
 }

@@ -30,16 +30,18 @@ func newCORS(origins []string) *cors {
 
 const (
 	corsMethods = "GET, POST, DELETE, OPTIONS"
-	corsHeaders = "Authorization, Content-Type, Accept, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID, traceparent, tracestate, X-Request-Id"
+	corsHeaders = "Authorization, Content-Type, Accept, Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID, traceparent, tracestate, baggage, X-Request-Id"
 	corsExposed = "Mcp-Session-Id, WWW-Authenticate, MCP-Protocol-Version, Retry-After"
 )
 
 // wrap answers preflight requests, which carry no token, and permits the
-// responses of next to be read. A nil cors changes nothing.
-func (c *cors) wrap(next http.Handler) http.Handler {
+// responses of next to be read. Requests may have further headers. A nil cors
+// changes nothing.
+func (c *cors) wrap(next http.Handler, further ...string) http.Handler {
 	if c == nil {
 		return next
 	}
+	headers := strings.Join(append([]string{corsHeaders}, further...), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		if !c.any {
@@ -57,7 +59,7 @@ func (c *cors) wrap(next http.Handler) http.Handler {
 		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 			h.Add("Vary", "Access-Control-Request-Headers")
 			h.Set("Access-Control-Allow-Methods", corsMethods)
-			h.Set("Access-Control-Allow-Headers", corsHeaders+parameterHeaders(r))
+			h.Set("Access-Control-Allow-Headers", headers+parameterHeaders(r))
 			h.Set("Access-Control-Max-Age", "86400")
 			w.WriteHeader(http.StatusNoContent)
 			return

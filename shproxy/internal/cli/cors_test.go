@@ -56,9 +56,9 @@ func TestCORSHeaders(t *testing.T) {
 	r.Header.Set("Access-Control-Request-Method", "POST")
 	r.Header.Set("Access-Control-Request-Headers", "authorization, mcp-param-city,Mcp-Param-Zip, x-evil, mcp-a\tb")
 	w := httptest.NewRecorder()
-	newCORS([]string{"*"}).wrap(http.NotFoundHandler()).ServeHTTP(w, r)
+	newCORS([]string{"*"}).wrap(http.NotFoundHandler(), "X-Git-Token").ServeHTTP(w, r)
 	allowed := w.Header().Get("Access-Control-Allow-Headers")
-	for _, want := range []string{"Authorization", "Content-Type", "Mcp-Session-Id", "MCP-Protocol-Version", "Last-Event-ID", "mcp-param-city", "Mcp-Param-Zip"} {
+	for _, want := range []string{"Authorization", "Content-Type", "Mcp-Session-Id", "MCP-Protocol-Version", "Last-Event-ID", "baggage", "X-Git-Token", "mcp-param-city", "Mcp-Param-Zip"} {
 		if !strings.Contains(allowed, want) {
 			t.Errorf("%s is missing in %s", want, allowed)
 		}

@@ -89,14 +89,14 @@ func (f *fleet) retire(ctx context.Context, instances []*instance) {
 	}
 }
 
-// servers lists what has a proxy, for the admin address.
+// servers lists what has a command, for the admin address.
 func (f *fleet) servers() []adminServer {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var servers []adminServer
 	for n, i := range f.serving {
-		if i.proxy != nil {
-			servers = append(servers, adminServer{Name: i.spec.name, Path: f.places[n].paths[0], Proxy: i.proxy})
+		if i.spec.url == "" {
+			servers = append(servers, adminServer{Name: i.spec.name, Path: f.places[n].paths[0], Proxy: i.proxy, Err: i.err})
 		}
 	}
 	return servers

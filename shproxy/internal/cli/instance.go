@@ -148,6 +148,9 @@ func (i *instance) probe(ctx context.Context) error {
 
 // drain waits for the calls in flight, until ctx ends, and refuses others.
 func (i *instance) drain(ctx context.Context) {
+	if i.remote != nil {
+		i.remote.Drain(ctx)
+	}
 	if i.proxy != nil {
 		_ = i.proxy.Drain(ctx) // the error only tells that calls are left
 	}

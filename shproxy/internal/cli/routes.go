@@ -5,6 +5,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -36,10 +37,10 @@ func (f *fleet) route(endpoints []endpoint, instances []*instance) (*http.ServeM
 // routeEndpoint serves an instance at a path and, if that is wanted, the older
 // transport beside it.
 func (f *fleet) routeEndpoint(b *routeBuilder, name, path string, i *instance) {
-	wrap := f.protect(b, name, path)
+	wrap := f.protect(b, i, name, path)
 	b.handle(path, name, wrap(i.handler))
 	if events, message, ok := f.sse.handlers(path, i); ok {
-		wrap := f.protect(b, name, events.path)
+		wrap := f.protect(b, i, name, events.path)
 		b.handle(events.path, name, wrap(events.handler))
 		b.handle(message.path, name, wrap(message.handler))
 	}
@@ -47,7 +48,7 @@ func (f *fleet) routeEndpoint(b *routeBuilder, name, path string, i *instance) {
 
 // protect returns what stands before the handlers of a resource, and routes
 // its metadata.
-func (f *fleet) protect(b *routeBuilder, name, path string) func(http.Handler) http.Handler {
+func (f *fleet) protect(b *routeBuilder, i *instance, name, path string) func(http.Handler) http.Handler {
 	p, err := f.access.protect(path, name)
 	if err != nil {
 		b.fail(err)
@@ -57,7 +58,8 @@ func (f *fleet) protect(b *routeBuilder, name, path string) func(http.Handler) h
 		b.exact(p.resource.MetadataPath(), name, p.resource.MetadataHandler())
 		b.resources = append(b.resources, authserver.Resource{URI: p.resource.ID(), Name: name, Scopes: f.access.scopes})
 	}
-	return func(h http.Handler) http.Handler { return f.cors.wrap(named(name, p.wrap(h))) }
+	headers := slices.Sorted(maps.Values(i.spec.settings.headerEnv))
+	return func(h http.Handler) http.Handler { return f.cors.wrap(named(name, p.wrap(h)), headers...) }
 }
 
 // routeBuilder fills a mux, which panics at conflicts.

@@ -73,7 +73,11 @@ func (t *staticTokens) reload() error {
 func parseTokens(lines *bufio.Scanner) ([]staticToken, error) {
 	var tokens []staticToken
 	for number := 1; lines.Scan(); number++ {
-		line := strings.TrimSpace(lines.Text())
+		line := lines.Text()
+		if number == 1 {
+			line = strings.TrimPrefix(line, "\ufeff") // as some editors write
+		}
+		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}

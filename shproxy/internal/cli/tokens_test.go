@@ -26,14 +26,14 @@ const (
 func TestParseTokens(t *testing.T) {
 	sum := sha256.Sum256([]byte(bobToken))
 	tokens, err := parseTokens(bufio.NewScanner(strings.NewReader(
-		"# people\n\nalice=" + aliceToken + "\r\nbob=sha256:" + hex.EncodeToString(sum[:]) + "\n  0123456789abcdef=  \n")))
+		"\ufeffalice=0" + aliceToken + "\n# people\n\nalice=" + aliceToken + "\r\nbob=sha256:" + hex.EncodeToString(sum[:]) + "\n  0123456789abcdef=  \n")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	known := &staticTokens{}
 	known.tokens.Store(&tokens)
 	for token, want := range map[string]string{
-		aliceToken: "alice", bobToken: "bob", "0123456789abcdef=": "sha256:",
+		aliceToken: "alice", "0" + aliceToken: "alice", bobToken: "bob", "0123456789abcdef=": "sha256:",
 		"": "", "alice": "", "alice=" + aliceToken: "", hex.EncodeToString(sum[:]): "",
 	} {
 		name, ok := known.holder(token)

@@ -3,6 +3,7 @@
 package mcpjson
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ func readFile(path string) ([]byte, error) {
 
 // Parse reads the content of a file. Directories stay as they are.
 func Parse(data []byte, lookup func(name string) (string, bool)) ([]Server, error) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // as some editors write
 	if err := checkSyntax(data); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,9 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if marked, err := Parse([]byte("\ufeff"+file), lookup); err != nil || !reflect.DeepEqual(marked, got) {
+		t.Errorf("behind a byte order mark: %v, %v", marked, err)
+	}
 	want := []Server{
 		{
 			Name: "memory", Command: "npx", Dir: "data", Env: map[string]string{"FILE": "/home/me/m", "MODE": "fast", "LITERAL": "${HOME}"},

@@ -62,6 +62,10 @@ type Server struct {
 	client *http.Transport
 	seal   *seal // nil: sessions are not bound
 	slots  chan struct{}
+
+	calls calls
+	ended context.Context // ends with Close
+	end   context.CancelFunc
 }
 
 // New checks the configuration. It does no network requests.
@@ -85,6 +89,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Guard = &guard.Guard{}
 	}
 	s := &Server{cfg: cfg, target: target, client: transport(cfg.ResponseTimeout), slots: make(chan struct{}, maxRequests)}
+	s.ended, s.end = context.WithCancel(context.Background())
 	if cfg.Identify != nil {
 		s.seal = newSeal()
 	}
@@ -120,9 +125,6 @@ func transport(responseTimeout time.Duration) *http.Transport {
 	}
 }
 
-// Close lets go of idle connections to the server.
-func (s *Server) Close() { s.client.CloseIdleConnections() }
-
 // ServeHTTP passes a request on.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := s.cfg.Guard.Check(r); err != nil {
@@ -156,7 +158,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 		r.Body = &body{http.MaxBytesReader(w, r.Body, s.cfg.MaxMessageBytes), w}
 	}
-	s.proxy.ServeHTTP(w, r)
+	call := isCall(r)
+	if !s.calls.begin(call) {
+		s.stopping(w)
+		return
+	}
+	defer s.calls.end(call)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.ended, cancel)()
+	s.proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // rewrite makes the request to the server. What the client sends to prove who
@@ -195,6 +206,9 @@ func (s *Server) reply(resp *http.Response) error {
 			delete(resp.Header, name)
 		}
 	}
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		resp.Body = &stream{resp.Body, s.ended}
+	}
 	if s.seal != nil {
 		s.seal.close(resp.Header, s.cfg.Identify(resp.Request))
 	}
@@ -203,6 +217,10 @@ func (s *Server) reply(resp *http.Response) error {
 
 // failed answers a request that could not be passed on.
 func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if s.ended.Err() != nil {
+		s.stopping(w)
+		return
+	}
 	if r.Context().Err() != nil {
 		return // the client has left
 	}
@@ -221,6 +239,11 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status, text = http.StatusGatewayTimeout, "did not answer in time"
 	}
 	refuse(w, status, codeTransport, fmt.Sprintf("server %q %s", s.cfg.Name, text))
+}
+
+func (s *Server) stopping(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	refuse(w, http.StatusServiceUnavailable, codeTransport, fmt.Sprintf("server %q is stopping", s.cfg.Name))
 }
 
 func (s *Server) tooLarge(w http.ResponseWriter) {
