@@ -24,25 +24,35 @@ const (
 
 var (
 	chunks    = sync.Pool{New: func() any { return new([chunkSize]byte) }}
-	longLines sync.Pool // of *[]byte, at most maxRecycled long
+	longLines sync.Pool // of *[]byte, at most mostLong long
+	hugeLines sync.Pool // of *[]byte, longer than that
 )
 
-// maxRecycled bounds the buffers that are kept: larger lines are rare.
-const maxRecycled = 1 << 20
+// mostLong parts the buffers that are kept for another line in two kinds, lest
+// a line of some hundred KB hold the room of one of some MB. The collector
+// takes back those that wait for too long.
+const mostLong = 1 << 20
 
-// newLongLine returns an empty buffer for n bytes.
-func newLongLine(n int) []byte {
-	if b, ok := longLines.Get().(*[]byte); ok && cap(*b) >= n {
+func poolOf(n int) *sync.Pool {
+	if n > mostLong {
+		return &hugeLines
+	}
+	return &longLines
+}
+
+// LongBuffer returns an empty buffer for n bytes, which should be many.
+func LongBuffer(n int) []byte {
+	if b, ok := poolOf(n).Get().(*[]byte); ok && cap(*b) >= n {
 		return (*b)[:0]
 	}
 	return make([]byte, 0, n)
 }
 
-// Recycle takes back the buffer of a line that the receiver owned, for another
-// long line. Nothing may refer to it any more.
-func Recycle(line []byte) {
-	if cap(line) > chunkSize && cap(line) <= maxRecycled {
-		longLines.Put(&line)
+// Recycle takes back a [LongBuffer], or the buffer of a line that the receiver
+// owned. Nothing may refer to it any more.
+func Recycle(buffer []byte) {
+	if cap(buffer) > chunkSize {
+		poolOf(cap(buffer)).Put(&buffer)
 	}
 }
 
@@ -206,7 +216,7 @@ func (g *gathering) join() ([]byte, error) {
 	if g.size > g.max {
 		return bytes.Clone(g.head), errLongLine
 	}
-	line := newLongLine(g.size + headroom)
+	line := LongBuffer(g.size + headroom)
 	line = append(line, g.head...)
 	for _, c := range g.full {
 		line = append(line, c[:]...)

@@ -50,6 +50,9 @@ func (o *outbox) queue(frame []byte, edits ...jsonrpc.Edit) (end int64, err erro
 	if start > 0 && start+len(frame) > o.max {
 		return 0, ErrBusy
 	}
+	if start == 0 && len(frame) > keep {
+		o.lines = LongBuffer(len(frame) + headroom)
+	}
 	o.lines = jsonrpc.AppendSplice(o.lines, frame, edits...)
 	if line := o.lines[start:]; bytes.IndexByte(line, '\n') >= 0 || bytes.IndexByte(line, '\r') >= 0 {
 		jsonrpc.Fold(line)
@@ -103,6 +106,7 @@ func (o *outbox) take() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if cap(o.spare) > keep {
+		Recycle(o.spare)
 		o.spare = nil
 	}
 	lines := o.lines

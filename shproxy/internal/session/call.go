@@ -108,6 +108,7 @@ func (c *Call) expire() {
 	}
 	if c.l != nil {
 		c.l.cancel(c.key, "request timeout")
+		c.l.givenUp = true
 	}
 	c.fail(&TimeoutError{c.w.m.cfg.Child.Name, c.w.m.cfg.RequestTimeout}, nil)
 }
@@ -150,6 +151,7 @@ func (c *Call) abandon() {
 		c.l.cancel(c.key, "the client closed the stream")
 	case c.s != nil:
 		c.l.left.add(c)
+		c.l.givenUp = true
 	}
 	c.forget()
 }
@@ -173,15 +175,15 @@ func (c *Call) recycle() {
 
 // claimToken binds a progress token to the call. It returns one to show to the
 // child instead if another call in flight has the same, since progress has to
-// find its way back, and always where several clients use the child: progress
-// of a call that one of them has left must not reach another who chose the
-// same token. null is no token. w.mu is held.
+// find its way back; and always where several clients use the child, or once
+// calls were given up, since progress of a call that is over must not reach
+// another with the same token. null is no token. w.mu is held.
 func (l *link) claimToken(c *Call, raw []byte) (replaced []byte) {
 	if raw[0] == 'n' {
 		return nil
 	}
 	c.token = jsonrpc.Key(raw)
-	for n := c.key; l.tokens[c.token] != nil || l.w.kind != own && replaced == nil; n++ {
+	for n := c.key; l.tokens[c.token] != nil || (l.w.kind != own || l.givenUp) && replaced == nil; n++ {
 		c.ownToken = append(c.ownToken[:0], raw...)
 		replaced = jsonrpc.AppendString(nil, "shproxy-"+strconv.FormatUint(n, 10))
 		c.token = jsonrpc.Key(replaced)

@@ -51,3 +51,28 @@ func TestLeftCallsAreBounded(t *testing.T) {
 		t.Errorf("%d are remembered, with room for %d", len(left), cap(left))
 	}
 }
+
+// Progress of a call that was given up does not reach the next call with its
+// token, however the first one ended.
+func TestTokenOfACallThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"left", "cancelled"} {
+		m, stage := newStage(t, nil)
+		s, child := initialized(t, m, stage)
+		frame := strings.Replace(tokenFrame, `"id":1`, `"id":7`, 1)
+		c := call(t, s, frame)
+		child.Expect(strings.Replace(frame, `"id":7`, `"id":2`, 1))
+		if how == "cancelled" {
+			post(t, s, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}`)
+			child.Hears()
+		}
+		c.leave()
+		next := call(t, s, tokenFrame)
+		child.Expect(strings.Replace(strings.Replace(tokenFrame, `"id":1`, `"id":3`, 1), `"t"`, `"shproxy-3"`, 1))
+		progress := `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":%d}}`
+		child.Says(fmt.Sprintf(progress, 1)) // of the call that is over
+		child.Says(strings.Replace(fmt.Sprintf(progress, 2), `"t"`, `"shproxy-3"`, 1))
+		next.want(fmt.Sprintf(progress, 2))
+		next.leave()
+	}
+}

@@ -23,6 +23,7 @@ type link struct {
 	pending map[uint64]*Call
 	tokens  map[string]*Call // by progress token as the child sees it
 	left    leftCalls
+	givenUp bool // a call was given up before it was answered
 
 	heard   bool // the child has said something valid
 	stopped bool // we ended it

@@ -309,7 +309,7 @@ func (m *Manager) makeRoom() error {
 	longest, end := evictable, func() {}
 	for _, s := range sessions {
 		s.w.mu.Lock()
-		if idle := s.idleFor(); idle >= longest {
+		if idle := s.leftFor(); idle >= longest {
 			longest, end = idle, func() { s.End(ErrIdle) }
 		}
 		s.w.mu.Unlock()

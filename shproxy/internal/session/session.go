@@ -284,6 +284,7 @@ func (s *Session) cancel(frame []byte, m jsonrpc.Message) error {
 	var err error
 	if call.l != nil {
 		err = w.link.post(frame, jsonrpc.Edit{Span: span, With: appendKey(call.key)})
+		w.link.givenUp = true
 	}
 	call.forget()
 	if call.out == &call.Stream {
@@ -319,7 +320,16 @@ func (s *Session) use(change int) {
 
 // idleFor is how long nobody has used the session. w.mu is held.
 func (s *Session) idleFor() time.Duration {
-	if s.users > 0 || s.calls > 0 {
+	if s.calls > 0 {
+		return 0
+	}
+	return s.leftFor()
+}
+
+// leftFor is how long no client has read or sent anything, even if calls are
+// in flight whose client may come back. w.mu is held.
+func (s *Session) leftFor() time.Duration {
+	if s.users > 0 {
 		return 0
 	}
 	return time.Since(s.lastUsed)
