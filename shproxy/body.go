@@ -6,7 +6,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
@@ -35,7 +34,7 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, f *session.Fram
 		room = int(min(r.ContentLength, trustedLength)) + 1 // one more byte to meet the end in
 	}
 	for {
-		f.Data = slices.Grow(f.Data, room)
+		f.Data = grow(f.Data, room)
 		n, err := r.Body.Read(f.Data[len(f.Data):cap(f.Data)])
 		f.Data = f.Data[:len(f.Data)+n]
 		switch {
@@ -49,9 +48,21 @@ func (p *Proxy) readBody(w http.ResponseWriter, r *http.Request, f *session.Fram
 		}
 		room = 1
 		if len(f.Data) == cap(f.Data) {
-			room = len(f.Data)
+			room = min(3*len(f.Data), limit+1-len(f.Data))
+			if rest := int(r.ContentLength) - len(f.Data); rest >= 0 && rest < room {
+				room = rest + 1
+			}
 		}
 	}
+}
+
+// grow makes room for n more bytes, and for no more than that: what append
+// takes in reserve is much of a large message.
+func grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	return append(make([]byte, 0, len(b)+n), b...)
 }
 
 func tooLarge(limit int) *problem {

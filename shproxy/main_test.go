@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "sdk":
 		os.Exit(runSDKServer())
+	case proxyMode:
+		os.Exit(runProxy())
 	default:
 		os.Exit(testserver.Run(mode, os.Stdin, os.Stdout, os.Stderr))
 	}
