@@ -238,7 +238,7 @@ func (m *Manager) addSession(s *Session) error {
 	switch {
 	case m.closed:
 		return ErrShutdown
-	case len(m.sessions) >= m.cfg.MaxSessions, m.crowded():
+	case len(m.sessions) >= m.cfg.MaxSessions:
 		return ErrTooMany
 	}
 	m.sessions[s.ID] = s
