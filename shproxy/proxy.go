@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
@@ -145,7 +144,7 @@ type caller struct {
 func (p *Proxy) caller(r *http.Request) caller {
 	c := caller{p.opts.Identify(r), p.opts.Environ(r)}
 	if len(c.env) > 0 {
-		c.principal += "\x00" + strings.Join(c.env, "\x00")
+		c.principal = fmt.Sprintf("%q", append([]string{c.principal}, c.env...)) // quoted, so that no text can pass for two
 	}
 	return c
 }

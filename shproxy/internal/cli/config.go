@@ -38,6 +38,10 @@ func (c *config) check() error {
 		if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != c.publicURL || u.Scheme != "http" && u.Scheme != "https" {
 			return &usageError{text: "--public-url must be like https://mcp.example.com, without a path"}
 		}
+		// Clients leave the usual port out of the Host header.
+		if port := map[string]string{"https": ":443", "http": ":80"}[u.Scheme]; strings.HasSuffix(u.Host, port) {
+			c.publicURL = strings.TrimSuffix(c.publicURL, port)
+		}
 	}
 	if err := checkPath(c.path); err != nil {
 		return &usageError{text: "--path: " + err.Error()}

@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"unicode"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
@@ -94,7 +95,9 @@ func parseTokens(lines *bufio.Scanner) ([]staticToken, error) {
 			return nil, fmt.Errorf("more than %d tokens", maxTokens)
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return nil, fmt.Errorf("a line is longer than %d bytes", bufio.MaxScanTokenSize)
+	} else if err != nil {
 		return nil, err
 	}
 	if len(tokens) == 0 {
@@ -111,8 +114,8 @@ func parseToken(line string) (t staticToken, err error) {
 	if strings.Trim(value, "=") == "" {
 		name, value, named = "", line, false
 	}
-	if named && (name == "" || strings.ContainsAny(name, " \t")) {
-		return t, errors.New("want NAME=TOKEN, where the name has no spaces")
+	if named && (name == "" || strings.ContainsFunc(name, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })) {
+		return t, errors.New("want NAME=TOKEN, where the name has no spaces and no control characters")
 	}
 	if digest, ok := strings.CutPrefix(value, "sha256:"); ok {
 		n, err := hex.Decode(t.hash[:], []byte(digest[:min(len(digest), 2*len(t.hash))]))

@@ -54,6 +54,8 @@ func TestParseTokensErrors(t *testing.T) {
 		"alice=short":                            "at least 16 characters",
 		"alice smith=0123456789abcdef":           "the name has no spaces",
 		"0123456789 abcdef":                      "a token holds letters",
+		"a\x00b=0123456789abcdef":                "no control characters",
+		strings.Repeat("a", 1<<16):               "a line is longer than 65536 bytes",
 		"=0123456789abcdef":                      "want NAME=TOKEN",
 		"a=sha256:12":                            "64 hexadecimal digits",
 		"a=sha256:" + strings.Repeat("g", 64):    "64 hexadecimal digits",

@@ -88,6 +88,9 @@ func Parse(data []byte, lookup func(name string) (string, bool)) ([]Server, erro
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(file, func(m Member) bool { return m.Name == "shproxy" }) {
+		return nil, errors.New("shproxy: this member belongs into a server; flags are for all of them")
+	}
 	i := slices.IndexFunc(file, func(m Member) bool { return m.Name == "mcpServers" })
 	if i < 0 {
 		return nil, errors.New(`no member mcpServers; want {"mcpServers": {"NAME": {"command": "…", "args": ["…"]}}}`)

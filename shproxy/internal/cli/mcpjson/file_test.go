@@ -55,6 +55,7 @@ func TestParseErrors(t *testing.T) {
 		{`[]`, "want a JSON object"},
 		{"{\n\"mcpServers\": {\n]}", "line 3: invalid character ']'"},
 		{`{"mcpServers": {}} x`, "after top-level value"},
+		{`{"mcpServers": {"a": {"command": "x"}}, "shproxy": {"warm": 1}}`, "belongs into a server"},
 		{`{"servers": {}}`, "no member mcpServers; want"},
 		{`{"mcpServers": {}}`, "no servers in mcpServers"},
 		{`{"mcpServers": {"a": {}, "a": {}}}`, `mcpServers: member "a" is there twice`},

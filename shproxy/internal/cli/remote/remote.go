@@ -101,12 +101,15 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// tchar are the characters of a header's name: RFC 9110 section 5.6.2.
+const tchar = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"
+
 func checkHeader(name, value string) error {
-	if name == "" || strings.ContainsAny(name, " \t\r\n:") || strings.EqualFold(name, "Host") {
+	if name == "" || strings.Trim(name, tchar) != "" || strings.EqualFold(name, "Host") {
 		return fmt.Errorf("headers: %q cannot be set", name)
 	}
-	if strings.ContainsAny(value, "\r\n\x00") {
-		return fmt.Errorf("headers: the value of %s has a line break or a zero byte", name)
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return fmt.Errorf("headers: the value of %s has a line break or another control character", name)
 	}
 	return nil
 }

@@ -235,6 +235,8 @@ func TestNewErrors(t *testing.T) {
 	for _, cfg := range []Config{
 		{URL: "mcp.example.com"}, {URL: "ftp://x"}, {URL: "https://me:secret@x/"}, {URL: "https://x/#y"},
 		{URL: "https://x", Headers: map[string]string{"a b": ""}},
+		{URL: "https://x", Headers: map[string]string{"a@b": ""}},
+		{URL: "https://x", Headers: map[string]string{"A": "b\x01"}},
 		{URL: "https://x", Headers: map[string]string{"host": "y"}},
 		{URL: "https://x", Headers: map[string]string{"A": "b\r\nc: d"}},
 	} {
