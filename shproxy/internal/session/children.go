@@ -39,6 +39,15 @@ func (m *Manager) admit(ctx context.Context) error {
 
 func (m *Manager) settle() { <-m.starts }
 
+// settle gives the child's place back, if it has one. The worker's lock is
+// held.
+func (l *link) settle() {
+	if l.counted {
+		l.counted = false
+		l.w.m.settle()
+	}
+}
+
 // startChild runs a child for the link. The worker's lock is held.
 func (m *Manager) startChild(l *link) error {
 	cfg := m.cfg.Child
@@ -85,7 +94,7 @@ func (m *Manager) reserve() error {
 // spoke notes the first message of a child. The worker's lock is held.
 func (m *Manager) spoke(l *link) {
 	l.heard = true
-	m.settle()
+	l.settle()
 	m.breaker.worked()
 }
 
@@ -96,9 +105,7 @@ func (m *Manager) childEnded(l *link, err *child.ExitError) {
 	m.tail = l.child.Tail()
 	m.mu.Unlock()
 	m.noise.Add(l.child.Noise())
-	if !l.heard {
-		m.settle()
-	}
+	l.settle()
 	if l.stopped || l.w.trial {
 		return
 	}
@@ -179,6 +186,7 @@ func (m *Manager) addWarm(w *Worker, l *link) bool {
 		return false
 	}
 	w.phase = ready
+	l.settle() // it may be one that says nothing before initialize
 	m.mu.Lock()
 	m.warming--
 	closed := m.closed

@@ -19,6 +19,7 @@ type link struct {
 	w       *Worker
 	child   *child.Child
 	born    time.Time
+	counted bool // among those that are starting
 	lastKey uint64
 	pending map[uint64]*Call
 	tokens  map[string]*Call // by progress token as the child sees it

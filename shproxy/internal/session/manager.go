@@ -138,7 +138,9 @@ func (m *Manager) startOwn(ctx context.Context, principal string, env []string) 
 	defer w.mu.Unlock()
 	if w.phase == closed || w.link == nil {
 		m.removeSession(s)
-		return nil, cmpError(w.last, ErrShutdown)
+		err := cmpError(w.last, ErrShutdown)
+		w.close(err)
+		return nil, err
 	}
 	w.phase = ready
 	w.adopt(s)

@@ -86,6 +86,7 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	w.trial = true
 	l, err := w.launch(ctx)
 	if err != nil {
+		w.giveUp(err)
 		return false, err
 	}
 	limit, cancel := context.WithTimeout(w.ctx, min(discoverTimeout, m.cfg.StartTimeout))
@@ -100,7 +101,12 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case refused && w.alive(l):
-		m.setEra(no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch, 0)
+		is := no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch
+		lasts := time.Duration(0)
+		if !is && len(env) > 0 && no.code != jsonrpc.MethodNotFound { // it may be for the sake of one caller
+			lasts = silence
+		}
+		m.setEra(is, lasts)
 	case w.alive(l) && !l.spoken() && !m.hasSpoken():
 		m.setEra(false, slowness)
 	case len(env) == 0 || w.alive(l): // it was silent, or ended, and not for the sake of one caller
@@ -234,13 +240,10 @@ func (m *Manager) Post(principal string, env []string, frame []byte, msg jsonrpc
 	if jsonrpc.Is(frame, msg.Method, "notifications/cancelled") {
 		return nil
 	}
-	m.mu.Lock()
-	all := m.modern[poolKey(m.cfg.Shared, principal, env)]
-	m.mu.Unlock()
-	if len(all) == 0 {
+	w := m.firstModern(poolKey(m.cfg.Shared, principal, env))
+	if w == nil {
 		return nil
 	}
-	w := all[0]
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch w.phase {
@@ -248,6 +251,16 @@ func (m *Manager) Post(principal string, env []string, frame []byte, msg jsonrpc
 		return w.link.post(frame)
 	case starting:
 		return w.enqueue(nil, frame, msg, jsonrpc.Edit{})
+	}
+	return nil
+}
+
+// firstModern returns a worker of a pool, or nil.
+func (m *Manager) firstModern(key string) *Worker {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if all := m.modern[key]; len(all) > 0 {
+		return all[0]
 	}
 	return nil
 }
@@ -301,7 +314,7 @@ func (m *Manager) addModern(key string, env []string, found int) (*Worker, error
 		w.watch()
 	}
 	m.mu.Lock()
-	all, closed := m.modern[key], m.closed
+	all, closed := slices.Clone(m.modern[key]), m.closed
 	if !closed && len(all) <= found {
 		m.modern[key] = append(all, w)
 	}

@@ -102,8 +102,17 @@ func (w *Worker) restart() {
 	if err == nil {
 		err = w.start()
 	}
+	w.restarted(err)
+}
+
+// restarted makes the worker ready, unless its child could not be started or
+// has ended already.
+func (w *Worker) restarted(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err == nil && w.link == nil {
+		err = cmpError(w.last, child.ErrClosed)
+	}
 	switch {
 	case w.phase == closed:
 	case err != nil:

@@ -26,6 +26,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -73,6 +74,10 @@ const (
 	maxSubscription  = 4 << 10
 	maxSubscriptions = 1000
 )
+
+// maxPlainCalls bounds the calls in flight that share one stream; elsewhere
+// each of them has a connection.
+const maxPlainCalls = 1000
 
 func newSession(w *Worker, id, principal string) *Session {
 	s := &Session{ID: id, Principal: principal, w: w, lastUsed: time.Now()}
@@ -141,6 +146,9 @@ func (s *Session) call(out *Stream, frame []byte, m jsonrpc.Message, edit jsonrp
 	}
 	if s.w.m.draining.Load() {
 		return nil, ErrShutdown
+	}
+	if out != nil && s.calls >= maxPlainCalls {
+		return nil, child.ErrBusy
 	}
 	c := s.w.newCall(s, out, frame, m)
 	c.attended = events

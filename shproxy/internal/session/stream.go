@@ -234,8 +234,8 @@ func (t *Stream) rewind(seq uint64) {
 		t.queue[t.next-1].again = true
 	}
 	t.s.replay.unkeep(t, t.seq+uint64(to-t.head))
-	for ; t.next < to; t.next++ { // the client has it, whatever we thought
-		t.settle(t.queue[t.next])
+	for n := to - t.next; n > 0; n-- { // the client has it, whatever we thought
+		t.pop()
 	}
 }
 

@@ -87,7 +87,7 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 		w.m.settle()
 		return nil, w.cause
 	}
-	l := &link{w: w, born: time.Now(), pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
+	l := &link{w: w, born: time.Now(), counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
 	if err := w.m.startChild(l); err != nil {
 		w.m.settle()
 		return nil, err
