@@ -70,36 +70,41 @@ func (t *paramTables) set(principal string, params *mcpheader.Params) {
 // arguments, as far as the tool's schema asks for them.
 func (p *Proxy) checkParams(r *http.Request, c caller, frame []byte, m jsonrpc.Message) *problem {
 	params, fresh := p.params.get(c.principal)
-	asked := false
-	if !fresh {
-		params, asked = p.fetchParams(r.Context(), c), true
+	if fresh && params.Check(r.Header, frame, m) == nil {
+		return nil
 	}
-	err := params.Check(r.Header, frame, m)
-	if err != nil && !asked { // the tools may have changed
-		err = p.fetchParams(r.Context(), c).Check(r.Header, frame, m)
-	}
+	params, err := p.fetchParams(r.Context(), c) // the tools may have changed
 	if err != nil {
+		return p.startProblem(err)
+	}
+	if err := params.Check(r.Header, frame, m); err != nil {
 		return mismatch(err)
 	}
 	return nil
 }
 
-// fetchParams asks the server for its tools. A server that does not tell has
-// none that ask for headers.
-func (p *Proxy) fetchParams(ctx context.Context, c caller) *mcpheader.Params {
+// fetchParams asks the server for its tools. A server that answers with an
+// error has none that ask for headers; the error here is that it could not be
+// asked.
+func (p *Proxy) fetchParams(ctx context.Context, c caller) (*mcpheader.Params, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.StartTimeout)
 	defer cancel()
 	params := &mcpheader.Params{}
-	cursor := ""
+	cursor, lasts := "", false // whether it will be the same the next time
 	for range maxPages {
 		f, err := p.listTools(ctx, c, cursor)
 		if err != nil {
-			break
+			return nil, err
+		}
+		if f.Cause != nil {
+			defer f.Release()
+			return nil, f.Cause
 		}
 		m, err := jsonrpc.Scan(f.Data)
 		if err == nil {
 			cursor, err = params.Add(f.Data, m)
 		}
+		lasts = err == nil || f.Code == jsonrpc.MethodNotFound
 		f.Release()
 		if err != nil || cursor == "" {
 			break
@@ -109,10 +114,10 @@ func (p *Proxy) fetchParams(ctx context.Context, c caller) *mcpheader.Params {
 		p.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the tool's x-mcp-header annotations are invalid; its headers are not checked",
 			slog.String("server", p.server.Name), slog.String("tool", tool), slog.String("reason", reason))
 	}
-	if ctx.Err() == nil {
+	if lasts {
 		p.params.set(c.principal, params)
 	}
-	return params
+	return params, nil
 }
 
 // listTools asks for one page of the tools.

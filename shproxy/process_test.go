@@ -320,7 +320,7 @@ func TestIdleTimeout(t *testing.T) {
 
 // Clients that vanish at any moment leave nothing behind.
 func TestClientsVanish(t *testing.T) {
-	proxy, url := newTestProxy(t, testserver.Good, &Options{IdleTimeout: 100 * time.Millisecond})
+	proxy, url := newTestProxy(t, testserver.Good, &Options{IdleTimeout: 100 * time.Millisecond, ReplayTime: 100 * time.Millisecond})
 	var clients sync.WaitGroup
 	for i := range 40 {
 		clients.Go(func() {

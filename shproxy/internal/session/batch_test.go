@@ -53,6 +53,8 @@ func TestBatchIsLeft(t *testing.T) {
 	if n := m.Stats().Calls; n != 0 {
 		t.Errorf("%d calls in flight", n)
 	}
+	post(t, s, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}`)
+	child.Expect(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":3}}`)
 	child.Says(result("3", "x"))
 	eventually(t, "the late answer is dropped", func() bool { return dropped(s) == 1 })
 }

@@ -16,6 +16,9 @@ import (
 
 const (
 	pingFrame = `{"jsonrpc":"2.0","id":0,"method":"ping"}`
+	// placeTimeout is how long a child that says nothing counts among those
+	// that are starting.
+	placeTimeout = 10 * time.Second
 	// warmTimeout is how long a warm child may take to answer ping before it
 	// counts as ready anyhow.
 	warmTimeout = 10 * time.Second
@@ -45,7 +48,16 @@ func (l *link) settle() {
 	if l.counted {
 		l.counted = false
 		l.w.m.settle()
+		l.silent.Stop()
 	}
+}
+
+// hush gives the place back of a child that has said nothing for long, lest
+// clients that ask it nothing keep others from starting.
+func (l *link) hush() {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.settle()
 }
 
 // startChild runs a child for the link. The worker's lock is held.

@@ -20,6 +20,7 @@ type link struct {
 	child   *child.Child
 	born    time.Time
 	counted bool // among those that are starting
+	silent  *time.Timer
 	lastKey uint64
 	pending map[uint64]*Call
 	tokens  map[string]*Call // by progress token as the child sees it

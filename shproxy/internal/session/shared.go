@@ -124,7 +124,7 @@ func (l *link) receiveShared(frame []byte, m jsonrpc.Message, owned bool) {
 // it is part of. w.mu is held.
 func (s *Session) wants(uri string) bool {
 	for subscribed := range s.subscriptions {
-		if strings.HasPrefix(uri, subscribed) {
+		if uri == subscribed || subscribed != "" && strings.HasPrefix(uri, strings.TrimSuffix(subscribed, "/")+"/") {
 			return true
 		}
 	}

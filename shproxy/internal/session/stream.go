@@ -168,7 +168,7 @@ func (t *Stream) standalone() bool { return t.s != nil && t == &t.s.stream }
 // held.
 func (t *Stream) abandon() {
 	for _, c := range t.batch {
-		c.forget()
+		c.abandon()
 	}
 	c := t.call
 	if c != nil {

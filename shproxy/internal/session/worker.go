@@ -88,8 +88,9 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 		return nil, w.cause
 	}
 	l := &link{w: w, born: time.Now(), counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
+	l.silent = time.AfterFunc(placeTimeout, l.hush)
 	if err := w.m.startChild(l); err != nil {
-		w.m.settle()
+		l.settle()
 		return nil, err
 	}
 	w.link = l
