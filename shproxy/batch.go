@@ -37,9 +37,11 @@ func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *pro
 	for _, span := range spans {
 		element := span.Of(frame)
 		m, err := jsonrpc.Scan(element)
-		switch {
-		case err != nil:
+		if err != nil {
 			return scanProblem(err)
+		}
+		element, m = withTrace(r.Header, element, m)
+		switch {
 		case m.Kind != jsonrpc.Request:
 			others, posts = append(others, element), append(posts, m)
 		case jsonrpc.Is(element, m.Method, "initialize"):

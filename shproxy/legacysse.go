@@ -116,7 +116,7 @@ func (p *Proxy) legacyMessage(w http.ResponseWriter, r *http.Request) {
 	if m.Kind == jsonrpc.Request {
 		err = s.CallPlain(frame, m, p.edit(r, frame, m))
 	} else {
-		err = s.Post(frame, m)
+		err = s.Post(withTrace(r.Header, frame, m))
 	}
 	if err != nil {
 		sendProblem(err).write(w, m.ID.Of(frame))

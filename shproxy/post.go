@@ -61,7 +61,7 @@ func (p *Proxy) accept(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if problem != nil {
 		return problem
 	}
-	if err := s.Post(frame, m); err != nil {
+	if err := s.Post(withTrace(r.Header, frame, m)); err != nil {
 		return sendProblem(err)
 	}
 	p.recorder.BytesIn.Add(int64(len(frame)))
