@@ -18,7 +18,7 @@ type arrival struct {
 
 func progress(session string, call, seq int) *message {
 	return &message{Method: "notifications/progress", Params: &params{
-		Token: []byte(fmt.Sprintf(`"p%d"`, call)), Meta: meta{Torture: &tag{Session: session, Call: call, Seq: seq}},
+		Token: fmt.Appendf(nil, `"p%d"`, call), Meta: meta{Torture: &tag{Session: session, Call: call, Seq: seq}},
 	}}
 }
 
