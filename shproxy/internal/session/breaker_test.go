@@ -30,11 +30,11 @@ func TestBreaker(t *testing.T) {
 			if !ok || failed.Server != "s" || failed.Times != loop+i || failed.Retry != rest*time.Second || !errors.Is(err, errTest) {
 				t.Fatalf("after %d failures: %+v", loop+i, err)
 			}
-			time.Sleep(rest*time.Second - 1)
+			time.Sleep(rest*time.Second - time.Nanosecond)
 			if b.check() == nil {
 				t.Fatalf("after %d failures it is tried early", loop+i)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if err := b.check(); err != nil { // half open
 				t.Fatalf("after %d failures and a rest: %v", loop+i, err)
 			}

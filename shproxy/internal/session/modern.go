@@ -98,8 +98,7 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	case err == nil:
 		m.setEra(m.announced(f.Data), 0)
 		f.Release()
-	case ctx.Err() != nil:
-		err = ctx.Err()
+	case ctx.Err() != nil: // who asked has left, and nothing was found out
 	case refused && w.alive(l):
 		is := no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch
 		lasts := time.Duration(0)
