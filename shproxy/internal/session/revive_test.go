@@ -225,12 +225,12 @@ func TestWaitingIsBounded(t *testing.T) {
 		t.Errorf("%d bytes are queued", n)
 	}
 	calls[0].leave() // makes room
-	frame := request("2", "x")
+	frame := strings.Replace(note(2), `{`, `{"id":2,`, 1)
 	c := call(t, s, frame)
 	defer c.leave()
 	calls[1].leave()
 	child = revived(t, stage)
-	child.Expect(request("2", "x"))
+	child.Expect(frame)
 	if n := m.Stats().Queued; n != 0 {
 		t.Errorf("%d bytes are queued", n)
 	}
