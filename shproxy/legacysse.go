@@ -74,6 +74,7 @@ func (p *Proxy) legacyStream(w http.ResponseWriter, r *http.Request, messages st
 		return sendProblem(err)
 	}
 	defer reader.Leave()
+	defer reply.close()
 	if reply.begin(&reader, session.EventID{}) != nil {
 		return nil
 	}

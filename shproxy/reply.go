@@ -285,6 +285,7 @@ func (rp *reply) end(t *session.Reader, cause error) {
 func (rp *reply) close() {
 	if rp.stream != nil {
 		rp.recorder.Streams.Add(-1)
+		rp.stream = nil
 	}
 }
 
