@@ -57,9 +57,7 @@ func (p *Proxy) legacyStream(w http.ResponseWriter, r *http.Request, messages st
 	defer cancel()
 	s, err := p.sessions.Start(ctx, c.principal, c.env)
 	if err != nil {
-		problem := p.startProblem(err)
-		problem.status = http.StatusServiceUnavailable // success would be a stream
-		return problem
+		return p.startProblem(err).refusal()
 	}
 	s.Plain()
 	defer s.End(errStreamClosed)
@@ -120,7 +118,7 @@ func (p *Proxy) legacyMessage(w http.ResponseWriter, r *http.Request) {
 		err = s.Post(withTrace(r.Header, frame, m))
 	}
 	if err != nil {
-		sendProblem(err).write(w, m.ID.Of(frame))
+		sendProblem(err).refusal().write(w, m.ID.Of(frame))
 		return
 	}
 	p.recorder.BytesIn.Add(int64(len(frame)))

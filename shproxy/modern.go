@@ -34,7 +34,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if m.Kind == jsonrpc.Notification {
 		frame, m := withTrace(r.Header, frame, m)
 		if err := p.sessions.Post(c.principal, c.env, frame, m); err != nil {
-			return sendProblem(err)
+			return sendProblem(err).refusal()
 		}
 		w.WriteHeader(http.StatusAccepted)
 		return nil

@@ -62,7 +62,7 @@ func (p *Proxy) accept(w http.ResponseWriter, r *http.Request, frame []byte, m j
 		return problem
 	}
 	if err := s.Post(withTrace(r.Header, frame, m)); err != nil {
-		return sendProblem(err)
+		return sendProblem(err).refusal()
 	}
 	p.recorder.BytesIn.Add(int64(len(frame)))
 	w.WriteHeader(http.StatusAccepted)

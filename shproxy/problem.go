@@ -30,6 +30,15 @@ func fail(status, code int, format string, args ...any) *problem {
 	return &problem{status: status, code: code, text: fmt.Sprintf(format, args...)}
 }
 
+// refusal makes the problem of a server, which answers a call with success, an
+// answer to what is no call.
+func (p *problem) refusal() *problem {
+	if p.status == http.StatusOK {
+		p.status = http.StatusServiceUnavailable
+	}
+	return p
+}
+
 // write answers with the problem; id is the raw id of the request, if known.
 func (p *problem) write(w http.ResponseWriter, id []byte) {
 	f := session.NewFrame()

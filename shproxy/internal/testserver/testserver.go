@@ -38,8 +38,13 @@ const (
 	Flood     = "flood"     // writes 4 MB to stderr before it is good
 	Unlucky   = "unlucky"   // exits in initialize
 	Fast      = "fast"      // answers every request at once, for benchmarks
+	Once      = "once"      // good the first time, and like Exit from then on; see OnceEnv
 	GroupOnly = "grouponly" // good; starts a process that only the group's end ends
 )
+
+// OnceEnv names the variable with the file by which a server in the mode Once
+// knows that it was started before.
+const OnceEnv = "SHPROXY_TEST_ONCE"
 
 type message struct {
 	ID     json.RawMessage
@@ -80,6 +85,13 @@ func Run(mode string, stdin io.Reader, stdout, stderr io.Writer) int {
 	s := &server{
 		in: bufio.NewReaderSize(stdin, 64<<10), out: stdout, err: stderr,
 		answers: make(map[string]chan message), cancels: make(map[string]chan struct{}),
+	}
+	if mode == Once {
+		if f, err := os.OpenFile(os.Getenv(OnceEnv), os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+			mode = Exit
+		} else {
+			_ = f.Close()
+		}
 	}
 	switch mode {
 	case Exit:
