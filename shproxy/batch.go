@@ -59,7 +59,7 @@ func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *pro
 	}
 	for i, other := range others {
 		if err := s.Post(other, posts[i]); err != nil {
-			return sendProblem(err)
+			return sendProblem(err).refusal()
 		}
 	}
 	p.recorder.BytesIn.Add(int64(len(frame)))

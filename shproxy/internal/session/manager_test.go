@@ -191,6 +191,21 @@ func TestMaxStarts(t *testing.T) {
 	}
 }
 
+// A child that says nothing because it is asked nothing gives its place up
+// after a while.
+func TestSilentChildHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	m, stage := newStage(t, func(c *Config) { c.MaxStarts = 1 })
+	s := start(t, m)
+	stage.Next()
+	s.w.link.hush()
+	s.w.link.hush()
+	start(t, m)
+	stage.Next().Says(plainNote(1))
+	eventually(t, "no place is taken", func() bool { return len(m.starts) == 0 })
+	start(t, m)
+}
+
 // A child whose first request takes long does not hold up the start of
 // others: it was given that request because it had started.
 func TestSlowFirstRequestHoldsUpNobody(t *testing.T) {

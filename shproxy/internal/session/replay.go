@@ -185,5 +185,8 @@ func (s *Session) Resume(lastEventID string) (Reader, error) {
 	r := t.attend(false)
 	t.rewind(id.Seq)
 	t.attended = true
+	if t.standalone() {
+		s.wake()
+	}
 	return r, nil
 }

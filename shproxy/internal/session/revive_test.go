@@ -153,9 +153,19 @@ func TestReviveForAListener(t *testing.T) {
 	child.Exit(0)
 	eventually(t, "the crash is seen", func() bool { return m.Stats().Crashed == 2 && m.Stats().Children == 0 })
 	r = listen(t, s)
-	defer r.leave()
-	revived(t, stage).Says(plainNote(2))
+	child = revived(t, stage)
+	child.Says(plainNote(2))
 	r.want(plainNote(2))
+	r.leave()
+	s.w.mu.Lock()
+	s.w.crashes = 0 // so that there is no pause
+	s.w.mu.Unlock()
+	child.Exit(0)
+	eventually(t, "the crash is seen", func() bool { return m.Stats().Crashed == 3 && m.Stats().Children == 0 })
+	r = resume(t, s, r.at)
+	defer r.leave()
+	revived(t, stage).Says(plainNote(3))
+	r.want(plainNote(3))
 }
 
 // What comes while a child is on its way waits for it, in order; what nobody

@@ -314,10 +314,16 @@ func (s *Session) Listen() (Reader, error) {
 	r := s.stream.attend(false)
 	s.stream.stream()
 	s.stream.attended = true
+	s.wake()
+	return r, nil
+}
+
+// wake starts a child, if there is none, for a client that listens to what the
+// server says of its own accord. w.mu is held.
+func (s *Session) wake() {
 	if s.w.phase == vacant && s.version != "" {
 		s.w.revive()
 	}
-	return r, nil
 }
 
 // use counts who reads and notes the time. w.mu is held.
