@@ -150,6 +150,11 @@ func TestLegacySSERefusals(t *testing.T) {
 			c.wantError(resp, test.status, test.id, test.code, test.text)
 		})
 	}
+	_, its, _ := strings.Cut(alice.url, "sessionId=")
+	streamable.session = its
+	streamable.wantError(streamable.post(ping), 404, `"p"`, codeNoSession, "session")
+	streamable.wantError(streamable.do(streamable.request(t.Context(), "GET", "")), 404, "null", codeNoSession, "session")
+	streamable.wantError(streamable.delete(), 404, "null", codeNoSession, "session")
 	openLegacy(t, url, http.Header{"X-Test-User": {"bob"}})
 	full := &client{t: t, url: url + "/sse"}
 	full.wantError(full.do(full.request(t.Context(), "GET", "")), 503, "null", codeTransport, "too many sessions")

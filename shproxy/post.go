@@ -145,7 +145,8 @@ func (p *Proxy) session(r *http.Request) (*session.Session, *problem) {
 	var negotiated string
 	id := r.Header[headerSession]
 	if len(id) > 0 {
-		if s, found = p.sessions.Find(id[0], p.caller(r).principal); found {
+		s, found = p.sessions.Find(id[0], p.caller(r).principal)
+		if found = found && !s.IsPlain(); found {
 			negotiated = s.Version()
 		}
 	}
