@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package era
+
+import (
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
+
+// Translator is what [ToLegacy] and [ToModern] have in common. Its methods
+// append to out what is to be sent, in order. A translator is not safe for
+// concurrent use.
+type Translator interface {
+	// FromClient takes a message of the client.
+	FromClient(now time.Time, frame []byte, m jsonrpc.Message, out *Output)
+	// FromServer takes a message of the server.
+	FromServer(now time.Time, frame []byte, m jsonrpc.Message, out *Output)
+	// Tick does what is due.
+	Tick(now time.Time, out *Output)
+	// Due is when Tick has something to do, or zero.
+	Due() time.Time
+	// Busy reports whether something waits here that a client may still ask
+	// for although no request of his is in flight.
+	Busy() bool
+}
+
+// Output is what a translator wants to be sent. Frames may share memory with
+// the frame that was passed in; they are valid as long as that is.
+type Output struct {
+	ToServer [][]byte
+	ToClient []Message
+	// Dropped counts messages that go nowhere, since nobody can be told, or
+	// nobody wants to be told, what they say.
+	Dropped int
+}
+
+// Message is a frame for the client.
+type Message struct {
+	Frame []byte
+	// Related is the raw id of the client's request in flight that a request
+	// or notification belongs to; nil if it belongs to none, or if that is not
+	// known.
+	Related []byte
+}
+
+// Reset empties the output, whose memory is used again.
+func (o *Output) Reset() {
+	clear(o.ToServer)
+	clear(o.ToClient)
+	o.ToServer, o.ToClient, o.Dropped = o.ToServer[:0], o.ToClient[:0], 0
+}
+
+func (o *Output) server(frame []byte) { o.ToServer = append(o.ToServer, frame) }
+
+func (o *Output) client(frame, related []byte) {
+	o.ToClient = append(o.ToClient, Message{frame, related})
+}
+
+// result answers a request of either side; result is raw JSON.
+func result(id []byte, result string) []byte {
+	frame := append([]byte(nil), `{"jsonrpc":"2.0","id":`...)
+	frame = append(frame, id...)
+	frame = append(frame, `,"result":`...)
+	frame = append(frame, result...)
+	return append(frame, '}')
+}
+
+// refusal answers a request of either side with an error.
+func refusal(id []byte, code int, message string) []byte {
+	return jsonrpc.AppendError(nil, id, code, message, nil)
+}
+
+// notification is a message without an id; params is raw JSON.
+func notification(method, params string) []byte {
+	frame := append([]byte(nil), `{"jsonrpc":"2.0","method":`...)
+	frame = jsonrpc.AppendString(frame, method)
+	if params != "" {
+		frame = append(frame, `,"params":`...)
+		frame = append(frame, params...)
+	}
+	return append(frame, '}')
+}
