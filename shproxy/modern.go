@@ -6,13 +6,15 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
 )
 
-// modern passes a message of MCP 2026-07-28 or later to a server that speaks
-// it. There is no session: the request stands for itself, and to leave its
-// stream is to cancel it.
+// modern passes a message of MCP 2026-07-28 or later to a server, translated if
+// that speaks a legacy version. There is no session: the request stands for
+// itself, and to leave its stream is to cancel it.
 func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m jsonrpc.Message, version string) *problem {
 	if m.Kind == jsonrpc.Response {
 		return fail(http.StatusBadRequest, jsonrpc.InvalidRequest, "since 2026-07-28 clients send no responses; answers to input requests go into a new request")
@@ -21,7 +23,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if problem != nil {
 		return problem
 	}
-	if problem := p.speaksModern(r, version); problem != nil {
+	if problem := p.learnEra(r); problem != nil {
 		return problem
 	}
 	if version == "" && m.Kind == jsonrpc.Request {
@@ -30,10 +32,10 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if err := mcpheader.Check(r.Header, frame, m); err != nil {
 		return mismatch(err)
 	}
-	c := p.caller(r)
+	c := p.modernCaller(r, frame, m)
 	if m.Kind == jsonrpc.Notification {
 		frame, m := withTrace(r.Header, frame, m)
-		if err := p.sessions.Post(c.principal, c.env, frame, m); err != nil {
+		if err := p.sessions.Post(c, frame, m); err != nil {
 			return sendProblem(err).refusal()
 		}
 		w.WriteHeader(http.StatusAccepted)
@@ -49,7 +51,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 		return fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")
 	}
 	reply.begins(frame, m)
-	call, err := p.sessions.Call(c.principal, c.env, frame, m, p.edit(r, frame, m), reply.events)
+	call, err := p.sessions.Call(c, frame, m, p.edit(r, frame, m), reply.events)
 	if err != nil {
 		return reply.refused(p.startProblem(err))
 	}
@@ -63,21 +65,21 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	return nil
 }
 
-// speaksModern refuses the request if the server does not speak these versions
-// of the protocol. Which of them it does, the server itself tells the client.
-func (p *Proxy) speaksModern(r *http.Request, version string) *problem {
+// modernCaller is the caller together with what his request says of him.
+func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) session.Caller {
+	c := p.caller(r)
+	profile, _ := era.ProfileOf(frame, m) // what is missing will be missed by whoever needs it
+	return session.Caller{Principal: c.principal, Env: c.env, Profile: profile}
+}
+
+// learnEra finds out what the server speaks, if nobody has yet.
+func (p *Proxy) learnEra(r *http.Request) *problem {
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
 	defer cancel()
-	is, err := p.sessions.Modern(ctx, p.caller(r).env)
-	switch {
-	case err != nil:
+	if _, err := p.sessions.Modern(ctx, p.caller(r).env); err != nil {
 		return p.startProblem(err)
-	case is:
-		return nil
-	case version == "":
-		return unsupportedVersion(r.Header.Get(headerVersion))
 	}
-	return unsupportedVersion(version)
+	return nil
 }
 
 // mismatch is HeaderMismatch of MCP 2026-07-28.

@@ -68,8 +68,8 @@ func (t *paramTables) set(principal string, params *mcpheader.Params) {
 
 // checkParams compares the Mcp-Param headers of a tools/call with its
 // arguments, as far as the tool's schema asks for them.
-func (p *Proxy) checkParams(r *http.Request, c caller, frame []byte, m jsonrpc.Message) *problem {
-	params, fresh := p.params.get(c.principal)
+func (p *Proxy) checkParams(r *http.Request, c session.Caller, frame []byte, m jsonrpc.Message) *problem {
+	params, fresh := p.params.get(c.Principal)
 	if fresh && params.Check(r.Header, frame, m) == nil {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (p *Proxy) checkParams(r *http.Request, c caller, frame []byte, m jsonrpc.M
 // fetchParams asks the server for its tools. A server that answers with an
 // error has none that ask for headers; the error here is that it could not be
 // asked.
-func (p *Proxy) fetchParams(ctx context.Context, c caller) (*mcpheader.Params, error) {
+func (p *Proxy) fetchParams(ctx context.Context, c session.Caller) (*mcpheader.Params, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.StartTimeout)
 	defer cancel()
 	params := &mcpheader.Params{}
@@ -115,15 +115,15 @@ func (p *Proxy) fetchParams(ctx context.Context, c caller) (*mcpheader.Params, e
 			slog.String("server", p.server.Name), slog.String("tool", tool), slog.String("reason", reason))
 	}
 	if lasts {
-		p.params.set(c.principal, params)
+		p.params.set(c.Principal, params)
 	}
 	return params, nil
 }
 
-// listTools asks for one page of the tools.
-func (p *Proxy) listTools(ctx context.Context, c caller, cursor string) (*session.Frame, error) {
-	frame := []byte(`{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{"_meta":{"` + jsonrpc.MetaProtocolVersion + `":"2026-07-28","` +
-		jsonrpc.MetaClientInfo + `":{"name":"shproxy","version":"1"},"` + jsonrpc.MetaClientCapabilities + `":{}}`)
+// listTools asks for one page of the tools, as the caller would.
+func (p *Proxy) listTools(ctx context.Context, c session.Caller, cursor string) (*session.Frame, error) {
+	frame := []byte(`{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{"_meta":`)
+	frame = c.Profile.AppendMeta(frame)
 	if cursor != "" {
 		frame = jsonrpc.AppendString(append(frame, `,"cursor":`...), cursor)
 	}
@@ -132,7 +132,7 @@ func (p *Proxy) listTools(ctx context.Context, c caller, cursor string) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	call, err := p.sessions.Call(c.principal, c.env, frame, m, jsonrpc.Edit{}, false)
+	call, err := p.sessions.Call(c, frame, m, jsonrpc.Edit{}, false)
 	if err != nil {
 		return nil, err
 	}

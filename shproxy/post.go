@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -36,8 +37,8 @@ func (p *Proxy) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var problem *problem
-	switch era, version := eraOf(r, frame, m); {
-	case era == modern:
+	switch speaks, version := eraOf(r, frame, m); {
+	case speaks == modern:
 		problem = p.modern(w, r, frame, m, version)
 	case m.Kind != jsonrpc.Request:
 		problem = p.accept(w, r, frame, m)
@@ -187,8 +188,10 @@ func (p *Proxy) startProblem(err error) *problem {
 	switch {
 	case errors.Is(err, session.ErrTooMany):
 		return fail(http.StatusServiceUnavailable, codeTransport, "too many sessions; try again later")
-	case errors.Is(err, session.ErrShutdown):
+	case errors.Is(err, session.ErrShutdown), errors.Is(err, child.ErrBusy):
 		return fail(http.StatusServiceUnavailable, codeTransport, "%v", err)
+	case errors.Is(err, era.ErrState):
+		return fail(http.StatusBadRequest, jsonrpc.InvalidParams, "%v", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fail(http.StatusServiceUnavailable, codeTransport, "other sessions are still starting after %v; try again later", p.opts.StartTimeout)
 	}

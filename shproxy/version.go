@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -16,7 +17,7 @@ const (
 )
 
 // legacyVersions are those with initialize, newest first.
-var legacyVersions = []string{"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"}
+var legacyVersions = era.LegacyVersions()
 
 // primedVersion is the first in which a stream begins with an event without
 // data; older clients would try to read a message in it.
@@ -24,17 +25,17 @@ const primedVersion = "2025-11-25"
 
 func primed(version string) bool { return version >= primedVersion }
 
-type era uint8
+type kind uint8
 
 const (
-	legacy era = iota // with initialize and sessions
-	modern            // each request says all (2026-07-28 and later)
+	legacy kind = iota // with initialize and sessions
+	modern             // each request says all (2026-07-28 and later)
 )
 
 // eraOf tells how a message is to be read. A protocol version in _meta, or in
 // the header, that is none of the legacy ones is the mark of a modern one; but
 // initialize is legacy whatever the header says.
-func eraOf(r *http.Request, frame []byte, m jsonrpc.Message) (era, string) {
+func eraOf(r *http.Request, frame []byte, m jsonrpc.Message) (kind, string) {
 	if m.ProtocolVersion.Present() {
 		if v := jsonrpc.Text(m.ProtocolVersion.Of(frame)); !slices.Contains(legacyVersions, v) {
 			return modern, v

@@ -45,6 +45,20 @@ func (p Profile) Clone() Profile {
 	return Profile{append([]byte(nil), p.Capabilities...), append([]byte(nil), p.Info...)}
 }
 
+// AppendMeta appends the _meta of a modern request of the client to dst.
+func (p Profile) AppendMeta(dst []byte) []byte {
+	dst = append(dst, `{"`+jsonrpc.MetaProtocolVersion+`":"`+Modern+`"`...)
+	if len(p.Info) > 0 {
+		dst = append(dst, `,"`+jsonrpc.MetaClientInfo+`":`...)
+		dst = append(dst, p.Info...)
+	}
+	dst = append(dst, `,"`+jsonrpc.MetaClientCapabilities+`":`...)
+	if len(p.Capabilities) == 0 {
+		return append(dst, `{}}`...)
+	}
+	return append(append(dst, p.Capabilities...), '}')
+}
+
 // The requests of a server to its client.
 const (
 	methodElicit   = "elicitation/create"

@@ -74,7 +74,7 @@ func TestServerThatFails(t *testing.T) {
 	if !ok || failed.Times != loop || !strings.Contains(err.Error(), `server "test" failed to start 5 times in a row`) || !strings.Contains(err.Error(), "error: no configuration") {
 		t.Fatalf("err = %v", err)
 	}
-	if _, err := m.Call("", nil, []byte(request("1", "x")), scan(t, request("1", "x")), noEdit, true); !errors.Is(err, failed.Last) {
+	if _, err := m.Call(Caller{}, []byte(request("1", "x")), scan(t, request("1", "x")), noEdit, true); !errors.Is(err, failed.Last) {
 		t.Errorf("a modern call: %v", err)
 	}
 	if err := m.Ping(t.Context()); !errors.Is(err, failed.Last) {

@@ -27,7 +27,9 @@ type Call struct {
 	initialize bool
 	listen     bool // subscriptions/listen of MCP 2026-07-28
 	tool       bool // tools/call
-	logs       bool // asks for log messages, in MCP 2026-07-28
+	placed     bool // among the worker's calls, in MCP 2026-07-28
+	logs       bool // asks for log messages
+	asks       bool // its client may be asked something by a legacy child
 
 	clock *time.Timer // that expires the call, until it is answered or given up
 	late  bool        // the clock may still look at the call, which is not used again
@@ -130,10 +132,7 @@ func (c *Call) forget() {
 		c.late = !c.clock.Stop()
 		c.clock = nil
 	}
-	if c.logs {
-		c.logs = false
-		c.w.logging--
-	}
+	c.unplace()
 	if c.counted {
 		c.counted = false
 		c.s.calls--

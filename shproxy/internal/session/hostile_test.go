@@ -182,7 +182,7 @@ func TestEraByOneCallersError(t *testing.T) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.era.expires.IsZero() {
+	if m.knows.expires.IsZero() {
 		t.Error("the server is legacy for ever")
 	}
 }
@@ -203,7 +203,7 @@ func TestPostWhileTheWorkerEnds(t *testing.T) {
 				return
 			default:
 			}
-			if err := m.Post("p", nil, []byte(frame), scan(t, frame)); err != nil {
+			if err := m.Post(Caller{Principal: "p"}, []byte(frame), scan(t, frame)); err != nil {
 				t.Error(err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
@@ -29,6 +30,12 @@ type link struct {
 
 	heard   bool // the child has said something valid
 	stopped bool // we ended it
+
+	era     era.Translator // nil if the child speaks as its clients do
+	process string         // names the conversation in a requestState
+	spare   *era.Output
+	alarm   *time.Timer // for the translator, at due
+	due     time.Time
 }
 
 // maxEdits is how many spans of one request are replaced: id, progress token,
@@ -54,23 +61,46 @@ func (l *link) send(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit)
 	if len(edits) > 1 {
 		slices.SortFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
 	}
-	end, err := l.child.Queue(frame, edits...)
-	if err != nil {
-		if c.token != "" {
-			delete(l.tokens, c.token)
-			c.token = ""
-		}
-		c.l = nil
+	l.pending[c.key] = c
+	c.end = notWritten
+	key := c.key // a translator may answer at once, after which c is not ours
+	end, err := l.queue(frame, edits...)
+	if err != nil && l.pending[key] == c {
+		l.unsent(c)
 		return err
 	}
-	c.end = end
-	l.pending[c.key] = c
+	if l.pending[key] == c {
+		c.end = end
+	}
 	return nil
+}
+
+// queue passes a message on, translated if need be. It returns the position in
+// the child's input behind it. w.mu is held.
+func (l *link) queue(frame []byte, edits ...jsonrpc.Edit) (end int64, err error) {
+	if l.era != nil {
+		return l.translate(frame, edits...)
+	}
+	return l.child.Queue(frame, edits...)
+}
+
+// unsent takes a call out of the tables that the child did not get. w.mu is
+// held.
+func (l *link) unsent(c *Call) {
+	if l.era != nil {
+		l.unsend(c.key)
+	}
+	delete(l.pending, c.key)
+	if c.token != "" {
+		delete(l.tokens, c.token)
+		c.token = ""
+	}
+	c.l = nil
 }
 
 // post passes a notification or a response on. w.mu is held.
 func (l *link) post(frame []byte, edits ...jsonrpc.Edit) error {
-	_, err := l.child.Queue(frame, edits...)
+	_, err := l.queue(frame, edits...)
 	return err
 }
 
@@ -99,6 +129,9 @@ func (l *link) written(c *Call) bool { return c.end <= l.child.Written() }
 // stop ends the child. w.mu is held.
 func (l *link) stop() {
 	l.stopped = true
+	if l.alarm != nil {
+		l.alarm.Stop()
+	}
 	l.child.Stop()
 }
 
@@ -112,12 +145,24 @@ func (l *link) Receive(frame []byte, m jsonrpc.Message, owned bool) {
 	}
 	switch {
 	case w.link != l:
+	case l.era != nil:
+		l.translateUp(frame, m)
+	default:
+		l.take(frame, m, owned, nil)
+	}
+}
+
+// take takes one message in the era of the clients. related is the id of the
+// request that it belongs to, if that is known. w.mu is held.
+func (l *link) take(frame []byte, m jsonrpc.Message, owned bool, related []byte) {
+	w := l.w
+	switch {
 	case m.Kind == jsonrpc.Response:
 		l.answer(frame, m, owned)
 	case m.Kind == jsonrpc.Notification && jsonrpc.Is(frame, m.Method, "notifications/progress"):
 		l.progress(frame, m, owned)
 	case w.kind == modern:
-		l.receiveModern(frame, m, owned)
+		l.receiveModern(frame, m, owned, related)
 	case w.kind == shared:
 		l.receiveShared(frame, m, owned)
 	case len(w.sessions) == 0: // a warm child
@@ -126,7 +171,7 @@ func (l *link) Receive(frame []byte, m jsonrpc.Message, owned bool) {
 		}
 	default:
 		for s := range w.sessions { // there is just one
-			s.receive(l, frame, m, owned)
+			s.receive(l, frame, m, owned, related)
 		}
 	}
 }
@@ -209,7 +254,15 @@ func (l *link) Broken(id []byte, reason error) {
 		return
 	}
 	err := w.m.serverError("sent an unusable answer: %w", reason)
-	if id != nil {
+	switch {
+	case id == nil:
+	case l.era != nil: // which knows whose answer it was
+		frame := jsonrpc.AppendError(nil, id, jsonrpc.InternalError, err.Error(), nil)
+		if m, err := jsonrpc.Scan(frame); err == nil {
+			l.translateUp(frame, m)
+		}
+		return
+	default:
 		if c := l.find(id); c != nil {
 			c.fail(err, nil)
 		}

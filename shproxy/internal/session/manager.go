@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 )
 
@@ -50,6 +51,7 @@ type Manager struct {
 	cfg     Config
 	spawner *child.Spawner
 	breaker breaker
+	sealer  *era.Sealer   // of what calls that wait for their client tell it
 	starts  chan struct{} // has room for those that may start now
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -67,7 +69,7 @@ type Manager struct {
 	warming  int
 	spare    *Worker                // modern, for the first who comes
 	children map[*link]*child.Child // also those that are ending
-	era      era
+	knows    knowledge
 	versions map[string]bool // that the server is known to speak
 	tail     string          // of the stderr of the child that ended last
 }
@@ -76,11 +78,11 @@ type Manager struct {
 func NewManager(cfg Config) *Manager {
 	m := &Manager{
 		cfg: cfg, spawner: child.NewSpawner(),
-		breaker:  breaker{server: cfg.Child.Name},
+		breaker: breaker{server: cfg.Child.Name}, sealer: era.NewSealer(),
 		starts:   make(chan struct{}, cfg.MaxStarts),
 		sessions: make(map[string]*Session), shared: make(map[string]*Worker),
 		modern: make(map[string][]*Worker), children: make(map[*link]*child.Child),
-		era: era{turn: make(chan struct{}, 1)}, versions: make(map[string]bool),
+		knows: knowledge{turn: make(chan struct{}, 1)}, versions: make(map[string]bool),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.fillWarm()

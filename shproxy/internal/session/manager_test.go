@@ -252,7 +252,7 @@ func TestDrain(t *testing.T) {
 		"plain":   func() error { return s.CallPlain([]byte(frame), scan(t, frame), noEdit) },
 		"batch":   func() error { _, err := s.Batch(raw, messages); return err },
 		"modern": func() error {
-			_, err := m.Call("", nil, []byte(frame), scan(t, frame), noEdit, true)
+			_, err := m.Call(Caller{}, []byte(frame), scan(t, frame), noEdit, true)
 			return err
 		},
 		"ping": func() error { return m.Ping(t.Context()) },
@@ -348,7 +348,7 @@ func TestShutdownAtAnyMoment(t *testing.T) {
 					if n%2 == 0 {
 						if _, err := m.Modern(t.Context(), nil); err == nil {
 							frame := request("1", "ping")
-							if c, err := m.Call("", nil, []byte(frame), scan(t, frame), noEdit, true); err == nil {
+							if c, err := m.Call(Caller{}, []byte(frame), scan(t, frame), noEdit, true); err == nil {
 								r := c.Reader(true)
 								r.Leave()
 							}

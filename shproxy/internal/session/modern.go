@@ -3,246 +3,62 @@
 package session
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"log/slog"
-	"slices"
-	"strconv"
-	"strings"
-	"time"
-
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
 // Since MCP 2026-07-28 there are neither sessions nor a handshake: a request
-// says all that the server has to know. The requests of one principal go to
-// one child, and to further ones only where a child could not tell whom its
-// log messages are for.
+// says all that the server has to know.
 
-const (
-	// maxModern bounds the children of one principal.
-	maxModern = 4
-	// discoverTimeout is how long a server may take to answer
-	// server/discover; one that is silent is taken to be legacy.
-	discoverTimeout = 10 * time.Second
-	// silence is how long an answer that never came counts as one, and
-	// slowness how long, if the server may only be slow to start.
-	silence  = time.Minute
-	slowness = 5 * time.Second
-)
-
-const discoverFrame = `{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"shproxy","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`
-
-// era is what is known of the server's protocol versions.
-type era struct {
-	turn    chan struct{} // has room for the one who finds out
-	known   bool          // whether modern says something
-	modern  bool
-	expires time.Time // of knowledge that came from silence; zero if it lasts
+// Caller is who sends a request of MCP 2026-07-28.
+type Caller struct {
+	Principal string
+	Env       []string    // beyond that of the configuration
+	Profile   era.Profile // what the request says of the client
 }
 
-// Modern reports whether the server speaks MCP 2026-07-28 or later. The first
-// caller finds out by asking a child with his environment; the error tells why
-// that failed.
-func (m *Manager) Modern(ctx context.Context, env []string) (bool, error) {
-	if known, is := m.knownEra(); known {
-		return is, nil
-	}
-	select {
-	case m.era.turn <- struct{}{}:
-		defer func() { <-m.era.turn }()
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	if known, is := m.knownEra(); known {
-		return is, nil
-	}
-	if err := ctx.Err(); err != nil { // the select takes either when both are there
-		return false, err
-	}
-	return m.discover(ctx, env)
-}
-
-func (m *Manager) knownEra() (known, modern bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e := &m.era
-	return e.known && (e.expires.IsZero() || time.Now().Before(e.expires)), e.modern
-}
-
-func (m *Manager) setEra(modern bool, lasts time.Duration) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.era.known, m.era.modern, m.era.expires = true, modern, time.Time{}
-	if lasts > 0 {
-		m.era.expires = time.Now().Add(lasts)
-	}
-}
-
-// discover asks a fresh child, and keeps it if it turns out to be modern.
-func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
-	w := m.newWorker(modern, "", env)
-	w.trial = true
-	l, err := w.launch(ctx)
-	if err != nil {
-		w.giveUp(err)
-		return false, err
-	}
-	limit, cancel := context.WithTimeout(w.ctx, min(discoverTimeout, m.cfg.StartTimeout))
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	f, err := w.ask(limit, l, discoverFrame)
-	no, refused := errors.AsType[*refusal](err)
-	switch {
-	case err == nil:
-		m.setEra(m.announced(f.Data), 0)
-		f.Release()
-	case ctx.Err() != nil: // who asked has left, and nothing was found out
-	case refused && w.alive(l):
-		is := no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch
-		lasts := time.Duration(0)
-		if !is && len(env) > 0 && no.code != jsonrpc.MethodNotFound { // it may be for the sake of one caller
-			lasts = silence
-		}
-		m.setEra(is, lasts)
-	case w.alive(l) && !l.spoken() && !m.hasSpoken():
-		m.setEra(false, slowness)
-	case len(env) == 0 || w.alive(l): // it was silent, or ended, and not for the sake of one caller
-		m.setEra(false, silence)
-	}
-	_, is := m.knownEra()
-	m.log(slog.LevelDebug, "asked the server for its protocol versions", slog.Bool("modern", is))
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if is && w.link == l {
-		w.trial = false
-		w.phase = ready
-		if m.setSpare(w) {
-			return true, nil
-		}
-	}
-	w.close(errClosing)
-	if ctx.Err() != nil {
-		return false, ctx.Err()
-	}
-	return is, nil
-}
-
-// greetModern waits until a child answers at all. There is no handshake, but
-// to know that it has started.
-func (w *Worker) greetModern(ctx context.Context, l *link) error {
-	f, err := w.ask(ctx, l, discoverFrame)
-	if _, refused := errors.AsType[*refusal](err); refused {
-		return nil
-	}
-	if err == nil {
-		f.Release()
-	}
-	return err
-}
-
-// announced notes the versions in a DiscoverResult, and reports whether it is
-// one: some servers answer whatever they are asked.
-func (m *Manager) announced(frame []byte) bool {
-	var answer struct {
-		Result struct {
-			SupportedVersions []string `json:"supportedVersions"`
-		} `json:"result"`
-	}
-	if json.Unmarshal(frame, &answer) != nil {
-		return false
-	}
-	for _, version := range answer.Result.SupportedVersions {
-		m.speaks(version)
-	}
-	return len(answer.Result.SupportedVersions) > 0
-}
-
-// hasSpoken reports whether a child has agreed to a version before: then the
-// server can start in time, and its silence says something.
-func (m *Manager) hasSpoken() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.versions) > 0
-}
-
-// spoken reports whether the child has said anything.
-func (l *link) spoken() bool {
-	l.w.mu.Lock()
-	defer l.w.mu.Unlock()
-	return l.heard
-}
-
-func (w *Worker) alive(l *link) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.link == l
-}
-
-// setSpare keeps a modern worker for the first principal with its environment.
-// Its lock is held.
-func (m *Manager) setSpare(w *Worker) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed || m.spare != nil {
-		return false
-	}
-	m.spare = w
-	w.watch()
-	return true
-}
-
-// Call sends a request of MCP 2026-07-28 to a child of the principal. The
-// caller reads the call's stream; to leave it before the answer cancels the
-// request. edit and events are those of [Session.Call].
-func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc.Message, edit jsonrpc.Edit, events bool) (*Call, error) {
+// Call sends a request of MCP 2026-07-28 to a child of the caller. The reader
+// of the call's stream cancels the request when he leaves it before the answer.
+// edit and events are those of [Session.Call]. [Manager.Modern] must have found
+// out what the server speaks. The error is one of [Manager.Start], or
+// [era.ErrState].
+func (m *Manager) Call(who Caller, frame []byte, msg jsonrpc.Message, edit jsonrpc.Edit, events bool) (*Call, error) {
 	if m.draining.Load() {
 		return nil, ErrShutdown
 	}
-	logs := msg.LogLevel.Present()
-	key := poolKey(m.cfg.Shared, principal, env)
+	r := modernRequest{frame: frame, m: msg, edit: edit, events: events}
+	r.logs = msg.LogLevel.Present()
+	p := m.poolOf(who)
+	if p.profile != nil && era.MayBeAsked(jsonrpc.Text(msg.Method.Of(frame))) {
+		if state, ok := era.State(frame, msg); ok {
+			return m.takeUp(who.Principal, state, r)
+		}
+		r.asks = p.profile.Asked()
+	}
 	for {
-		w, last, err := m.modernWorker(key, env, logs)
-		if err != nil {
+		all := m.workers(p)
+		if c, err := p.place(all, r); c != nil || err != nil {
+			return c, err
+		}
+		if err := m.addWorker(p, len(all)); err != nil {
 			return nil, err
 		}
-		w.mu.Lock()
-		if w.phase == closed && w.cause == ErrIdle || logs && w.logging > 0 && !last {
-			w.mu.Unlock()
-			continue // it ended or was taken just now; there will be another
-		}
-		c := w.newCall(nil, nil, frame, msg)
-		c.attended = events
-		c.listen = jsonrpc.Is(frame, msg.Method, "subscriptions/listen")
-		if !c.listen {
-			c.limit()
-		}
-		if logs {
-			c.logs = true
-			w.logging++
-		}
-		if err := w.dispatch(c, frame, msg, edit); err != nil {
-			c.forget()
-			w.mu.Unlock()
-			return nil, err
-		}
-		w.mu.Unlock()
-		return c, nil
 	}
 }
 
-// Post sends a notification of MCP 2026-07-28 to the principal's child, if
-// there is one. Over HTTP no cancellation is expected, and none is passed on:
-// its id would name the request of any client of the principal.
-func (m *Manager) Post(principal string, env []string, frame []byte, msg jsonrpc.Message) error {
+// Post sends a notification of MCP 2026-07-28 to the caller's child, if there
+// is one that speaks it. Over HTTP no cancellation is expected, and none is
+// passed on: its id would name the request of any client of the principal.
+func (m *Manager) Post(who Caller, frame []byte, msg jsonrpc.Message) error {
 	if jsonrpc.Is(frame, msg.Method, "notifications/cancelled") {
 		return nil
 	}
-	w := m.firstModern(poolKey(m.cfg.Shared, principal, env))
-	if w == nil {
+	p := m.poolOf(who)
+	all := m.workers(p)
+	if len(all) == 0 || p.profile != nil {
 		return nil
 	}
+	w := all[0]
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch w.phase {
@@ -252,92 +68,6 @@ func (m *Manager) Post(principal string, env []string, frame []byte, msg jsonrpc
 		return w.enqueue(nil, frame, msg, jsonrpc.Edit{})
 	}
 	return nil
-}
-
-// firstModern returns a worker of a pool, or nil.
-func (m *Manager) firstModern(key string) *Worker {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if all := m.modern[key]; len(all) > 0 {
-		return all[0]
-	}
-	return nil
-}
-
-// modernWorker finds the worker of a pool, or makes one. A call that asks for
-// log messages gets a worker with no other such call, as long as there may be
-// more of them; last says that there may not.
-func (m *Manager) modernWorker(key string, env []string, logs bool) (w *Worker, last bool, err error) {
-	m.mu.Lock()
-	all := m.modern[key]
-	if len(all) > 0 && !logs {
-		defer m.mu.Unlock()
-		return all[0], false, nil
-	}
-	all = slices.Clone(all)
-	m.mu.Unlock()
-	for _, w := range all {
-		if w.quiet() {
-			return w, false, nil
-		}
-	}
-	if len(all) >= maxModern {
-		return all[0], true, nil // the log messages of its calls are dropped
-	}
-	w, err = m.addModern(key, env, len(all))
-	return w, false, err
-}
-
-func (w *Worker) quiet() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.logging == 0
-}
-
-// addModern makes a worker, unless somebody else has in the meantime.
-func (m *Manager) addModern(key string, env []string, found int) (*Worker, error) {
-	if err := m.makeRoom(); err != nil {
-		return nil, err
-	}
-	w := m.takeSpare(env)
-	if w == nil {
-		w = m.takeWarm(env)
-	}
-	if w == nil {
-		w = m.newWorker(modern, key, env)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.kind, w.key = modern, key
-	if w.idle == nil {
-		w.watch()
-	}
-	m.mu.Lock()
-	all, closed := slices.Clone(m.modern[key]), m.closed
-	if !closed && len(all) <= found {
-		m.modern[key] = append(all, w)
-	}
-	m.mu.Unlock()
-	switch {
-	case closed:
-		w.close(ErrShutdown)
-		return nil, ErrShutdown
-	case len(all) > found:
-		w.close(errClosing)
-		return all[len(all)-1], nil
-	}
-	return w, nil
-}
-
-func (m *Manager) takeSpare(env []string) *Worker {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	w := m.spare
-	if w == nil || !slices.Equal(w.env, env) {
-		return nil
-	}
-	m.spare = nil
-	return w
 }
 
 // subscription finds the id of a subscription in the answer to
@@ -352,7 +82,7 @@ func (l *link) subscription(c *Call, frame []byte, m jsonrpc.Message) (jsonrpc.S
 
 // receiveModern takes a notification to the call that it belongs to. w.mu is
 // held.
-func (l *link) receiveModern(frame []byte, m jsonrpc.Message, owned bool) {
+func (l *link) receiveModern(frame []byte, m jsonrpc.Message, owned bool, related []byte) {
 	w := l.w
 	switch {
 	case m.Kind == jsonrpc.Request: // there are none in these versions
@@ -370,7 +100,11 @@ func (l *link) receiveModern(frame []byte, m jsonrpc.Message, owned bool) {
 	case jsonrpc.Is(frame, m.Method, "notifications/cancelled"):
 		l.tornDown(frame, m, owned)
 	default:
-		switch c := l.only(jsonrpc.Is(frame, m.Method, "notifications/message")); {
+		c := l.find(related)
+		if c == nil {
+			c = l.only(jsonrpc.Is(frame, m.Method, "notifications/message"))
+		}
+		switch {
 		case c == nil:
 			w.drop("nobody can be told whom "+jsonrpc.Text(m.Method.Of(frame))+" is for", nil)
 		case !c.out.attended:
@@ -414,17 +148,4 @@ func (l *link) only(logs bool) (found *Call) {
 // completeFrame is the graceful end of a subscription.
 func completeFrame(c *Call) *Frame {
 	return resultFrame(c.id, `{"resultType":"complete","_meta":{"`+jsonrpc.MetaSubscriptionID+`":`+string(c.id)+`}}`)
-}
-
-// poolKey names those who may share a child.
-func poolKey(shared bool, principal string, env []string) string {
-	if shared {
-		principal = ""
-	}
-	var key strings.Builder
-	key.WriteString(strconv.Quote(principal))
-	for _, e := range env {
-		key.WriteString(strconv.Quote(e))
-	}
-	return key.String()
 }

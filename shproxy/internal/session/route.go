@@ -10,9 +10,13 @@ import (
 )
 
 // receive takes a request or notification of the child to the session that it
-// belongs to. w.mu is held.
-func (s *Session) receive(l *link, frame []byte, m jsonrpc.Message, owned bool) {
+// belongs to; related is the id of the call that it is known to belong to, or
+// nil. w.mu is held.
+func (s *Session) receive(l *link, frame []byte, m jsonrpc.Message, owned bool, related []byte) {
 	t := s.target(frame, m)
+	if c := l.find(related); c != nil && (c.out.attended || c.out.number != 0) {
+		t = c.out
+	}
 	if m.Kind == jsonrpc.Request {
 		if f := s.ask(l, frame, m, owned); f != nil {
 			s.w.deliver(t, f)

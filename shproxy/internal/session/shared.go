@@ -106,7 +106,7 @@ func (l *link) receiveShared(frame []byte, m jsonrpc.Message, owned bool) {
 	for s := range w.sessions {
 		switch {
 		case len(w.sessions) == 1 && s.version != "":
-			s.receive(l, frame, m, owned)
+			s.receive(l, frame, m, owned, nil)
 			return
 		case s.version == "":
 			continue

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
@@ -51,13 +52,18 @@ type Worker struct {
 	sessions map[*Session]struct{}
 	waiting  []waitingFrame
 	queued   int    // bytes of waiting
-	logging  int    // calls that asked for log messages, in MCP 2026-07-28
+	calls    int    // in MCP 2026-07-28
+	logging  int    // those of them that asked for log messages
+	asking   int    // and those whose client may be asked something
 	crashes  int    // in quick succession
 	greeting []byte // what the child answered to initialize, if it is shared
 	last     error  // how the last child ended
 	trial    bool   // the child is only asked something, and may end if it does not like that
 	used     time.Time
 	idle     *time.Timer // nil for kind own, whose session has one
+
+	principal string       // whose requests a modern worker serves
+	profile   *era.Profile // what a legacy child is told of its modern clients
 }
 
 // waitingFrame is a message that came before the child was ready. call is nil
@@ -88,6 +94,9 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 		return nil, w.cause
 	}
 	l := &link{w: w, born: time.Now(), counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
+	if w.profile != nil {
+		l.toLegacy()
+	}
 	l.silent = time.AfterFunc(placeTimeout, l.hush)
 	if err := w.m.startChild(l); err != nil {
 		l.settle()
@@ -207,7 +216,7 @@ func (w *Worker) touch() {
 func (w *Worker) watch() { w.idle = time.AfterFunc(w.m.cfg.IdleTimeout, w.expire) }
 
 func (w *Worker) busy() bool {
-	return len(w.sessions) > 0 || len(w.waiting) > 0 || w.phase == starting || w.link != nil && len(w.link.pending) > 0
+	return len(w.sessions) > 0 || len(w.waiting) > 0 || w.phase == starting || w.link != nil && len(w.link.pending) > 0 || w.parked()
 }
 
 func (w *Worker) expire() {

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package session
+
+import (
+	"crypto/rand"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
+
+// A translator, where there is one, stands between the link and its child: to
+// the link it is a child of the clients' era. All of this is guarded by the
+// worker's lock.
+
+// introduce makes the child one that serves clients with this profile, in the
+// legacy era. w.mu is held.
+func (w *Worker) introduce(profile era.Profile) {
+	w.profile = &profile
+	if w.link != nil { // one that was started before anybody came has yet to be initialized
+		w.link.toLegacy()
+		w.phase = vacant
+	}
+}
+
+// toLegacy translates for modern clients.
+func (l *link) toLegacy() {
+	w := l.w
+	l.process = rand.Text()
+	l.era = era.NewToLegacy(era.ToLegacyConfig{
+		Profile: *w.profile, Self: self, Sealer: w.m.sealer, Principal: w.principal, Process: l.process,
+	})
+}
+
+// self is how the proxy calls itself where a client does not say who it is.
+var self = []byte(`{"name":"shproxy","version":"1"}`)
+
+// parked reports whether the child waits for a client to come back. w.mu is
+// held.
+func (w *Worker) parked() bool { return w.link != nil && w.link.era != nil && w.link.era.Busy() }
+
+// notWritten is the position of what the child has not been sent.
+const notWritten = math.MaxInt64
+
+// translate passes a message of the clients on. It returns the position in the
+// child's input behind what came of it. w.mu is held.
+func (l *link) translate(frame []byte, edits ...jsonrpc.Edit) (end int64, err error) {
+	frame = jsonrpc.AppendSplice(make([]byte, 0, len(frame)+64), frame, edits...)
+	m, err := jsonrpc.Scan(frame)
+	if err != nil {
+		return 0, err
+	}
+	out := l.output()
+	l.era.FromClient(time.Now(), frame, m, out)
+	return l.flush(out)
+}
+
+// translateUp takes a message of the child. w.mu is held.
+func (l *link) translateUp(frame []byte, m jsonrpc.Message) {
+	out := l.output()
+	l.era.FromServer(time.Now(), frame, m, out)
+	_, _ = l.flush(out) // what cannot be sent is the child's loss: it does not read
+}
+
+// output is an empty output, whose memory flush keeps for the next.
+func (l *link) output() *era.Output {
+	out := l.spare
+	l.spare = nil
+	if out == nil {
+		out = &era.Output{}
+	}
+	return out
+}
+
+// flush sends what a translator wants to be sent.
+func (l *link) flush(out *era.Output) (end int64, err error) {
+	end = notWritten
+	for _, frame := range out.ToServer {
+		to, failed := l.child.Queue(frame)
+		if failed != nil {
+			err = failed
+			continue
+		}
+		end = to
+	}
+	for range out.Dropped {
+		l.w.drop("there is nobody to tell, or to ask", nil)
+	}
+	for _, message := range out.ToClient {
+		if m, failed := jsonrpc.Scan(message.Frame); failed == nil {
+			l.take(message.Frame, m, false, message.Related)
+		}
+	}
+	out.Reset()
+	l.spare = out
+	l.wind()
+	return end, err
+}
+
+// wind sets the alarm to when the translator has something to do.
+func (l *link) wind() {
+	due := l.era.Due()
+	if due.Equal(l.due) {
+		return
+	}
+	l.due = due
+	switch {
+	case due.IsZero():
+		l.alarm.Stop()
+	case l.alarm == nil:
+		l.alarm = time.AfterFunc(time.Until(due), l.tick)
+	default:
+		l.alarm.Reset(time.Until(due))
+	}
+}
+
+func (l *link) tick() {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	if l.w.link != l || l.stopped {
+		return
+	}
+	l.due = time.Time{}
+	out := l.output()
+	l.era.Tick(time.Now(), out)
+	_, _ = l.flush(out) // as in translateUp
+}
+
+// unsend makes the translator forget a request that could not be sent.
+func (l *link) unsend(key uint64) {
+	frame := []byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + strconv.FormatUint(key, 10) + `}}`)
+	if m, err := jsonrpc.Scan(frame); err == nil {
+		l.era.FromClient(time.Now(), frame, m, &era.Output{})
+	}
+}
