@@ -111,12 +111,17 @@ func (m *Manager) spoke(l *link) {
 }
 
 // childEnded notes the end of a child. The worker's lock is held.
-func (m *Manager) childEnded(l *link, err *child.ExitError) {
+func (m *Manager) childEnded(l *link) {
 	m.mu.Lock()
 	delete(m.children, l)
 	m.tail = l.child.Tail()
 	m.mu.Unlock()
 	m.noise.Add(l.child.Noise())
+}
+
+// childLost notes that a child says nothing any more. The worker's lock is
+// held.
+func (m *Manager) childLost(l *link, err *child.ExitError) {
 	l.settle()
 	if l.stopped || l.w.trial {
 		return

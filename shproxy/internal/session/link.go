@@ -29,6 +29,7 @@ type link struct {
 
 	heard   bool // the child has said something valid
 	stopped bool // we ended it
+	over    bool // the child says nothing any more
 }
 
 // maxEdits is how many spans of one request are replaced: id, progress token,
@@ -220,8 +221,20 @@ func (l *link) Broken(id []byte, reason error) {
 	}
 }
 
+// Closed is the end of the conversation with a child that runs on.
+func (l *link) Closed(err *child.ExitError) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.w.lost(l, err)
+}
+
 // Exited is the child's last call.
-func (l *link) Exited(err *child.ExitError) { l.w.exited(l, err) }
+func (l *link) Exited(err *child.ExitError) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.w.m.childEnded(l)
+	l.w.lost(l, err)
+}
 
 var _ child.Receiver = (*link)(nil)
 

@@ -102,10 +102,10 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 func (w *Worker) dispatch(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) error {
 	switch w.phase {
 	case ready:
-		if w.kind == shared && w.answerShared(c, frame, m) {
-			return nil
+		if err := w.give(c, frame, m, edit); err != child.ErrClosed {
+			return err
 		}
-		return w.link.send(c, frame, m, edit)
+		// The child is ending, and there will be another.
 	case closed:
 		return w.cause
 	case vacant:
@@ -117,6 +117,14 @@ func (w *Worker) dispatch(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc
 		}
 	}
 	return w.enqueue(c, frame, m, edit)
+}
+
+// give hands a request to the child that is there. w.mu is held.
+func (w *Worker) give(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) error {
+	if w.kind == shared && w.answerShared(c, frame, m) {
+		return nil
+	}
+	return w.link.send(c, frame, m, edit)
 }
 
 // enqueue keeps a copy of a message until the child is ready. w.mu is held.
@@ -149,7 +157,7 @@ func (w *Worker) flush() {
 		if f.call == nil {
 			err = w.link.post(f.frame)
 		} else {
-			err = w.dispatch(f.call, f.frame, f.m, f.edit)
+			err = w.give(f.call, f.frame, f.m, f.edit)
 		}
 		if err != nil && f.call != nil {
 			f.call.fail(err, nil)
