@@ -70,7 +70,11 @@ func testRefusals(t *testing.T, c *client) {
 		{"unknown session of DELETE", "DELETE", "Mcp-Session-Id: X", "", 404, "null", codeNoSession, "session"},
 		{"unknown version", "POST", "Mcp-Protocol-Version: 1999-01-01", ping, 400, `"p\u0069"`, -32022, "1999-01-01"},
 		{"modern version", "POST", "Mcp-Protocol-Version: 2026-07-28", ping, 400, `"p\u0069"`, -32022, "2026-07-28"},
-		{"modern version of GET", "GET", "Mcp-Protocol-Version: 2026-07-28", "", 400, "null", -32022, "2026-07-28"},
+		{"modern version of GET", "GET", "Mcp-Protocol-Version: 2026-07-28", "", 405, "null", codeTransport, "GET"},
+		{"modern version of DELETE", "DELETE", "Mcp-Protocol-Version: 2026-07-28", "", 405, "null", codeTransport, "DELETE"},
+		{"modern version without session of GET", "GET", "Mcp-Session-Id:|Mcp-Protocol-Version: 2099-01-01", "", 405, "null", codeTransport, "GET"},
+		{"modern version of GET for JSON", "GET", "Accept: application/json|Mcp-Protocol-Version: 2026-07-28", "", 405, "null", codeTransport, "GET"},
+		{"no version of GET", "GET", "Mcp-Protocol-Version: some", "", 400, "null", -32022, "some"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -91,7 +95,11 @@ func testRefusals(t *testing.T, c *client) {
 			}
 			resp := c.do(r)
 			c.wantError(resp, test.status, test.id, test.code, test.text)
-			if test.status == 405 && resp.Header.Get("Allow") != "GET, POST, DELETE" {
+			allow := "GET, POST, DELETE"
+			if strings.HasPrefix(test.name, "modern version") {
+				allow = "POST"
+			}
+			if test.status == 405 && resp.Header.Get("Allow") != allow {
 				t.Errorf("Allow = %q", resp.Header.Get("Allow"))
 			}
 		})

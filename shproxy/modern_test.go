@@ -149,7 +149,7 @@ func TestModernStatus(t *testing.T) {
 	c.wantError(c.modern(t.Context(), `{"jsonrpc":"2.0","id":1,"result":{}}`, "Mcp-Method:"), 400, "null", -32600, "responses")
 	r := c.request(t.Context(), "GET", "")
 	r.Header.Set("MCP-Protocol-Version", modernVersion)
-	c.wantError(c.do(r), 400, "null", -32022, "")
+	c.wantError(c.do(r), 405, "null", codeTransport, "GET")
 	resp := c.modern(t.Context(), `{"jsonrpc":"2.0","method":"acme/note","params":{"_meta":{`+modernMeta+`}}}`)
 	if body := c.body(resp); resp.StatusCode != http.StatusAccepted || body != "" {
 		t.Errorf("a notification: %s %s", resp.Status, body)
