@@ -71,7 +71,10 @@ type Options struct {
 	// Those with something from Environ cannot be. Default 0.
 	Warm int
 	// MaxStarts bounds the processes that are starting at one time: that have
-	// not said anything yet. Default 4.
+	// not said anything yet, and are not older than 10 seconds. Of several
+	// places, one caller gets all but one, as far as Identify tells callers
+	// apart, so that what he makes hang keeps nobody else from starting.
+	// Default 4.
 	MaxStarts int
 	// EndOnCrash ends a session whose process has ended by itself, so that
 	// the client has to initialize again. The default is a fresh process,

@@ -149,11 +149,15 @@ type caller struct {
 }
 
 func (p *Proxy) caller(r *http.Request) caller {
-	c := caller{p.opts.Identify(r), p.opts.Environ(r)}
-	if len(c.env) > 0 {
-		c.principal = fmt.Sprintf("%q", append([]string{c.principal}, c.env...)) // quoted, so that no text can pass for two
+	return caller{p.opts.Identify(r), p.opts.Environ(r)}
+}
+
+// key tells callers apart whose processes differ.
+func (c caller) key() string {
+	if len(c.env) == 0 {
+		return c.principal
 	}
-	return c
+	return fmt.Sprintf("%q", append([]string{c.principal}, c.env...)) // quoted, so that no text can pass for two
 }
 
 // Drain refuses new sessions and calls with status 503 and waits until the

@@ -19,7 +19,8 @@ type link struct {
 	w       *Worker
 	child   *child.Child
 	born    time.Time
-	counted bool // among those that are starting
+	starter string // whose place among those that are starting it has
+	counted bool   // among those
 	silent  *time.Timer
 	lastKey uint64
 	pending map[uint64]*Call

@@ -212,6 +212,7 @@ func (m *Manager) Call(principal string, env []string, frame []byte, msg jsonrpc
 			w.mu.Unlock()
 			continue // it ended or was taken just now; there will be another
 		}
+		w.principal = principal
 		c := w.newCall(nil, nil, frame, msg)
 		c.attended = events
 		c.listen = jsonrpc.Is(frame, msg.Method, "subscriptions/listen")

@@ -408,7 +408,7 @@ func TestSessionsThatEndWithTheirChild(t *testing.T) {
 			if got := r.next(); !strings.Contains(got, `(server "test" ended (exit status 2)`) {
 				t.Errorf("the standalone stream got %s", got)
 			}
-			if _, found := m.Find(s.ID, ""); found {
+			if _, found := m.Find(s.ID, "", nil); found {
 				t.Error("the session is still there")
 			}
 			if _, err := s.Call([]byte(request("2", "x")), scan(t, request("2", "x")), jsonrpc.Edit{}, true); err == nil || err != s.Cause() {

@@ -44,20 +44,21 @@ type Worker struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu       sync.Mutex
-	phase    phase
-	cause    error // why it is closed
-	link     *link // of the child, if there is one
-	sessions map[*Session]struct{}
-	waiting  []waitingFrame
-	queued   int    // bytes of waiting
-	logging  int    // calls that asked for log messages, in MCP 2026-07-28
-	crashes  int    // in quick succession
-	greeting []byte // what the child answered to initialize, if it is shared
-	last     error  // how the last child ended
-	trial    bool   // the child is only asked something, and may end if it does not like that
-	used     time.Time
-	idle     *time.Timer // nil for kind own, whose session has one
+	mu        sync.Mutex
+	principal string // for whom children are started; empty: nobody yet, or he is not known
+	phase     phase
+	cause     error // why it is closed
+	link      *link // of the child, if there is one
+	sessions  map[*Session]struct{}
+	waiting   []waitingFrame
+	queued    int    // bytes of waiting
+	logging   int    // calls that asked for log messages, in MCP 2026-07-28
+	crashes   int    // in quick succession
+	greeting  []byte // what the child answered to initialize, if it is shared
+	last      error  // how the last child ended
+	trial     bool   // the child is only asked something, and may end if it does not like that
+	used      time.Time
+	idle      *time.Timer // nil for kind own, whose session has one
 }
 
 // waitingFrame is a message that came before the child was ready. call is nil
@@ -77,17 +78,20 @@ func (m *Manager) newWorker(k kind, key string, env []string) *Worker {
 
 // launch starts a child. The error says why there is none.
 func (w *Worker) launch(ctx context.Context) (*link, error) {
-	if err := w.m.admit(ctx); err != nil {
+	w.mu.Lock()
+	principal, culprit := w.principal, w.culprit()
+	w.mu.Unlock()
+	if err := w.m.admit(ctx, principal, culprit); err != nil {
 		return nil, err
 	}
 	// The lock makes the child's first words wait until all is in place.
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.phase == closed {
-		w.m.settle()
+		w.m.starts.give(principal)
 		return nil, w.cause
 	}
-	l := &link{w: w, born: time.Now(), counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
+	l := &link{w: w, born: time.Now(), starter: principal, counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
 	l.silent = time.AfterFunc(placeTimeout, l.hush)
 	if err := w.m.startChild(l); err != nil {
 		l.settle()
@@ -95,6 +99,15 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 	}
 	w.link = l
 	return l, nil
+}
+
+// culprit is the principal whose doing it may be if a child ends at once: the
+// one who initializes it. Others are greeted by the proxy. w.mu is held.
+func (w *Worker) culprit() string {
+	if w.kind == own {
+		return w.principal
+	}
+	return ""
 }
 
 // dispatch sends a request to the child, or lets it wait for one. w.mu is
@@ -109,7 +122,7 @@ func (w *Worker) dispatch(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc
 	case closed:
 		return w.cause
 	case vacant:
-		if err := w.m.breaker.check(); err != nil {
+		if err := w.m.breaker.check(w.culprit()); err != nil {
 			return err
 		}
 		if !w.revive() {
