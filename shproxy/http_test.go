@@ -254,6 +254,7 @@ func TestNewRefuses(t *testing.T) {
 		{"unknown command", Server{Command: "no-such-command-anywhere"}, nil, `shproxy: command "no-such-command-anywhere": executable file not found in $PATH`},
 		{"unknown path", Server{Command: "./no/such"}, nil, `shproxy: command "./no/such": no such file or directory`},
 		{"negative limit", Server{Command: "true"}, &Options{MaxSessions: -1}, "shproxy: a limit in Options is negative"},
+		{"more warm than sessions", Server{Command: "true"}, &Options{Warm: 101}, "shproxy: Warm in Options is more than MaxSessions"},
 		{"host with scheme", Server{Command: "true"}, &Options{AllowedHosts: []string{"https://x"}}, `shproxy: allowed host "https://x": want a name like mcp.example.com, with or without a port`},
 		{"origin without scheme", Server{Command: "true"}, &Options{AllowedOrigins: []string{"x"}}, `shproxy: allowed origin "x": want scheme://host like https://app.example.com`},
 		{"origin with path", Server{Command: "true"}, &Options{AllowedOrigins: []string{"https://x/y"}}, `shproxy: allowed origin "https://x/y": want scheme://host like https://app.example.com`},
