@@ -107,7 +107,7 @@ func (p *Proxy) legacyMessage(w http.ResponseWriter, r *http.Request) {
 		scanProblem(err).write(w, m.ID.Of(frame))
 		return
 	}
-	s, found := p.sessions.Find(r.URL.Query().Get(sessionParameter), p.caller(r).principal)
+	s, found := p.find(r, r.URL.Query().Get(sessionParameter))
 	if !found || !s.IsPlain() {
 		fail(http.StatusNotFound, codeNoSession, "session not found").write(w, m.ID.Of(frame))
 		return

@@ -149,7 +149,7 @@ func TestModernStatus(t *testing.T) {
 	c.wantError(c.modern(t.Context(), `{"jsonrpc":"2.0","id":1,"result":{}}`, "Mcp-Method:"), 400, "null", -32600, "responses")
 	r := c.request(t.Context(), "GET", "")
 	r.Header.Set("MCP-Protocol-Version", modernVersion)
-	c.wantError(c.do(r), 400, "null", -32022, "")
+	c.wantError(c.do(r), 405, "null", codeTransport, "GET")
 	resp := c.modern(t.Context(), `{"jsonrpc":"2.0","method":"acme/note","params":{"_meta":{`+modernMeta+`}}}`)
 	if body := c.body(resp); resp.StatusCode != http.StatusAccepted || body != "" {
 		t.Errorf("a notification: %s %s", resp.Status, body)
@@ -298,30 +298,6 @@ func TestModernInput(t *testing.T) {
 		`{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"q":{"method":"elicitation/create","params":{"message":"who?","n":1.0}}},"requestState":"st\u0061te"}}`)
 	retry := modernFrame("2", "tools/call", `"name":"input","arguments":{"text":"who?"},"requestState":"state","inputResponses":{"q":{"action":"accept", "content":{"n":1.0}}}`, "")
 	c.want(c.modern(t.Context(), retry), 200, modernResult("2", `state {"q":{"action":"accept", "content":{"n":1.0}}}`))
-}
-
-// A server that speaks the older versions alone is told apart, once, and the
-// client learns which they are; then it may start a session.
-func TestModernClientLegacyServer(t *testing.T) {
-	t.Parallel()
-	for _, mode := range []string{testserver.Good, testserver.Refusing} {
-		proxy, url := newTestProxy(t, mode, nil)
-		c := modernClient(t, url)
-		for range 3 {
-			resp := c.modern(t.Context(), modernFrame("1", "server/discover", "", ""))
-			body := c.body(resp)
-			if resp.StatusCode != 400 || !strings.Contains(body, `"id":1,"error":{"code":-32022`) || !strings.Contains(body, `"data":{"supported":["2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"2026-07-28"}`) {
-				t.Errorf("%s: %s %s", mode, resp.Status, body)
-			}
-		}
-		if n := proxy.Status().Started; n != 1 {
-			t.Errorf("%s: %d processes", mode, n)
-		}
-		if mode == testserver.Good {
-			c := connect(t, url)
-			c.want(c.tool("1", "echo", map[string]any{"text": "x"}), 200, textResult("1", "x"))
-		}
-	}
 }
 
 // A client of the older versions gets from a modern server what it says of

@@ -68,10 +68,14 @@ type Options struct {
 	// Mode says who shares a process.
 	Mode Mode
 	// Warm is how many processes are kept started, waiting for a client.
-	// Those with something from Environ cannot be. Default 0.
+	// Those with something from Environ cannot be. At most MaxSessions;
+	// default 0.
 	Warm int
 	// MaxStarts bounds the processes that are starting at one time: that have
-	// not said anything yet. Default 4.
+	// not said anything yet, and are not older than 10 seconds. Of several
+	// places, one caller gets all but one, as far as Identify tells callers
+	// apart, so that what he makes hang keeps nobody else from starting.
+	// Default 4.
 	MaxStarts int
 	// EndOnCrash ends a session whose process has ended by itself, so that
 	// the client has to initialize again. The default is a fresh process,
@@ -143,8 +147,10 @@ func (o *Options) complete() error {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.MaxSessions = orDefault(o.MaxSessions, defaultMaxSessions); o.Warm > o.MaxSessions {
+		return errors.New("shproxy: Warm in Options is more than MaxSessions")
+	}
 	o.MaxMessageBytes = orDefault(o.MaxMessageBytes, defaultMaxMessageBytes)
-	o.MaxSessions = orDefault(o.MaxSessions, defaultMaxSessions)
 	o.MaxStarts = orDefault(o.MaxStarts, defaultMaxStarts)
 	o.IdleTimeout = orDefault(o.IdleTimeout, defaultIdleTimeout)
 	o.StartTimeout = orDefault(o.StartTimeout, defaultStartTimeout)

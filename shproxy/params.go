@@ -69,7 +69,7 @@ func (t *paramTables) set(principal string, params *mcpheader.Params) {
 // checkParams compares the Mcp-Param headers of a tools/call with its
 // arguments, as far as the tool's schema asks for them.
 func (p *Proxy) checkParams(r *http.Request, c session.Caller, frame []byte, m jsonrpc.Message) *problem {
-	params, fresh := p.params.get(c.Principal)
+	params, fresh := p.params.get(c.Key())
 	if fresh && params.Check(r.Header, frame, m) == nil {
 		return nil
 	}
@@ -115,7 +115,7 @@ func (p *Proxy) fetchParams(ctx context.Context, c session.Caller) (*mcpheader.P
 			slog.String("server", p.server.Name), slog.String("tool", tool), slog.String("reason", reason))
 	}
 	if lasts {
-		p.params.set(c.Principal, params)
+		p.params.set(c.Key(), params)
 	}
 	return params, nil
 }

@@ -146,7 +146,7 @@ func (p *Proxy) session(r *http.Request) (*session.Session, *problem) {
 	var negotiated string
 	id := r.Header[headerSession]
 	if len(id) > 0 {
-		s, found = p.sessions.Find(id[0], p.caller(r).principal)
+		s, found = p.find(r, id[0])
 		if found = found && !s.IsPlain(); found {
 			negotiated = s.Version()
 		}
@@ -161,6 +161,12 @@ func (p *Proxy) session(r *http.Request) (*session.Session, *problem) {
 		return nil, fail(http.StatusNotFound, codeNoSession, "session not found")
 	}
 	return s, nil
+}
+
+// find returns the session with that id, if it is the caller's.
+func (p *Proxy) find(r *http.Request, id string) (*session.Session, bool) {
+	c := p.caller(r)
+	return p.sessions.Find(id, c.principal, c.env)
 }
 
 // edit puts the trace context of the HTTP request into the message.

@@ -115,23 +115,30 @@ func lookPath(s Server) (string, error) {
 
 // ServeHTTP answers POST, GET and DELETE of the Streamable HTTP transport.
 // Errors carry a JSON-RPC error response, with the id of the request where
-// it is known.
+// it is known. Since MCP 2026-07-28, by the version in the header, there is
+// only POST.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := p.guard.Check(r); err != nil {
 		fail(http.StatusForbidden, codeTransport, "%v", err).write(w, nil)
 		return
 	}
-	switch r.Method {
-	case http.MethodPost:
+	switch {
+	case r.Method == http.MethodPost:
 		p.post(w, r)
-	case http.MethodGet:
+	case namesModern(r):
+		notAllowed(w, r, "POST")
+	case r.Method == http.MethodGet:
 		p.listen(w, r)
-	case http.MethodDelete:
+	case r.Method == http.MethodDelete:
 		p.delete(w, r)
 	default:
-		w.Header().Set("Allow", "GET, POST, DELETE")
-		fail(http.StatusMethodNotAllowed, codeTransport, "method %s is not allowed", r.Method).write(w, nil)
+		notAllowed(w, r, "GET, POST, DELETE")
 	}
+}
+
+func notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	w.Header().Set("Allow", allow)
+	fail(http.StatusMethodNotAllowed, codeTransport, "method %s is not allowed", r.Method).write(w, nil)
 }
 
 // caller is who sent a request: nobody else may use what is his, and a
@@ -142,11 +149,15 @@ type caller struct {
 }
 
 func (p *Proxy) caller(r *http.Request) caller {
-	c := caller{p.opts.Identify(r), p.opts.Environ(r)}
-	if len(c.env) > 0 {
-		c.principal = fmt.Sprintf("%q", append([]string{c.principal}, c.env...)) // quoted, so that no text can pass for two
+	return caller{p.opts.Identify(r), p.opts.Environ(r)}
+}
+
+// key tells callers apart whose processes differ.
+func (c caller) key() string {
+	if len(c.env) == 0 {
+		return c.principal
 	}
-	return c
+	return fmt.Sprintf("%q", append([]string{c.principal}, c.env...)) // quoted, so that no text can pass for two
 }
 
 // Drain refuses new sessions and calls with status 503 and waits until the

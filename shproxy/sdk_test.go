@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
-
-	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
 
 type sdkArgs struct {
@@ -165,25 +163,6 @@ func testSDK(t *testing.T, version string, mode Mode) {
 	}
 	if versions := proxy.Status().Versions; !slices.Contains(versions, want) {
 		t.Errorf("the server is known to speak %v", versions)
-	}
-}
-
-// A client of the SDK that knows both eras falls back for a server that knows
-// the older alone.
-func TestSDKFallsBack(t *testing.T) {
-	t.Parallel()
-	_, url := newTestProxy(t, testserver.Good, nil)
-	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-	session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: url}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	if got := session.InitializeResult().ProtocolVersion; got != "2025-11-25" {
-		t.Errorf("version %q", got)
-	}
-	if got := callText(t, session, &mcp.CallToolParams{Name: "echo", Arguments: sdkArgs{"x"}}); got != "x" {
-		t.Errorf("got %q", got)
 	}
 }
 

@@ -5,6 +5,7 @@ package shproxy
 import (
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -46,6 +47,17 @@ func eraOf(r *http.Request, frame []byte, m jsonrpc.Message) (kind, string) {
 		return modern, ""
 	}
 	return legacy, ""
+}
+
+// namesModern reports whether the header names MCP 2026-07-28 or a later
+// version. What is no version at all is for checkVersion to refuse.
+func namesModern(r *http.Request) bool {
+	v := r.Header[headerVersion]
+	if len(v) == 0 || v[0] <= legacyVersions[0] {
+		return false
+	}
+	_, err := time.Parse(time.DateOnly, v[0])
+	return err == nil
 }
 
 // checkVersion refuses a version in the header that cannot be served.

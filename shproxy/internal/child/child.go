@@ -49,6 +49,10 @@ type Receiver interface {
 	// message or too long. id is the id that was found in it, or nil if the
 	// answer may have been to any request.
 	Broken(id []byte, reason error)
+	// Closed reports that the child has closed its output though it runs on:
+	// it can answer nothing any more, and is being ended. Written is final.
+	// Only Exited follows.
+	Closed(err *ExitError)
 	// Exited is the last call.
 	Exited(err *ExitError)
 }
@@ -74,6 +78,7 @@ type Child struct {
 	reaped   bool        // guarded by mu; no signal may be sent any more
 	timer    *time.Timer // guarded by mu; the next step of the ending
 
+	gone chan struct{} // closed when the process has ended
 	done chan struct{}
 }
 
@@ -103,6 +108,7 @@ func start(cfg Config) (*Child, error) {
 		stdout: &pipe{ours[1], maxLeft}, stderr: &pipe{ours[2], maxLeft},
 		out:     newOutbox(ours[0], cfg.MaxQueue),
 		journal: newJournal(cfg.Logger, cfg.Name),
+		gone:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
 	c.stdout.widen()
@@ -144,17 +150,21 @@ func (c *Child) launch(files [3]*os.File) error {
 
 // serve does everything for the child until nothing of it is left.
 func (c *Child) serve(to Receiver) {
-	var streams sync.WaitGroup
-	streams.Go(func() {
-		c.receive(to)
-		c.stop("it had closed its output") // nobody hears it, if it still runs
-	})
-	streams.Go(c.drain)
-	streams.Go(func() {
+	var streams, writer sync.WaitGroup
+	writer.Go(func() {
 		if c.out.run() != nil {
-			c.stop("it had closed its input")
+			c.stop(closedInput)
 		}
 	})
+	streams.Go(func() {
+		c.receive(to)
+		c.stop(closedOutput) // nobody hears it, if it still runs
+		writer.Wait()
+		if !c.endsSoon() {
+			to.Closed(c.lastWords(closedOutput))
+		}
+	})
+	streams.Go(c.drain)
 	state := c.reap()
 	streams.Wait()
 	_ = c.stdout.Close()
@@ -164,10 +174,27 @@ func (c *Child) serve(to Receiver) {
 	close(c.done)
 }
 
+// lingering is how long after its output a process may end for its exit status
+// to tell why. Most close it by ending, which takes no time.
+const lingering = 75 * time.Millisecond
+
+// endsSoon waits for a process whose output has ended.
+func (c *Child) endsSoon() bool {
+	timer := time.NewTimer(lingering)
+	defer timer.Stop()
+	select {
+	case <-c.gone:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
 // reap waits for the process to end, ends what is left of its group, and only
 // then releases its process id.
 func (c *Child) reap() *os.ProcessState {
 	state := awaitExit(c.cmd)
+	close(c.gone)
 	c.out.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,7 +251,7 @@ func (c *Child) Send(frame []byte, edits ...jsonrpc.Edit) error {
 
 // Written is how many bytes of the child's input the system has taken; the
 // child may have read them. A frame was written whole if its end is not
-// beyond. It is final when the receiver is told of the exit; before, it may
+// beyond. It is final when the receiver is told of the end; before, it may
 // lag behind the write that is under way.
 func (c *Child) Written() int64 { return c.out.written.Load() }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -46,17 +47,19 @@ func testConfig(mode string) Config {
 type recorder struct {
 	frames chan string
 	broken chan string
+	closed chan *ExitError
 	exited chan *ExitError
 }
 
 func newRecorder() *recorder {
-	return &recorder{make(chan string, 1000), make(chan string, 1000), make(chan *ExitError, 1)}
+	return &recorder{make(chan string, 1000), make(chan string, 1000), make(chan *ExitError, 1), make(chan *ExitError, 1)}
 }
 
 func (r *recorder) Receive(frame []byte, m jsonrpc.Message, _ bool) {
 	r.frames <- m.Kind.String() + " " + string(frame)
 }
 func (r *recorder) Broken(id []byte, reason error) { r.broken <- fmt.Sprint(string(id), " ", reason) }
+func (r *recorder) Closed(err *ExitError)          { r.closed <- err }
 func (r *recorder) Exited(err *ExitError)          { r.exited <- err }
 
 func startTest(t *testing.T, cfg Config) (*Child, *recorder) {
@@ -175,11 +178,35 @@ func shell(t *testing.T, script string) Config {
 }
 
 // A child that closes its output can answer nothing any more and is ended.
+// That is told before, with what it was sent until then, and whatever the child
+// does about its input.
 func TestChildClosesItsOutput(t *testing.T) {
-	cfg := shell(t, "exec >&-; sleep 600")
-	cfg.Grace = 100 * time.Millisecond
-	_, r := startTest(t, cfg)
-	if e := <-r.exited; e.Status != "signal: terminated; it had closed its output" || e.Code != -1 {
+	sent := filepath.Join(t.TempDir(), "sent")
+	cfg := shell(t, "trap '' TERM; while [ ! -e "+sent+" ]; do sleep 0.01; done; echo bye >&2; exec >&-; sleep 600")
+	cfg.MaxQueue, cfg.Grace = 2<<20, time.Hour
+	c, r := startTest(t, cfg)
+	first, err := c.Queue([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Queue(make([]byte, 1<<20)); err != nil { // more than a pipe holds
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(sent, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if e := <-r.closed; e.Status != "it had closed its output" || e.Code != -1 || e.Stderr != "bye" {
+		t.Errorf("%+v", e)
+	}
+	if n := c.Written(); n < first || n > 1<<20 {
+		t.Errorf("%d bytes were written", n)
+	}
+	if _, err := c.Queue([]byte("{}")); err != ErrClosed {
+		t.Errorf("Queue = %v", err)
+	}
+	c.terminate()
+	c.Kill()
+	if e := <-r.exited; e.Status != "signal: killed; it had closed its output" || e.Code != -1 {
 		t.Errorf("%+v", e)
 	}
 }

@@ -36,17 +36,28 @@ func (e *ExitError) Error() string {
 	return text
 }
 
+// How a child can break the conversation, as it is told in ExitError.Status.
+const (
+	closedOutput = "it had closed its output"
+	closedInput  = "it had closed its input"
+)
+
 // The bounds of ExitError.Lines.
 const (
 	exitLines    = 10
 	exitLineSize = 500
 )
 
-func (c *Child) exitError(state *os.ProcessState) *ExitError {
-	e := &ExitError{
-		Name: c.cfg.Name, Status: "unknown status", Code: -1,
+// lastWords describes a child whose process has not ended, or left no status.
+func (c *Child) lastWords(status string) *ExitError {
+	return &ExitError{
+		Name: c.cfg.Name, Status: status, Code: -1,
 		Stderr: c.tail.telling(), Lines: c.tail.last(exitLines, exitLineSize), Noise: c.noise.first(),
 	}
+}
+
+func (c *Child) exitError(state *os.ProcessState) *ExitError {
+	e := c.lastWords("unknown status")
 	if state != nil {
 		e.Status, e.Code = state.String(), state.ExitCode()
 	}

@@ -103,4 +103,5 @@ func (l listener) Receive(frame []byte, m jsonrpc.Message, _ bool) {
 	}
 }
 func (l listener) Broken(id []byte, _ error) { l <- "broken " + string(id) }
+func (l listener) Closed(*ExitError)         {}
 func (l listener) Exited(*ExitError)         { close(l) }

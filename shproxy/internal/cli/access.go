@@ -100,7 +100,11 @@ func (a *access) protect(path, server string) (protection, error) {
 		}
 		a.made[path] = r
 	}
-	return protection{wrap: r.Middleware, resource: r}, nil
+	wrap := r.Middleware
+	if a.tokens != nil {
+		wrap = func(h http.Handler) http.Handler { return r.Middleware(a.tokens.whileValid(h)) }
+	}
+	return protection{wrap: wrap, resource: r}, nil
 }
 
 func (a *access) newResource(path, server string) (*resource.Resource, error) {

@@ -47,6 +47,7 @@ func explain(stderr io.Writer, err error, running bool) int {
 	switch {
 	case ok && usage.hint != "":
 		fmt.Fprintln(stderr, "hint: "+usage.hint)
+	case ok && usage.plain:
 	case hinted:
 		fmt.Fprintln(stderr, "hint: "+failure.hint)
 	case ok || !running:
@@ -58,8 +59,12 @@ func explain(stderr io.Writer, err error, running bool) int {
 	return exitFailure
 }
 
-// usageError is a mistake in the flags that shows only when they are put to use.
-type usageError struct{ text, hint string }
+// usageError is a mistake in the flags, or the files that they name, that shows
+// only when they are put to use.
+type usageError struct {
+	text, hint string
+	plain      bool // there is no advice
+}
 
 func (e *usageError) Error() string { return e.text }
 

@@ -33,6 +33,9 @@ func (o *overrides) read(members []mcpjson.Member, s *spec) error {
 }
 
 func (o *overrides) take(m mcpjson.Member, s *spec) error {
+	if string(m.Value) == "null" {
+		return errors.New("null is no value; without the member, the flag counts")
+	}
 	switch m.Name {
 	case "path":
 		if err := json.Unmarshal(m.Value, &o.path); err != nil {
@@ -41,9 +44,9 @@ func (o *overrides) take(m mcpjson.Member, s *spec) error {
 		o.path = trimPath(o.path)
 		return checkPath(o.path)
 	case "passEnv":
-		var names []string
-		if err := json.Unmarshal(m.Value, &names); err != nil {
-			return errors.New("want an array of strings")
+		names, err := mcpjson.Strings(m.Value)
+		if err != nil {
+			return err
 		}
 		if s.url != "" {
 			return errors.New("it means nothing for a server with a url")

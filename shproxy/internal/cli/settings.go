@@ -130,6 +130,9 @@ func (s *settings) check(name func(setting) string) error {
 		}
 		return fmt.Errorf("%s must not be negative", name(setting))
 	}
+	if s.warm > s.maxSessions {
+		return fmt.Errorf("%s (%d) must not be more than %s (%d)", name(setting{flag: "warm"}), s.warm, name(setting{flag: "max-sessions"}), s.maxSessions)
+	}
 	if err := checkClaims(s.claimEnv); err != nil {
 		return err
 	}

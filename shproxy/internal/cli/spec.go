@@ -63,8 +63,11 @@ func (c *config) endpoints(log *slog.Logger) ([]endpoint, error) {
 		if _, explained := errors.AsType[*usageError](err); explained {
 			return nil, err
 		}
-		if err != nil {
+		if errors.Is(err, mcpjson.ErrFormat) {
 			return nil, &usageError{text: err.Error(), hint: "the file has to look like that of other MCP programs: {\"mcpServers\": {\"NAME\": {\"command\": \"…\", \"args\": [\"…\"]}}}"}
+		}
+		if err != nil {
+			return nil, &usageError{text: err.Error(), plain: true}
 		}
 		all = append(all, more...)
 	}

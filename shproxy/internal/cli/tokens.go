@@ -39,8 +39,10 @@ type staticTokens struct {
 }
 
 type staticToken struct {
-	name string // who holds it
-	hash [sha256.Size]byte
+	name   string // who holds it
+	hash   [sha256.Size]byte
+	valid  context.Context // ends when the token is taken out of the file
+	revoke context.CancelFunc
 }
 
 func openTokens(path string) (*staticTokens, error) {
@@ -67,7 +69,7 @@ func (t *staticTokens) reload() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
-	t.tokens.Store(&tokens)
+	t.replace(tokens)
 	return nil
 }
 
@@ -137,21 +139,24 @@ func parseToken(line string) (t staticToken, err error) {
 	return t, nil
 }
 
-// holder returns the name of the token's holder. It takes the same time for
-// all tokens that are not there.
-func (t *staticTokens) holder(token string) (name string, ok bool) {
+// holder returns who holds the token. It takes the same time for all tokens that
+// are not there.
+func (t *staticTokens) holder(token string) (p *resource.Principal, ok bool) {
 	hash := sha256.Sum256([]byte(token))
 	for _, known := range *t.tokens.Load() {
 		if subtle.ConstantTimeCompare(hash[:], known.hash[:]) == 1 {
-			name, ok = known.name, true
+			p, ok = known.principal(), true
 		}
 	}
-	return name, ok
+	return p, ok
 }
+
+const challengeInvalid = `Bearer realm="shproxy", error="invalid_token"`
 
 // middleware lets requests with one of the tokens pass, with the principal in
 // their context and without the token.
 func (t *staticTokens) middleware(next http.Handler) http.Handler {
+	next = t.whileValid(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		authorization := r.Header.Values("Authorization")
 		if len(authorization) == 0 {
@@ -159,12 +164,12 @@ func (t *staticTokens) middleware(next http.Handler) http.Handler {
 			return
 		}
 		scheme, token, _ := strings.Cut(authorization[0], " ")
-		name, ok := t.holder(strings.Trim(token, " "))
+		holder, ok := t.holder(strings.Trim(token, " "))
 		if len(authorization) > 1 || !strings.EqualFold(scheme, "bearer") || !ok {
-			t.refuse(w, `Bearer realm="shproxy", error="invalid_token"`, "the token is not valid")
+			t.refuse(w, challengeInvalid, "the token is not valid")
 			return
 		}
-		inner := r.WithContext(resource.NewContext(r.Context(), &resource.Principal{Issuer: tokenIssuer, Subject: name}))
+		inner := r.WithContext(resource.NewContext(r.Context(), holder))
 		inner.Header = maps.Clone(r.Header)
 		inner.Header.Del("Authorization")
 		next.ServeHTTP(w, inner)
@@ -190,11 +195,10 @@ type alsoStatic struct {
 }
 
 func (v *alsoStatic) Verify(ctx context.Context, token string) (*resource.Principal, error) {
-	name, ok := v.tokens.holder(token)
+	p, ok := v.tokens.holder(token)
 	if !ok {
 		return v.next.Verify(ctx, token)
 	}
-	return &resource.Principal{
-		Issuer: tokenIssuer, Subject: name, Audience: []string{v.audience}, Scopes: v.scopes,
-	}, nil
+	p.Audience, p.Scopes = []string{v.audience}, v.scopes
+	return p, nil
 }

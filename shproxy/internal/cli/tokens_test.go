@@ -31,12 +31,16 @@ func TestParseTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := &staticTokens{}
-	known.tokens.Store(&tokens)
+	known.replace(tokens)
 	for token, want := range map[string]string{
 		aliceToken: "alice", "0" + aliceToken: "alice", bobToken: "bob", "0123456789abcdef=": "sha256:",
 		"": "", "alice": "", "alice=" + aliceToken: "", hex.EncodeToString(sum[:]): "",
 	} {
-		name, ok := known.holder(token)
+		name := ""
+		p, ok := known.holder(token)
+		if ok {
+			name = p.Subject
+		}
 		if strings.HasPrefix(want, "sha256:") {
 			other := sha256.Sum256([]byte(token))
 			want = "sha256:" + hex.EncodeToString(other[:8])
@@ -113,7 +117,7 @@ func TestTokenFile(t *testing.T) {
 // What is behind does not see the token, but who holds it.
 func TestTokenMiddleware(t *testing.T) {
 	tokens := &staticTokens{}
-	tokens.tokens.Store(&[]staticToken{{"alice", sha256.Sum256([]byte(aliceToken))}})
+	tokens.replace([]staticToken{{name: "alice", hash: sha256.Sum256([]byte(aliceToken))}})
 	h := tokens.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, _ := resource.FromContext(r.Context())
 		_, _ = io.WriteString(w, p.Subject+r.Header.Get("Authorization"))

@@ -17,6 +17,9 @@ const (
 	longestRest = 30 * time.Second
 )
 
+// maxCulprits bounds the principals whose failures are told apart.
+const maxCulprits = 1000
+
 // FailedError tells that a server is not started because it kept failing.
 type FailedError struct {
 	Server string
@@ -34,45 +37,89 @@ func (e *FailedError) Error() string {
 // Unwrap returns why it failed the last time.
 func (e *FailedError) Unwrap() error { return e.Last }
 
-// breaker keeps a server that cannot work from being started over and over.
+// breaker keeps a server that cannot work from being started over and over. A
+// failure may be the doing of the principal whose words the child got first:
+// then it keeps him from starting more. What others fail as well, beyond the
+// worst of them, or the proxy itself, for which the principal "" stands, is the
+// server's fault, and keeps everybody.
 type breaker struct {
 	server string
 
-	mu    sync.Mutex
-	times int       // guarded by mu; failures in a row
-	last  error     // guarded by mu
-	until time.Time // guarded by mu
+	mu   sync.Mutex
+	all  failures             // guarded by mu; that are nobody's doing
+	each map[string]*failures // guarded by mu; by principal
 }
 
-// check returns a [*FailedError] while the server is to rest.
-func (b *breaker) check() error {
+// failures are some in a row.
+type failures struct {
+	times int
+	last  error
+	until time.Time // then there may be another try
+}
+
+func (f *failures) add(err error) {
+	f.times++
+	f.last = err
+	if f.times >= loop {
+		f.until = time.Now().Add(min(firstRest<<min(f.times-loop, 16), longestRest))
+	}
+}
+
+// check returns a [*FailedError] while the principal is not to start the
+// server.
+func (b *breaker) check(principal string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if rest := time.Until(b.until); b.times >= loop && rest > 0 {
-		return &FailedError{b.server, b.times, rest, b.last}
+	f := b.all
+	if own := b.each[principal]; own != nil && own.until.After(f.until) {
+		f = *own
+	}
+	if rest := time.Until(f.until); rest > 0 {
+		return &FailedError{b.server, f.times, rest, f.last}
 	}
 	return nil
 }
 
-func (b *breaker) failed(err error) {
+func (b *breaker) failed(principal string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.times++
-	b.last = err
-	if b.times >= loop {
-		b.until = time.Now().Add(min(firstRest<<min(b.times-loop, 16), longestRest))
+	own := b.each[principal]
+	if principal == "" || own == nil && len(b.each) >= maxCulprits {
+		b.all.add(err)
+		return
+	}
+	if own == nil {
+		own = new(failures)
+		if b.each == nil {
+			b.each = make(map[string]*failures)
+		}
+		b.each[principal] = own
+	}
+	own.add(err)
+	for _, other := range b.each {
+		if other != own && other.times >= own.times {
+			b.all.add(err)
+			return
+		}
 	}
 }
 
 func (b *breaker) worked() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.times, b.last = 0, nil
+	b.all, b.each = failures{}, nil
 }
 
-// state returns the failures in a row and the last of them.
+// state returns the failures in a row, of everybody or the worst principal,
+// and the last of them.
 func (b *breaker) state() (times int, last error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.times, b.last
+	worst := &b.all
+	for _, f := range b.each {
+		if f.times > worst.times {
+			worst = f
+		}
+	}
+	return worst.times, worst.last
 }

@@ -4,6 +4,7 @@ package session
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,45 +19,153 @@ func TestBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := breaker{server: "s"}
 		for i := range loop - 1 {
-			b.failed(errTest)
-			if err := b.check(); err != nil {
+			b.failed("", errTest)
+			if err := b.check(""); err != nil {
 				t.Fatalf("after %d failures: %v", i+1, err)
 			}
 		}
 		for i, rest := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-			b.failed(errTest)
-			err := b.check()
+			b.failed("", errTest)
+			err := b.check("")
 			failed, ok := errors.AsType[*FailedError](err)
 			if !ok || failed.Server != "s" || failed.Times != loop+i || failed.Retry != rest*time.Second || !errors.Is(err, errTest) {
 				t.Fatalf("after %d failures: %+v", loop+i, err)
 			}
 			time.Sleep(rest*time.Second - time.Nanosecond)
-			if b.check() == nil {
+			if b.check("") == nil {
 				t.Fatalf("after %d failures it is tried early", loop+i)
 			}
 			time.Sleep(time.Nanosecond)
-			if err := b.check(); err != nil { // half open
+			if err := b.check(""); err != nil { // half open
 				t.Fatalf("after %d failures and a rest: %v", loop+i, err)
 			}
 		}
 		for range 1000 {
-			b.failed(errTest)
+			b.failed("", errTest)
 		}
-		if failed, _ := errors.AsType[*FailedError](b.check()); failed.Retry != 30*time.Second {
+		if failed, _ := errors.AsType[*FailedError](b.check("")); failed.Retry != 30*time.Second {
 			t.Errorf("the rest is %v", failed.Retry)
 		}
 		b.worked()
-		if err := b.check(); err != nil {
+		if err := b.check(""); err != nil {
 			t.Errorf("after a success: %v", err)
 		}
 		if times, last := b.state(); times != 0 || last != nil {
 			t.Errorf("after a success: %d, %v", times, last)
 		}
-		b.failed(errTest)
-		if err := b.check(); err != nil {
+		b.failed("", errTest)
+		if err := b.check(""); err != nil {
 			t.Errorf("one failure after a success: %v", err)
 		}
 	})
+}
+
+// What one principal alone fails keeps nobody else from starting the server,
+// however often; what others fail as well does.
+func TestBreakerOfPrincipals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breaker{server: "s"}
+		refused := func(want string) {
+			t.Helper()
+			var got strings.Builder
+			for _, principal := range []string{"a", "b", "c", ""} {
+				if b.check(principal) != nil {
+					got.WriteString(principal + ",")
+				}
+			}
+			if got.String() != want {
+				t.Fatalf("refused are %s want %s", got.String(), want)
+			}
+		}
+		fail := func(principal string, times int) {
+			for range times {
+				b.failed(principal, errTest)
+			}
+		}
+		fail("a", loop-1)
+		refused("")
+		fail("a", 1)
+		refused("a,")
+		if times, last := b.state(); times != loop || last != errTest {
+			t.Errorf("%d, %v", times, last)
+		}
+		fail("a", 100)
+		fail("b", loop-1)
+		refused("a,")
+		fail("b", 1) // which may be everybody's fault
+		refused("a,b,c,,")
+		time.Sleep(firstRest)
+		refused("a,")
+		time.Sleep(longestRest)
+		refused("")
+		fail("a", 1) // he does not prolong it for others
+		refused("a,")
+		fail("c", 1)
+		refused("a,b,c,,")
+		b.worked()
+		refused("")
+
+		fail("b", 1)
+		fail("a", 100) // whoever failed first
+		fail("c", loop-2)
+		refused("a,")
+		fail("", 1) // what the proxy itself fails counts
+		refused("a,b,c,,")
+		b.worked()
+
+		for i := range 2 * maxCulprits {
+			fail(strconv.Itoa(i), 1)
+		}
+		if len(b.each) != maxCulprits {
+			t.Errorf("%d principals", len(b.each))
+		}
+	})
+}
+
+// One whose words end the server at once keeps himself from starting it, and
+// nobody else. A server that ends at once whoever starts it is started for
+// nobody.
+func TestFailuresOfOnePrincipal(t *testing.T) {
+	t.Parallel()
+	m, stage := newStage(t, nil)
+	crash := func(principal string) {
+		t.Helper()
+		s, err := m.Start(t.Context(), principal, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		child := stage.Next()
+		c := call(t, s, initFrame)
+		defer c.leave()
+		child.Hears()
+		child.Exit(7)
+		c.crashError()
+		eventually(t, "the session ends", func() bool { return s.Cause() != nil })
+	}
+	refused := func(principal string) bool {
+		s, err := m.Start(t.Context(), principal, nil)
+		if err == nil {
+			stage.Next()
+			s.End(ErrDeleted)
+		}
+		_, failed := errors.AsType[*FailedError](err)
+		return failed
+	}
+	for range loop {
+		crash("mallory")
+	}
+	if !refused("mallory") {
+		t.Error("mallory is not refused")
+	}
+	if refused("alice") || refused("") {
+		t.Error("others are refused")
+	}
+	for range loop {
+		crash("alice")
+	}
+	if !refused("alice") || !refused("bob") || !refused("") {
+		t.Error("the server is started again and again")
+	}
 }
 
 // A server that ends again and again before it says anything is not started
@@ -85,7 +194,7 @@ func TestServerThatFails(t *testing.T) {
 		t.Errorf("%+v", stats)
 	}
 	m.breaker.mu.Lock()
-	m.breaker.until = time.Now()
+	m.breaker.all.until = time.Now()
 	m.breaker.mu.Unlock()
 	if _, err := m.Start(t.Context(), "", nil); errors.As(err, &failed) {
 		t.Errorf("after the rest it was not tried again: %v", err)

@@ -24,30 +24,32 @@ const (
 	warmTimeout = 10 * time.Second
 )
 
-// admit waits for a place among the children that are starting; settle gives
-// it back. The error is a [*FailedError] or that of ctx.
-func (m *Manager) admit(ctx context.Context) error {
-	if err := cmp.Or(ctx.Err(), m.breaker.check()); err != nil {
+// admit waits for a place among the children that are starting. The error is a
+// [*FailedError] or that of ctx.
+func (m *Manager) admit(ctx context.Context, principal, culprit string) error {
+	if err := cmp.Or(ctx.Err(), m.breaker.check(culprit)); err != nil {
 		return err
 	}
+	a := m.starts.apply(principal)
+	var err error
 	select {
-	case m.starts <- struct{}{}:
+	case <-a.granted:
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	case <-m.ctx.Done():
-		return ErrShutdown
+		err = ErrShutdown
 	}
+	m.starts.leave(a)
+	return err
 }
-
-func (m *Manager) settle() { <-m.starts }
 
 // settle gives the child's place back, if it has one. The worker's lock is
 // held.
 func (l *link) settle() {
 	if l.counted {
 		l.counted = false
-		l.w.m.settle()
+		l.w.m.starts.give(l.starter)
 		l.silent.Stop()
 	}
 }
@@ -74,7 +76,9 @@ func (m *Manager) startChild(l *link) error {
 	if err != nil {
 		m.failed.Add(1)
 		err = m.serverError("could not be started: %w", err)
-		m.breaker.failed(err)
+		if len(l.w.env) == 0 { // or it may be more than the system takes
+			m.breaker.failed("", err)
+		}
 		return err
 	}
 	m.started.Add(1)
@@ -111,19 +115,24 @@ func (m *Manager) spoke(l *link) {
 }
 
 // childEnded notes the end of a child. The worker's lock is held.
-func (m *Manager) childEnded(l *link, err *child.ExitError) {
+func (m *Manager) childEnded(l *link) {
 	m.mu.Lock()
 	delete(m.children, l)
 	m.tail = l.child.Tail()
 	m.mu.Unlock()
 	m.noise.Add(l.child.Noise())
+}
+
+// childLost notes that a child says nothing any more. The worker's lock is
+// held.
+func (m *Manager) childLost(l *link, err *child.ExitError) {
 	l.settle()
 	if l.stopped || l.w.trial {
 		return
 	}
 	m.crashed.Add(1)
 	if !l.heard && len(l.w.env) == 0 { // one caller's credentials are not the server's fault
-		m.breaker.failed(err)
+		m.breaker.failed(l.w.culprit(), err)
 	}
 	m.log(slog.LevelWarn, "the server ended by itself", slog.String("status", err.Status), slog.Duration("after", time.Since(l.born)))
 }
@@ -234,7 +243,7 @@ func (m *Manager) Ping(ctx context.Context) error {
 	if m.draining.Load() {
 		return ErrShutdown
 	}
-	if err := m.breaker.check(); err != nil {
+	if err := m.breaker.check(""); err != nil {
 		return err
 	}
 	for _, l := range m.links() {

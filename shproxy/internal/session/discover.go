@@ -112,7 +112,7 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	m.log(slog.LevelDebug, "asked the server for its protocol versions", slog.Bool("modern", is))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if (is || refused) && w.link == l && ctx.Err() == nil {
+	if (err == nil || refused) && w.link == l && ctx.Err() == nil {
 		w.phase = ready
 		if m.setSpare(w) {
 			return is, nil

@@ -43,8 +43,8 @@ func TestEndOnTheThreshold(t *testing.T) {
 func TestFailedStartsLeaveNothing(t *testing.T) {
 	t.Parallel()
 	m := newTestManager(t, testConfig(t, testserver.Env+"="+testserver.Good))
-	for range cap(m.starts) {
-		m.starts <- struct{}{}
+	for range m.cfg.MaxStarts {
+		m.starts.apply("")
 	}
 	registered := &registry{Context: m.ctx, done: make(chan struct{})}
 	m.ctx = registered
@@ -53,8 +53,8 @@ func TestFailedStartsLeaveNothing(t *testing.T) {
 	if _, err := m.Modern(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("err = %v", err)
 	}
-	for range cap(m.starts) {
-		<-m.starts
+	for range m.cfg.MaxStarts {
+		m.starts.give("")
 	}
 	if n := registered.n.Load(); n != 0 {
 		t.Errorf("%d contexts are left", n)
@@ -104,12 +104,12 @@ func TestSilentWarmChildIsNotStarting(t *testing.T) {
 	eventually(t, "both have spoken", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return l.heard && len(m.starts) == 0
+		return l.heard && m.starts.taken() == 0
 	})
 	s.End(ErrDeleted)
 	silent.Exit(0)
 	eventually(t, "nothing is left", func() bool { return m.Stats().Children == 0 })
-	if n := len(m.starts); n != 0 {
+	if n := m.starts.taken(); n != 0 {
 		t.Errorf("%d places are taken", n)
 	}
 }

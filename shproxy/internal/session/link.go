@@ -20,7 +20,8 @@ type link struct {
 	w       *Worker
 	child   *child.Child
 	born    time.Time
-	counted bool // among those that are starting
+	starter string // whose place among those that are starting it has
+	counted bool   // among those
 	silent  *time.Timer
 	lastKey uint64
 	pending map[uint64]*Call
@@ -30,6 +31,7 @@ type link struct {
 
 	heard   bool // the child has said something valid
 	stopped bool // we ended it
+	over    bool // the child says nothing any more
 
 	era     era.Translator // nil if the child speaks as its clients do
 	process string         // names the conversation in a requestState
@@ -273,8 +275,20 @@ func (l *link) Broken(id []byte, reason error) {
 	}
 }
 
+// Closed is the end of the conversation with a child that runs on.
+func (l *link) Closed(err *child.ExitError) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.w.lost(l, err)
+}
+
 // Exited is the child's last call.
-func (l *link) Exited(err *child.ExitError) { l.w.exited(l, err) }
+func (l *link) Exited(err *child.ExitError) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.w.m.childEnded(l)
+	l.w.lost(l, err)
+}
 
 var _ child.Receiver = (*link)(nil)
 

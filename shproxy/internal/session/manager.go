@@ -51,8 +51,8 @@ type Manager struct {
 	cfg     Config
 	spawner *child.Spawner
 	breaker breaker
-	sealer  *era.Sealer   // of what calls that wait for their client tell it
-	starts  chan struct{} // has room for those that may start now
+	sealer  *era.Sealer // of what calls that wait for their client tell it
+	starts  *places     // of the children that are starting
 	ctx     context.Context
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup
@@ -79,7 +79,7 @@ func NewManager(cfg Config) *Manager {
 	m := &Manager{
 		cfg: cfg, spawner: child.NewSpawner(),
 		breaker: breaker{server: cfg.Child.Name}, sealer: era.NewSealer(),
-		starts:   make(chan struct{}, cfg.MaxStarts),
+		starts:   newPlaces(cfg.MaxStarts),
 		sessions: make(map[string]*Session), shared: make(map[string]*Worker),
 		modern: make(map[string][]*Worker), children: make(map[*link]*child.Child),
 		knows: knowledge{turn: make(chan struct{}, 1)}, versions: make(map[string]bool),
@@ -98,7 +98,7 @@ func (m *Manager) Start(ctx context.Context, principal string, env []string) (*S
 	if m.draining.Load() {
 		return nil, ErrShutdown
 	}
-	if err := m.breaker.check(); err != nil {
+	if err := m.breaker.check(principal); err != nil {
 		return nil, err
 	}
 	if err := m.makeRoom(); err != nil {
@@ -124,6 +124,7 @@ func (m *Manager) startOwn(ctx context.Context, principal string, env []string) 
 	if w == nil {
 		w = m.newWorker(own, "", env)
 	}
+	w.belongTo(principal)
 	s := newSession(w, rand.Text(), principal)
 	if err := m.addSession(s); err != nil {
 		w.giveUp(err)
@@ -167,6 +168,7 @@ func (m *Manager) join(principal string, env []string) (*Session, error) {
 			m.removeSession(s)
 			continue // it ended just now; there will be another
 		}
+		w.principal = principal
 		w.adopt(s)
 		w.mu.Unlock()
 		return s, nil
@@ -212,6 +214,12 @@ func (w *Worker) adopt(s *Session) {
 	s.idle = time.AfterFunc(w.m.cfg.IdleTimeout, s.expire)
 }
 
+func (w *Worker) belongTo(principal string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.principal = principal
+}
+
 func (w *Worker) childless() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -224,13 +232,13 @@ func (w *Worker) giveUp(cause error) {
 	w.close(cause)
 }
 
-// Find returns the principal's session with that id. It does not tell a
-// session of somebody else from none.
-func (m *Manager) Find(id, principal string) (*Session, bool) {
+// Find returns the session with that id that the principal started with the
+// same env. It does not tell a session of somebody else from none.
+func (m *Manager) Find(id, principal string, env []string) (*Session, bool) {
 	m.mu.Lock()
 	s, ok := m.sessions[id]
 	m.mu.Unlock()
-	if !ok || s.Principal != principal {
+	if !ok || s.Principal != principal || !slices.Equal(s.w.env, env) {
 		return nil, false
 	}
 	return s, true

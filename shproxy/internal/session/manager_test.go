@@ -47,7 +47,7 @@ func TestIdle(t *testing.T) {
 	if !expire() || s.Cause() != ErrIdle {
 		t.Errorf("cause %v", s.Cause())
 	}
-	if _, found := s.w.m.Find(s.ID, ""); found {
+	if _, found := s.w.m.Find(s.ID, "", nil); found {
 		t.Error("the session is still there")
 	}
 	eventually(t, "the child ends", func() bool { return s.w.m.Stats().Children == 0 })
@@ -134,15 +134,15 @@ func TestFind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, ok := m.Find(s.ID, "alice"); !ok || found != s {
+	if found, ok := m.Find(s.ID, "alice", nil); !ok || found != s {
 		t.Error("alice does not find her session")
 	}
 	for _, other := range []string{"", "bob", "alice "} {
-		if _, ok := m.Find(s.ID, other); ok {
+		if _, ok := m.Find(s.ID, other, nil); ok {
 			t.Errorf("%q finds it", other)
 		}
 	}
-	if _, ok := m.Find("", "alice"); ok {
+	if _, ok := m.Find("", "alice", nil); ok {
 		t.Error("no id is enough")
 	}
 }
@@ -202,7 +202,7 @@ func TestSilentChildHoldsUpNobody(t *testing.T) {
 	s.w.link.hush()
 	start(t, m)
 	stage.Next().Says(plainNote(1))
-	eventually(t, "no place is taken", func() bool { return len(m.starts) == 0 })
+	eventually(t, "no place is taken", func() bool { return m.starts.taken() == 0 })
 	start(t, m)
 }
 

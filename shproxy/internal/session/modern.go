@@ -17,6 +17,9 @@ type Caller struct {
 	Profile   era.Profile // what the request says of the client
 }
 
+// Key tells callers apart who never share a child.
+func (c Caller) Key() string { return poolKey(false, c.Principal, c.Env) }
+
 // Call sends a request of MCP 2026-07-28 to a child of the caller. The reader
 // of the call's stream cancels the request when he leaves it before the answer.
 // edit and events are those of [Session.Call]. [Manager.Modern] must have found
@@ -31,7 +34,7 @@ func (m *Manager) Call(who Caller, frame []byte, msg jsonrpc.Message, edit jsonr
 	p := m.poolOf(who)
 	if p.profile != nil && era.MayBeAsked(jsonrpc.Text(msg.Method.Of(frame))) {
 		if state, ok := era.State(frame, msg); ok {
-			return m.takeUp(who.Principal, state, r)
+			return m.takeUp(p, state, r)
 		}
 		r.asks = p.profile.Asked()
 	}

@@ -29,6 +29,7 @@ const (
 // pool names the workers that a request may go to.
 type pool struct {
 	key       string
+	owner     string // for whom the state of a call is sealed
 	principal string
 	env       []string
 	profile   *era.Profile // of the clients, if the server speaks legacy versions
@@ -40,7 +41,8 @@ var nobody = era.Profile{Capabilities: []byte("{}")}
 
 // poolOf is the pool for a caller's requests.
 func (m *Manager) poolOf(who Caller) pool {
-	p := pool{key: poolKey(m.cfg.Shared, who.Principal, who.Env), principal: who.Principal, env: who.Env}
+	owner := poolKey(m.cfg.Shared, who.Principal, who.Env)
+	p := pool{key: owner, owner: owner, principal: who.Principal, env: who.Env}
 	if !m.isLegacy() {
 		return p
 	}
@@ -161,8 +163,8 @@ func (c *Call) unplace() {
 }
 
 // takeUp sends a retry to the child that has asked for it.
-func (m *Manager) takeUp(principal, state string, r modernRequest) (*Call, error) {
-	ticket, err := m.sealer.Open(principal, state, time.Now())
+func (m *Manager) takeUp(p pool, state string, r modernRequest) (*Call, error) {
+	ticket, err := m.sealer.Open(p.owner, state, time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -26,12 +26,14 @@ const (
 
 const initializedFrame = `{"jsonrpc":"2.0","method":"notifications/initialized"}`
 
-// exited takes the end of a child: each call in flight fails, and the worker
-// is free for another child.
-func (w *Worker) exited(l *link, err *child.ExitError) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.m.childEnded(l, err)
+// lost takes the end of the conversation with a child, once: each call in
+// flight fails, and the worker is free for another child. w.mu is held.
+func (w *Worker) lost(l *link, err *child.ExitError) {
+	if l.over {
+		return
+	}
+	l.over = true
+	w.m.childLost(l, err)
 	for _, c := range l.pending {
 		if c.listen { // an abrupt end, after which the client opens another
 			c.forget()
@@ -58,16 +60,16 @@ func (w *Worker) exited(l *link, err *child.ExitError) {
 	}
 	w.phase = vacant
 	w.m.coldAgain(w)
-	listened := false
+	needed := len(w.waiting) > 0
 	for s := range w.sessions {
 		if !s.outlives() {
 			s.end(err)
 			continue
 		}
-		listened = listened || s.stream.attended
+		needed = needed || s.stream.attended // somebody waits for what the server says of its own accord
 	}
-	if listened && w.phase == vacant {
-		w.revive() // somebody waits for what the server says of its own accord
+	if needed && w.phase == vacant && !w.revive() {
+		w.failWaiting(ErrShutdown)
 	}
 }
 

@@ -90,6 +90,68 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// A server that closes its output can answer nothing any more. Its calls in
+// flight do not wait for its end, which may take long, and neither does the
+// session, which goes on with another.
+func TestServerClosesItsOutput(t *testing.T) {
+	t.Parallel()
+	m, stage := newStage(t, func(c *Config) { c.Child.Grace = time.Hour })
+	s, child := initialized(t, m, stage)
+	c := call(t, s, request(`"a"`, "x"))
+	defer c.leave()
+	child.Expect(request("2", "x"))
+	child.Stderr("so long")
+	child.CloseOutput()
+	if e := c.crashError(); e.Error.Data.Status != "it had closed its output" || !e.Error.Data.Written || !slices.Equal(e.Error.Data.Stderr, []string{"so long"}) {
+		t.Errorf("%+v", e)
+	}
+	c.want("(<nil>)")
+	child.Expect("EOF")
+	if stats := m.Stats(); stats.Crashed != 1 || stats.Children != 1 || stats.Sessions != 1 {
+		t.Errorf("%+v", stats)
+	}
+	next := call(t, s, request(`"b"`, "x"))
+	defer next.leave()
+	fresh := revived(t, stage)
+	fresh.Expect(request("2", "x"))
+	fresh.Says(result("2", "x"))
+	next.want(result(`"b"`, "x"), "(<nil>)")
+	child.Exit(3) // which is told to nobody
+	eventually(t, "it has ended", func() bool { return m.Stats().Children == 1 })
+	if stats := m.Stats(); stats.Crashed != 1 || stats.Restarted != 1 || stats.Dropped != 0 {
+		t.Errorf("%+v", stats)
+	}
+	post(t, s, notification("still there"))
+	fresh.Expect(notification("still there"))
+	s.End(ErrDeleted)
+	fresh.Exit(0) // before its hour is over
+}
+
+// What comes while a server is ending is not for that one: it waits for the
+// next, or for the session's end.
+func TestRequestsToAnEndingServer(t *testing.T) {
+	t.Parallel()
+	for _, endOnCrash := range []bool{false, true} {
+		m, stage := newStage(t, func(c *Config) { c.EndOnCrash = endOnCrash })
+		s, child := initialized(t, m, stage)
+		s.w.link.child.Stop() // as when it had closed its output just now
+		child.Expect("EOF")
+		c := call(t, s, request(`"a"`, "x"))
+		defer c.leave()
+		left := call(t, s, request(`"b"`, "left"))
+		left.leave()
+		child.Exit(3)
+		if endOnCrash {
+			c.want(`{"jsonrpc":"2.0","id":"a","error":{"code":-32603,"message":"server \"test\" ended (exit status 3)"}}`, "(<nil>)")
+			continue
+		}
+		child = revived(t, stage)
+		child.Expect(request("2", "x"))
+		child.Says(result("2", "x"))
+		c.want(result(`"a"`, "x"), "(<nil>)")
+	}
+}
+
 // The session goes on with a fresh child as soon as it needs one: initialized
 // as the client had done it, with its log level and subscriptions.
 func TestRevive(t *testing.T) {
@@ -346,7 +408,7 @@ func TestSessionsThatEndWithTheirChild(t *testing.T) {
 			if got := r.next(); !strings.Contains(got, `(server "test" ended (exit status 2)`) {
 				t.Errorf("the standalone stream got %s", got)
 			}
-			if _, found := m.Find(s.ID, ""); found {
+			if _, found := m.Find(s.ID, "", nil); found {
 				t.Error("the session is still there")
 			}
 			if _, err := s.Call([]byte(request("2", "x")), scan(t, request("2", "x")), jsonrpc.Edit{}, true); err == nil || err != s.Cause() {

@@ -55,8 +55,8 @@ func newTestManager(t *testing.T, cfg Config) *Manager {
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if left := len(m.sessions) + len(m.children); left != 0 || len(m.starts) != 0 {
-			t.Errorf("left: %d sessions, %d children, %d starting", len(m.sessions), len(m.children), len(m.starts))
+		if left := len(m.sessions) + len(m.children); left != 0 || m.starts.taken() != 0 {
+			t.Errorf("left: %d sessions, %d children, %d starting", len(m.sessions), len(m.children), m.starts.taken())
 		}
 	})
 	return m

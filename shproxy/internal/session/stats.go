@@ -53,7 +53,7 @@ func (m *Manager) Stats() Stats {
 		w.count(&stats)
 	}
 	stats.Failures, stats.Last = m.breaker.state()
-	stats.Resting = m.breaker.check()
+	stats.Resting = m.breaker.check("")
 	return stats
 }
 

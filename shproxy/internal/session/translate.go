@@ -31,7 +31,8 @@ func (l *link) toLegacy() {
 	w := l.w
 	l.process = rand.Text()
 	l.era = era.NewToLegacy(era.ToLegacyConfig{
-		Profile: *w.profile, Self: self, Sealer: w.m.sealer, Principal: w.principal, Process: l.process,
+		Profile: *w.profile, Self: self, Sealer: w.m.sealer,
+		Principal: poolKey(w.m.cfg.Shared, w.principal, w.env), Process: l.process,
 	})
 }
 

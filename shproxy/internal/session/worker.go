@@ -45,25 +45,25 @@ type Worker struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu       sync.Mutex
-	phase    phase
-	cause    error // why it is closed
-	link     *link // of the child, if there is one
-	sessions map[*Session]struct{}
-	waiting  []waitingFrame
-	queued   int    // bytes of waiting
-	calls    int    // in MCP 2026-07-28
-	logging  int    // those of them that asked for log messages
-	asking   int    // and those whose client may be asked something
-	crashes  int    // in quick succession
-	greeting []byte // what the child answered to initialize, if it is shared
-	last     error  // how the last child ended
-	trial    bool   // the child is only asked something, and may end if it does not like that
-	used     time.Time
-	idle     *time.Timer // nil for kind own, whose session has one
+	mu        sync.Mutex
+	principal string // for whom children are started; empty: nobody yet, or he is not known
+	phase     phase
+	cause     error // why it is closed
+	link      *link // of the child, if there is one
+	sessions  map[*Session]struct{}
+	waiting   []waitingFrame
+	queued    int    // bytes of waiting
+	calls     int    // in MCP 2026-07-28
+	logging   int    // those of them that asked for log messages
+	asking    int    // and those whose client may be asked something
+	crashes   int    // in quick succession
+	greeting  []byte // what the child answered to initialize, if it is shared
+	last      error  // how the last child ended
+	trial     bool   // the child is only asked something, and may end if it does not like that
+	used      time.Time
+	idle      *time.Timer // nil for kind own, whose session has one
 
-	principal string       // whose requests a modern worker serves
-	profile   *era.Profile // what a legacy child is told of its modern clients
+	profile *era.Profile // what a legacy child is told of its modern clients
 }
 
 // waitingFrame is a message that came before the child was ready. call is nil
@@ -83,17 +83,20 @@ func (m *Manager) newWorker(k kind, key string, env []string) *Worker {
 
 // launch starts a child. The error says why there is none.
 func (w *Worker) launch(ctx context.Context) (*link, error) {
-	if err := w.m.admit(ctx); err != nil {
+	w.mu.Lock()
+	principal, culprit := w.principal, w.culprit()
+	w.mu.Unlock()
+	if err := w.m.admit(ctx, principal, culprit); err != nil {
 		return nil, err
 	}
 	// The lock makes the child's first words wait until all is in place.
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.phase == closed {
-		w.m.settle()
+		w.m.starts.give(principal)
 		return nil, w.cause
 	}
-	l := &link{w: w, born: time.Now(), counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
+	l := &link{w: w, born: time.Now(), starter: principal, counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
 	if w.profile != nil {
 		l.toLegacy()
 	}
@@ -106,19 +109,28 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
+// culprit is the principal whose doing it may be if a child ends at once: the
+// one who initializes it. Others are greeted by the proxy. w.mu is held.
+func (w *Worker) culprit() string {
+	if w.kind == own || w.profile != nil {
+		return w.principal
+	}
+	return ""
+}
+
 // dispatch sends a request to the child, or lets it wait for one. w.mu is
 // held.
 func (w *Worker) dispatch(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) error {
 	switch w.phase {
 	case ready:
-		if w.kind == shared && w.answerShared(c, frame, m) {
-			return nil
+		if err := w.give(c, frame, m, edit); err != child.ErrClosed {
+			return err
 		}
-		return w.link.send(c, frame, m, edit)
+		// The child is ending, and there will be another.
 	case closed:
 		return w.cause
 	case vacant:
-		if err := w.m.breaker.check(); err != nil {
+		if err := w.m.breaker.check(w.culprit()); err != nil {
 			return err
 		}
 		if !w.revive() {
@@ -126,6 +138,14 @@ func (w *Worker) dispatch(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc
 		}
 	}
 	return w.enqueue(c, frame, m, edit)
+}
+
+// give hands a request to the child that is there. w.mu is held.
+func (w *Worker) give(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) error {
+	if w.kind == shared && w.answerShared(c, frame, m) {
+		return nil
+	}
+	return w.link.send(c, frame, m, edit)
 }
 
 // enqueue keeps a copy of a message until the child is ready. w.mu is held.
@@ -158,7 +178,7 @@ func (w *Worker) flush() {
 		if f.call == nil {
 			err = w.link.post(f.frame)
 		} else {
-			err = w.dispatch(f.call, f.frame, f.m, f.edit)
+			err = w.give(f.call, f.frame, f.m, f.edit)
 		}
 		if err != nil && f.call != nil {
 			f.call.fail(err, nil)

@@ -24,6 +24,7 @@ const puppetEnv = "SHPROXY_TEST_STAGE"
 const (
 	exitOrder   = "!exit "
 	stderrOrder = "!stderr "
+	closeOrder  = "!close"
 )
 
 // puppet joins its standard streams with a connection to the test.
@@ -49,6 +50,10 @@ func puppet(stdin io.Reader, stdout, stderr io.Writer) int {
 		}
 		if text, ok := bytes.CutPrefix(line, []byte(stderrOrder)); ok {
 			_, _ = stderr.Write(text)
+			continue
+		}
+		if file, ok := stdout.(io.Closer); ok && string(line) == closeOrder+"\n" {
+			_ = file.Close()
 			continue
 		}
 		if _, err := stdout.Write(line); err != nil {
@@ -154,6 +159,12 @@ func (a *Actor) Says(line string) {
 func (a *Actor) Stderr(line string) {
 	a.t.Helper()
 	a.Says(stderrOrder + line)
+}
+
+// CloseOutput makes the process close its output and go on.
+func (a *Actor) CloseOutput() {
+	a.t.Helper()
+	a.Says(closeOrder)
 }
 
 // Exit ends the process with a status.

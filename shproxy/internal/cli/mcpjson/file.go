@@ -19,6 +19,16 @@ const (
 	maxServers   = 100
 )
 
+// ErrFormat is matched by errors of files that do not look like configuration
+// files of MCP clients at all.
+var ErrFormat = errors.New("not the format of a configuration file")
+
+// formatError is an error that matches ErrFormat and says what it says itself.
+type formatError struct{ error }
+
+func (formatError) Is(target error) bool { return target == ErrFormat }
+func (e formatError) Unwrap() error      { return e.error }
+
 // A Server is one entry of the file: a command or a URL.
 type Server struct {
 	Name     string
@@ -82,11 +92,11 @@ func readFile(path string) ([]byte, error) {
 func Parse(data []byte, lookup func(name string) (string, bool)) ([]Server, error) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // as some editors write
 	if err := checkSyntax(data); err != nil {
-		return nil, err
+		return nil, formatError{err}
 	}
 	file, err := Members(data)
 	if err != nil {
-		return nil, err
+		return nil, formatError{err}
 	}
 	if slices.ContainsFunc(file, func(m Member) bool { return m.Name == "shproxy" }) {
 		return nil, errors.New("shproxy: this member belongs into a server; flags are for all of them")
@@ -98,7 +108,7 @@ func Parse(data []byte, lookup func(name string) (string, bool)) ([]Server, erro
 	entries, err := Members(file[i].Value)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("mcpServers: %w", err)
+		return nil, formatError{fmt.Errorf("mcpServers: %w", err)}
 	case len(entries) == 0:
 		return nil, errors.New("no servers in mcpServers")
 	case len(entries) > maxServers:
@@ -142,7 +152,7 @@ func parseServer(entry Member, lookup func(string) (string, bool)) (Server, erro
 	}
 	members, err := Members(entry.Value)
 	if err != nil {
-		return s, err
+		return s, formatError{err}
 	}
 	kind := ""
 	for _, m := range members {
@@ -169,7 +179,7 @@ func (s *Server) take(m Member, kind *string) (err error) {
 	case "command":
 		return decode(m.Value, &s.Command, "a string; arguments go into args")
 	case "args":
-		return decode(m.Value, &s.Args, "an array of strings")
+		s.Args, err = Strings(m.Value)
 	case "cwd":
 		return decode(m.Value, &s.Dir, "a string")
 	case "url":
@@ -195,7 +205,7 @@ func (s *Server) check(kind string) error {
 	case kind != "" && !known:
 		return fmt.Errorf("type: %q is not stdio or http", kind)
 	case s.Command == "" && s.URL == "":
-		return errors.New("it has neither a command nor a url")
+		return formatError{errors.New("it has neither a command nor a url")}
 	case s.Command != "" && s.URL != "":
 		return errors.New("it has a command and a url; want one of them")
 	case means == "command" && s.Command == "" || means == "url" && s.URL == "":

@@ -3,6 +3,7 @@
 package mcpjson
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -65,6 +66,14 @@ func TestParseErrors(t *testing.T) {
 		{server(`{"Command": "x"}`), `neither a command`},
 		{server(`{"command": "x", "url": "https://x"}`), "a command and a url"},
 		{server(`{"command": "x", "args": "y"}`), "args: want an array of strings"},
+		{server(`{"command": "x", "args": null}`), "args: want an array of strings"},
+		{server(`{"command": "x", "args": ["y", null]}`), "args: want an array of strings, and null is none"},
+		{server(`{"command": "x", "env": null}`), "env: want a JSON object"},
+		{server(`{"command": "x", "env": {"A": null}}`), "env: A: want a string"},
+		{server(`{"command": "x", "cwd": null}`), "cwd: want a string"},
+		{server(`{"command": "x", "disabled": null}`), "disabled: want true or false"},
+		{server(`null`), `server "a": want a JSON object`},
+		{`{"mcpServers": null}`, "mcpServers: want a JSON object"},
 		{server(`{"command": ["x"]}`), "command: want a string; arguments go into args"},
 		{server(`{"command": null}`), "command: want a string"},
 		{server(`{"command": "x", "env": {"A": 1}}`), "env: A: want a string"},
@@ -83,6 +92,27 @@ func TestParseErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s\n\t%v, want %q", test.file, err, test.want)
 		}
+	}
+}
+
+// What does not look like such a file at all is told from what has a mistake.
+func TestFormat(t *testing.T) {
+	for file, want := range map[string]bool{
+		`servers:`:                       true,
+		`[]`:                             true,
+		`{"mcpServers": []}`:             true,
+		`{"mcpServers": {"a": "npx x"}}`: true,
+		`{"mcpServers": {"a": {}}}`:      true,
+		`{"mcpServers": {"a b": {}}}`:    false,
+		`{"mcpServers": {"a": {"command": "${UNSET}"}}}`:           false,
+		`{"mcpServers": {"a": {"command": "x", "shproxy": null}}}`: false,
+	} {
+		if _, err := Parse([]byte(file), lookup); err == nil || errors.Is(err, ErrFormat) != want {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if _, err := Read(filepath.Join(t.TempDir(), "absent.json"), lookup); errors.Is(err, ErrFormat) {
+		t.Errorf("an absent file: %v", err)
 	}
 }
 

@@ -69,6 +69,20 @@ func decode(value json.RawMessage, into any, want string) error {
 	return nil
 }
 
+// Strings reads an array of strings.
+func Strings(value json.RawMessage) ([]string, error) {
+	var elements []*string // null would pass for an empty string
+	err := decode(value, &elements, "an array of strings")
+	texts := make([]string, len(elements))
+	for i, text := range elements {
+		if text == nil {
+			return nil, errors.New("want an array of strings, and null is none")
+		}
+		texts[i] = *text
+	}
+	return texts, err
+}
+
 // object reads an object whose members are strings.
 func object(value json.RawMessage) (map[string]string, error) {
 	members, err := Members(value)

@@ -46,7 +46,7 @@ type Config struct {
 	Identify func(*http.Request) string
 	// Guard checks Host and Origin. Nil: its zero value.
 	Guard *guard.Guard
-	// MaxMessageBytes bounds a message of the client. Required.
+	// MaxMessageBytes bounds a message in either direction. Required.
 	MaxMessageBytes int64
 	// ResponseTimeout bounds the time until a reply begins. 0: none.
 	ResponseTimeout time.Duration
@@ -209,8 +209,11 @@ func (s *Server) reply(resp *http.Response) error {
 			delete(resp.Header, name)
 		}
 	}
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+	if isEvents(resp) {
 		resp.Body = &stream{resp.Body, s.ended}
+	}
+	if err := limit(resp, s.cfg.MaxMessageBytes); err != nil {
+		return err
 	}
 	if s.seal != nil {
 		s.seal.close(resp.Header, s.cfg.Identify(resp.Request))
@@ -238,6 +241,8 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, errRedirect) || errors.Is(err, errCredentials):
 		text = "is not set up correctly"
+	case errors.Is(err, errLarge):
+		text = fmt.Sprintf("answered with more than %d bytes", s.cfg.MaxMessageBytes)
 	case timeout != nil && timeout.Timeout() || errors.Is(err, context.DeadlineExceeded):
 		status, text = http.StatusGatewayTimeout, "did not answer in time"
 	}
