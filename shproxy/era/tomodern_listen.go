@@ -89,16 +89,12 @@ func (t *ToModern) listenToLists(now time.Time, out *Output) {
 
 // subscribe answers resources/subscribe once the server has agreed.
 func (t *ToModern) subscribe(now time.Time, method string, frame []byte, m jsonrpc.Message, out *Output) {
-	span := lookup(frame, m.Params, "uri")
-	uri := jsonrpc.Text(span.Of(frame))
+	uri, ok := t.subscribable(frame, m, out)
+	if !ok {
+		return
+	}
 	s := t.uris[uri]
 	switch id := m.ID.Of(frame); {
-	case !t.offers("resources", "subscribe"):
-		out.client(refusal(id, jsonrpc.MethodNotFound, "the server has no subscriptions to resources"), nil)
-		return
-	case uri == "":
-		out.client(refusal(id, jsonrpc.InvalidParams, "uri must be a string"), nil)
-		return
 	case s == nil && len(t.uris) == mostURIs:
 		out.client(refusal(id, jsonrpc.InternalError, "too many subscriptions"), nil)
 		return
@@ -111,7 +107,8 @@ func (t *ToModern) subscribe(now time.Time, method string, frame []byte, m jsonr
 		return
 	}
 	if s == nil {
-		s = &subscription{uri: uri, filter: []byte(`"notifications":{"resourceSubscriptions":[` + string(span.Of(frame)) + `]}`)}
+		raw := lookup(frame, m.Params, "uri").Of(frame)
+		s = &subscription{uri: uri, filter: []byte(`"notifications":{"resourceSubscriptions":[` + string(raw) + `]}`)}
 		if !t.hold(&s.held, len(s.uri)+len(s.filter)) {
 			t.fail(c, jsonrpc.InternalError, "too many subscriptions", out)
 			return
@@ -123,9 +120,27 @@ func (t *ToModern) subscribe(now time.Time, method string, frame []byte, m jsonr
 	s.waiting = append(s.waiting, c)
 }
 
+// subscribable is the uri of a request about a subscription, or answers it.
+func (t *ToModern) subscribable(frame []byte, m jsonrpc.Message, out *Output) (uri string, ok bool) {
+	uri = textAt(frame, m.Params, "uri")
+	switch id := m.ID.Of(frame); {
+	case !t.offers("resources", "subscribe"):
+		out.client(refusal(id, jsonrpc.MethodNotFound, "the server has no subscriptions to resources"), nil)
+	case uri == "":
+		out.client(refusal(id, jsonrpc.InvalidParams, "uri must be a string"), nil)
+	default:
+		ok = true
+	}
+	return uri, ok
+}
+
 // unsubscribe answers resources/unsubscribe.
 func (t *ToModern) unsubscribe(frame []byte, m jsonrpc.Message, out *Output) {
-	if s := t.uris[textAt(frame, m.Params, "uri")]; s != nil {
+	uri, ok := t.subscribable(frame, m, out)
+	if !ok {
+		return
+	}
+	if s := t.uris[uri]; s != nil {
 		t.refuse(s, "the client has unsubscribed", out)
 		t.unlisten(s, out)
 	}

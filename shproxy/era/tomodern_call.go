@@ -18,7 +18,7 @@ type modernCall struct {
 	token  string // key of its progress token
 
 	key    uint64        // the id that the server sees; 0 while it has not to answer
-	frame  []byte        // what is sent again: to a server that is there now, or that asked for input
+	frame  []byte        // what waits for initialize, or may be sent once more with input
 	held   int           // bytes
 	rounds int           // in which the server asked for input
 	round  *inputRound   // the one that the client has to answer

@@ -4,6 +4,7 @@ package era
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,7 +57,7 @@ func (t *ToModern) startOver(out *Output) {
 	for _, c := range t.byClient {
 		calls = append(calls, c)
 	}
-	slices.SortFunc(calls, func(a, b *modernCall) int { return int(a.born) - int(b.born) })
+	slices.SortFunc(calls, func(a, b *modernCall) int { return cmp.Compare(a.born, b.born) })
 	for _, c := range calls {
 		t.abandon(c, c.id, out)
 		out.client(refusal(c.id, jsonrpc.InvalidRequest, "the client sent initialize before this was answered"), nil)
@@ -165,7 +166,7 @@ func (t *ToModern) initialized(c *modernCall, frame []byte, discovered jsonrpc.S
 	text := append([]byte(nil), `{"protocolVersion":"`+t.version+`","capabilities":`...)
 	text = append(text, t.capabilities...)
 	text = append(text, `,"serverInfo":`...)
-	if info := lookup(frame, meta, metaServerInfo); isObject(frame, info) {
+	if info := lookup(frame, meta, metaServer); isObject(frame, info) {
 		text = append(text, info.Of(frame)...)
 	} else {
 		text = append(text, t.cfg.Self...)
@@ -181,8 +182,8 @@ func (t *ToModern) initialized(c *modernCall, frame []byte, discovered jsonrpc.S
 	return result(c.id, string(append(text, '}')))
 }
 
-// metaServerInfo is the member of _meta in which a server names itself.
-const metaServerInfo = "io.modelcontextprotocol/serverInfo"
+// metaServer is the member of _meta in which a server names itself.
+const metaServer = "io.modelcontextprotocol/serverInfo"
 
 // offers reports whether a member of the server's capabilities is true.
 func (t *ToModern) offers(path ...string) bool {
