@@ -300,21 +300,6 @@ func TestModernInput(t *testing.T) {
 	c.want(c.modern(t.Context(), retry), 200, modernResult("2", `state {"q":{"action":"accept", "content":{"n":1.0}}}`))
 }
 
-// A client of the older versions gets from a modern server what it says of
-// them.
-func TestLegacyClientModernServer(t *testing.T) {
-	t.Parallel()
-	proxy, url := newTestProxy(t, testserver.Modern, nil)
-	c := modernClient(t, url)
-	c.wantError(c.post(initializeFrame), 200, `"init"`, -32022, "speaks 2026-07-28")
-	if n := proxy.Status().Sessions; n != 0 {
-		t.Errorf("%d sessions", n)
-	}
-	if err := proxy.Probe(t.Context()); err != nil {
-		t.Errorf("Probe: %v", err)
-	}
-}
-
 // A crash ends subscriptions without an answer and fails calls with what the
 // client has to know; the next request is served.
 func TestModernCrash(t *testing.T) {

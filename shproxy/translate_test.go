@@ -3,11 +3,15 @@
 package shproxy
 
 import (
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
 // A server that speaks the older versions alone serves clients of MCP
@@ -53,5 +57,54 @@ func TestSDKModernClientLegacyServer(t *testing.T) {
 	}
 	if got := callText(t, session, &mcp.CallToolParams{Name: "echo", Arguments: sdkArgs{"x"}}); got != "x" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A server that speaks 2026-07-28 alone serves clients of the older versions:
+// what it needs is asked on the stream of the call that needs it.
+func TestLegacyClientModernServer(t *testing.T) {
+	t.Parallel()
+	proxy, url := newTestProxy(t, testserver.Modern, nil)
+	for i := range 2 {
+		c := connect(t, url)
+		c.want(c.tool("1", "echo", map[string]any{"text": "x"}), 200, textResult("1", "x"))
+		c.want(c.post(`{"jsonrpc":"2.0","id":2,"method":"ping"}`), 200, `{"jsonrpc":"2.0","id":2,"result":{}}`)
+		if resp := c.do(c.request(t.Context(), http.MethodDelete, "")); resp.StatusCode != 204 {
+			t.Errorf("DELETE: %s", resp.Status)
+		}
+		if n := proxy.Status().Started; n != int64(i+1) {
+			t.Errorf("%d processes for %d sessions", n, i+1)
+		}
+	}
+	if err := proxy.Probe(t.Context()); err != nil {
+		t.Errorf("Probe: %v", err)
+	}
+}
+
+func TestLegacyClientIsAsked(t *testing.T) {
+	t.Parallel()
+	_, url := newTestProxy(t, testserver.Modern, nil)
+	c := &client{t: t, url: url, header: http.Header{}}
+	resp := c.post(strings.Replace(initializeFrame, `"capabilities":{}`, `"capabilities":{"elicitation":{}}`, 1))
+	c.session = resp.Header.Get("Mcp-Session-Id")
+	c.body(resp)
+	c.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	listening := c.listen(t.Context())
+	for i := range 3 {
+		id := fmt.Sprint(i)
+		events := c.events(c.tool(id, "input", map[string]any{"text": "who?"}))
+		ask := events.message()
+		m, err := jsonrpc.Scan([]byte(ask))
+		if err != nil || m.Kind != jsonrpc.Request || !strings.Contains(ask, `"params":{"message":"who?","n":1.0}`) {
+			t.Fatalf("asked %s", ask)
+		}
+		c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"action":"accept","content":{"n":%d.0}}}`, m.ID.Of([]byte(ask)), i))
+		if got, want := events.message(), textResult(id, fmt.Sprintf(`state {"q":{"action":"accept","content":{"n":%d.0}}}`, i)); got != want {
+			t.Errorf("got %s\nwant %s", got, want)
+		}
+	}
+	c.want(c.tool("9", "change", nil), 200, textResult("9", "1"))
+	if got := listening.message(); got != `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{}}` {
+		t.Errorf("heard %s", got)
 	}
 }

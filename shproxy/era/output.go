@@ -16,6 +16,10 @@ type Translator interface {
 	FromClient(now time.Time, frame []byte, m jsonrpc.Message, out *Output)
 	// FromServer takes a message of the server.
 	FromServer(now time.Time, frame []byte, m jsonrpc.Message, out *Output)
+	// Ping asks the server for a sign of life, which a message of the client
+	// need not do. Any answer goes to the client under the raw id, which must
+	// not be in flight.
+	Ping(id []byte, out *Output)
 	// Tick does what is due.
 	Tick(now time.Time, out *Output)
 	// Due is when Tick has something to do, or zero.

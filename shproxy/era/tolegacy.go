@@ -364,6 +364,14 @@ func (t *ToLegacy) answered(now time.Time, frame []byte, m jsonrpc.Message, out 
 	}
 }
 
+// Ping asks the server for a sign of life.
+func (t *ToLegacy) Ping(id []byte, out *Output) {
+	id = bytes.Clone(id)
+	t.ask("ping", "{}", func(_ time.Time, frame []byte, m jsonrpc.Message, out *Output) {
+		out.client(jsonrpc.AppendSplice(nil, frame, jsonrpc.Edit{Span: m.ID, With: id}), nil)
+	}, out)
+}
+
 // Tick does what is due.
 func (t *ToLegacy) Tick(now time.Time, out *Output) {
 	for _, key := range slices.Sorted(maps.Keys(t.asking)) {

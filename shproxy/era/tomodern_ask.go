@@ -56,7 +56,7 @@ func (t *ToModern) newRound(c *modernCall, frame []byte, answer jsonrpc.Span) (r
 	requests, state := lookup(frame, answer, memberRequests), lookup(frame, answer, memberState)
 	c.rounds++
 	switch {
-	case !mayAsk(c.method):
+	case !MayBeAsked(c.method):
 		return nil, "the server asks for input in answer to " + c.method + ", which MCP does not provide for"
 	case c.frame == nil:
 		return nil, "the server asks for input, but too much is kept to send the request again"

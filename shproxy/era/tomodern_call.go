@@ -84,16 +84,21 @@ func (t *ToModern) forward(method string, frame []byte, m jsonrpc.Message, out *
 	id := t.nextID()
 	down := t.down(id, frame, m)
 	// Without a copy the server cannot ask for input, but may not want to.
-	if mayAsk(method) && t.hold(&c.held, len(down)) {
+	if MayBeAsked(method) && t.hold(&c.held, len(down)) {
 		c.frame = down
 	}
 	t.send(c, id, down, out)
 }
 
-// mayAsk reports whether the answer can be that input is required (MCP
-// 2026-07-28, multi round-trip requests, "Supported Requests").
-func mayAsk(method string) bool {
-	return method == "tools/call" || method == "prompts/get" || method == "resources/read"
+// Ping asks the server for a sign of life.
+func (t *ToModern) Ping(id []byte, out *Output) {
+	frame := ownRequest(0, "server/discover")
+	if m, err := jsonrpc.Scan(frame); err == nil {
+		frame = jsonrpc.AppendSplice(nil, frame, jsonrpc.Edit{Span: m.ID, With: id})
+		if m, err = jsonrpc.Scan(frame); err == nil {
+			t.forward("server/discover", frame, m, out)
+		}
+	}
 }
 
 // send sends a request whose id is the call's from now on.

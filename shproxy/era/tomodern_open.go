@@ -166,7 +166,7 @@ func (t *ToModern) initialized(c *modernCall, frame []byte, discovered jsonrpc.S
 	text := append([]byte(nil), `{"protocolVersion":"`+t.version+`","capabilities":`...)
 	text = append(text, t.capabilities...)
 	text = append(text, `,"serverInfo":`...)
-	if info := lookup(frame, meta, metaServer); isObject(frame, info) {
+	if info := lookup(frame, meta, metaServerInfo); isObject(frame, info) {
 		text = append(text, info.Of(frame)...)
 	} else {
 		text = append(text, t.cfg.Self...)
@@ -181,9 +181,6 @@ func (t *ToModern) initialized(c *modernCall, frame []byte, discovered jsonrpc.S
 	}
 	return result(c.id, string(append(text, '}')))
 }
-
-// metaServer is the member of _meta in which a server names itself.
-const metaServer = "io.modelcontextprotocol/serverInfo"
 
 // offers reports whether a member of the server's capabilities is true.
 func (t *ToModern) offers(path ...string) bool {

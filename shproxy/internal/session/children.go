@@ -251,7 +251,7 @@ func (m *Manager) Ping(ctx context.Context) error {
 		w.mu.Lock()
 		usable := w.link == l && w.phase == ready && l.heard
 		frame := pingFrame
-		if w.kind == modern {
+		if w.kind == modern && l.era == nil {
 			frame = discoverFrame
 		}
 		w.mu.Unlock()

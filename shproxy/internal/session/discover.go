@@ -30,6 +30,8 @@ type knowledge struct {
 	known   bool          // whether modern says something
 	modern  bool
 	expires time.Time // of knowledge that came from silence; zero if it lasts
+
+	refuses bool // it knows no initialize
 }
 
 // Modern reports whether the server speaks MCP 2026-07-28 or later. The first
@@ -66,6 +68,19 @@ func (m *Manager) isLegacy() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.knows.known && !m.knows.modern
+}
+
+// isModernOnly reports whether the server was last found to know no initialize.
+func (m *Manager) isModernOnly() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.knows.refuses
+}
+
+func (m *Manager) setModernOnly(is bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.knows.refuses = is
 }
 
 func (m *Manager) setEra(modern bool, lasts time.Duration) {

@@ -35,6 +35,7 @@ type link struct {
 
 	era     era.Translator // nil if the child speaks as its clients do
 	process string         // names the conversation in a requestState
+	refused []byte         // the child's answer to initialize, after which it was tried in the modern era
 	spare   *era.Output
 	alarm   *time.Timer // for the translator, at due
 	due     time.Time
@@ -60,13 +61,16 @@ func (l *link) send(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit)
 	if edit.With != nil {
 		edits = append(edits, edit)
 	}
-	if len(edits) > 1 {
-		slices.SortFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
-	}
 	l.pending[c.key] = c
 	c.end = notWritten
 	key := c.key // a translator may answer at once, after which c is not ours
-	end, err := l.queue(frame, edits...)
+	var end int64
+	var err error
+	if l.era != nil && c.ours && jsonrpc.Is(frame, m.Method, "ping") {
+		end, err = l.ping(c)
+	} else {
+		end, err = l.queue(frame, inOrder(edits)...)
+	}
 	if err != nil && l.pending[key] == c {
 		l.unsent(c)
 		return err
@@ -190,11 +194,16 @@ func (l *link) answer(frame []byte, m jsonrpc.Message, owned bool) {
 		}
 		return
 	}
+	edits := make([]jsonrpc.Edit, 0, maxEdits)
 	if c.initialize && c.s != nil {
-		if version, ok := jsonrpc.Lookup(frame, m.Result, "protocolVersion"); ok {
-			c.s.version = jsonrpc.Text(version.Of(frame))
-			l.w.m.speaks(c.s.version)
+		if m.Error.Present() && l.tryModern(c, frame) {
+			return
 		}
+		if l.refused != nil && m.Error.Present() { // what it said in its own era is closer to the truth
+			frame, owned = l.refused, false
+			m, _ = jsonrpc.Scan(frame)
+		}
+		edits = append(edits, l.agreed(c.s, frame, m)...)
 	}
 	// The frame may be changed in place, so it is read before.
 	code, toolError := 0, false
@@ -205,15 +214,32 @@ func (l *link) answer(frame []byte, m jsonrpc.Message, owned bool) {
 		isError, _ := jsonrpc.Lookup(frame, m.Result, "isError")
 		toolError = string(isError.Of(frame)) == "true"
 	}
-	edit := jsonrpc.Edit{Span: m.ID, With: c.id}
-	var f *Frame
+	edits = append(edits, jsonrpc.Edit{Span: m.ID, With: c.id})
 	if span, ok := l.subscription(c, frame, m); ok {
-		f = newFrame(frame, owned, inOrder(edit, jsonrpc.Edit{Span: span, With: c.id})...)
-	} else {
-		f = newFrame(frame, owned, edit)
+		edits = append(edits, jsonrpc.Edit{Span: span, With: c.id})
 	}
+	f := newFrame(frame, owned, inOrder(edits)...)
 	f.Code, f.ToolError = code, toolError
 	c.finish(f)
+}
+
+// agreed notes the protocol version in the answer to initialize, and returns
+// the edit that makes it one that the client knows. w.mu is held.
+func (l *link) agreed(s *Session, frame []byte, m jsonrpc.Message) []jsonrpc.Edit {
+	span, ok := jsonrpc.Lookup(frame, m.Result, "protocolVersion")
+	if !ok {
+		return nil
+	}
+	answered := jsonrpc.Text(span.Of(frame))
+	s.version = era.Agree(s.offered, answered)
+	if l.refused != nil {
+		l.w.m.setModernOnly(true)
+	}
+	l.w.m.speaks(answered)
+	if s.version == answered {
+		return nil
+	}
+	return []jsonrpc.Edit{{Span: span, With: jsonrpc.AppendString(nil, s.version)}}
 }
 
 func errorCode(frame []byte, m jsonrpc.Message) int {
@@ -292,9 +318,9 @@ func (l *link) Exited(err *child.ExitError) {
 
 var _ child.Receiver = (*link)(nil)
 
-func inOrder(a, b jsonrpc.Edit) []jsonrpc.Edit {
-	if a.Span.Start > b.Span.Start {
-		a, b = b, a
+func inOrder(edits []jsonrpc.Edit) []jsonrpc.Edit {
+	if len(edits) > 1 {
+		slices.SortFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
 	}
-	return []jsonrpc.Edit{a, b}
+	return edits
 }

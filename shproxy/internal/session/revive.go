@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
@@ -203,12 +204,12 @@ func (w *Worker) greet(ctx context.Context, l *link) error {
 	if s == nil {
 		return errClosing
 	}
-	f, err := w.ask(ctx, l, string(s.hello))
+	f, err := w.hello(ctx, l, string(s.hello))
 	if err != nil {
 		return err
 	}
 	defer f.Release()
-	if version := agreedVersion(f.Data); version != s.Version() {
+	if version := era.Agree(s.offered, agreedVersion(f.Data)); version != s.Version() {
 		return w.m.serverError("speaks another protocol version since it was restarted: %q", version)
 	}
 	w.mu.Lock()

@@ -52,7 +52,8 @@ type Session struct {
 	// All guarded by w.mu.
 	ended    bool
 	cause    error
-	version  string // the negotiated protocol version
+	offered  string // the protocol version that the client asked for
+	version  string // the one that was agreed on
 	stream   Stream // the standalone stream
 	asked    questions
 	replay   replay
@@ -194,6 +195,8 @@ func (s *Session) remember(c *Call, frame []byte, m jsonrpc.Message) {
 	switch {
 	case jsonrpc.Is(frame, m.Method, "initialize"):
 		c.initialize = true
+		offered, _ := jsonrpc.Lookup(frame, m.Params, "protocolVersion")
+		s.offered = jsonrpc.Text(offered.Of(frame))
 		if s.hello == nil && len(frame) <= maxHello {
 			s.hello = slices.Clone(frame)
 		}

@@ -16,7 +16,7 @@ const sharedHello = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"pr
 
 // greetShared initializes a child for whoever comes.
 func (w *Worker) greetShared(ctx context.Context, l *link) error {
-	f, err := w.ask(ctx, l, sharedHello)
+	f, err := w.hello(ctx, l, sharedHello)
 	if err != nil {
 		return err
 	}
@@ -46,8 +46,8 @@ func (w *Worker) answerShared(c *Call, frame []byte, m jsonrpc.Message) bool {
 			c.fail(err, nil)
 			return true
 		}
-		c.s.version = agreedVersion(w.greeting)
-		c.finish(newFrame(w.greeting, false, jsonrpc.Edit{Span: answer.ID, With: c.id}))
+		edits := append(w.link.agreed(c.s, w.greeting, answer), jsonrpc.Edit{Span: answer.ID, With: c.id})
+		c.finish(newFrame(w.greeting, false, inOrder(edits)...))
 		return true
 	case len(w.sessions) > 1 && jsonrpc.Is(frame, m.Method, "logging/setLevel"),
 		jsonrpc.Is(frame, m.Method, "resources/unsubscribe") && w.subscribed(uriOf(frame, m)):

@@ -368,7 +368,8 @@ func TestSharedEnvironments(t *testing.T) {
 	}
 }
 
-// A shared server that refuses everybody says so to everybody.
+// A shared server that refuses everybody says so to everybody. It was asked in
+// both eras.
 func TestSharedRefusal(t *testing.T) {
 	t.Parallel()
 	m, stage := newStage(t, func(c *Config) { c.Shared = true })
@@ -378,6 +379,8 @@ func TestSharedRefusal(t *testing.T) {
 	child := stage.Next()
 	child.Hears()
 	child.Says(`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"go away"}}`)
+	child.Hears()
+	child.Says(`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"server/discover?"}}`)
 	c.want(`{"jsonrpc":"2.0","id":"init","error":{"code":-32602,"message":"go away"}}`, "(<nil>)")
 	if got := child.Hears(); got != "EOF" {
 		t.Errorf("the child was sent %s", got)

@@ -3,7 +3,10 @@
 package session
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
+	"errors"
 	"math"
 	"strconv"
 	"time"
@@ -36,6 +39,49 @@ func (l *link) toLegacy() {
 	})
 }
 
+// toModern translates for legacy clients.
+func (l *link) toModern() { l.era = era.NewToModern(era.ToModernConfig{Self: self}) }
+
+// tryModern asks a child that has refused initialize whether it speaks modern
+// versions, and reports whether the call goes on. w.mu is held.
+func (l *link) tryModern(c *Call, refused []byte) bool {
+	if l.era != nil {
+		l.w.m.setModernOnly(false) // so it is asked as it was at first, the next time
+		return false
+	}
+	hello := c.s.hello
+	m, err := jsonrpc.Scan(hello)
+	if err != nil {
+		return false
+	}
+	l.refused = bytes.Clone(refused)
+	l.toModern()
+	_, err = l.translate(hello, jsonrpc.Edit{Span: m.ID, With: appendKey(c.key)})
+	return err == nil
+}
+
+// hello sends initialize in the name of a client, and waits for the answer.
+func (w *Worker) hello(ctx context.Context, l *link, frame string) (*Frame, error) {
+	f, err := w.ask(ctx, l, frame)
+	if _, refused := errors.AsType[*refusal](err); !refused || l.translated() {
+		return f, err
+	}
+	w.mu.Lock()
+	l.toModern()
+	w.mu.Unlock()
+	if f, failed := w.ask(ctx, l, frame); failed == nil {
+		w.m.setModernOnly(true)
+		return f, nil
+	}
+	return nil, err
+}
+
+func (l *link) translated() bool {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	return l.era != nil
+}
+
 // self is how the proxy calls itself where a client does not say who it is.
 var self = []byte(`{"name":"shproxy","version":"1"}`)
 
@@ -64,6 +110,13 @@ func (l *link) translateUp(frame []byte, m jsonrpc.Message) {
 	out := l.output()
 	l.era.FromServer(time.Now(), frame, m, out)
 	_, _ = l.flush(out) // what cannot be sent is the child's loss: it does not read
+}
+
+// ping asks the child itself for a sign of life. w.mu is held.
+func (l *link) ping(c *Call) (end int64, err error) {
+	out := l.output()
+	l.era.Ping(appendKey(c.key), out)
+	return l.flush(out)
 }
 
 // output is an empty output, whose memory flush keeps for the next.

@@ -97,8 +97,11 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 		return nil, w.cause
 	}
 	l := &link{w: w, born: time.Now(), starter: principal, counted: true, pending: make(map[uint64]*Call), tokens: make(map[string]*Call)}
-	if w.profile != nil {
+	switch {
+	case w.profile != nil:
 		l.toLegacy()
+	case w.kind != modern && w.m.isModernOnly():
+		l.toModern()
 	}
 	l.silent = time.AfterFunc(placeTimeout, l.hush)
 	if err := w.m.startChild(l); err != nil {
