@@ -7,7 +7,6 @@ package conformance_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -16,25 +15,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 )
-
-// The suite runs this binary as the client that it judges.
-func TestMain(m *testing.M) {
-	if os.Getenv("MCP_CONFORMANCE_SCENARIO") == "" {
-		os.Exit(m.Run())
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
-	defer cancel()
-	if err := judgedClient(ctx, os.Args[len(os.Args)-1]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
 
 // TestOAuthdyn lets the suite judge the OAuth of package oauthdyn, under the
 // SDK's client.
@@ -47,21 +32,27 @@ func TestOAuthdyn(t *testing.T) {
 	for _, version := range []string{"2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"} {
 		t.Run(version, func(t *testing.T) {
 			known := knownFailures(t, "expected-failures-client-"+version+".yml")
-			// No suite of the suite's own has all scenarios of OAuth at a
-			// version, so all run and the others are left out.
-			scenarios := slices.DeleteFunc(listScenarios(t, "--client", version), notOAuth)
-			results := runSuite(t, "client", "--command", strconv.Quote(self), "--suite", "all", "--spec-version", version)
-			maps.DeleteFunc(results, func(name string, _ []check) bool { return notOAuth(name) })
-			compare(t, scenarios, results, known)
+			judgeClient(t, version, strconv.Quote(self), isOAuth, known)
 		})
 	}
 }
 
-func notOAuth(scenario string) bool { return !strings.HasPrefix(scenario, "auth/") }
+// judgeClient lets the suite judge the client that a command starts, in the
+// scenarios that count. No suite of the suite's own has just these, so all run
+// and the others are left out.
+func judgeClient(t *testing.T, version, command string, counts func(scenario string) bool, known baseline) {
+	t.Helper()
+	scenarios := slices.DeleteFunc(listScenarios(t, "--client", version), func(name string) bool { return !counts(name) })
+	results := runSuite(t, "client", "--command", command, "--suite", "all", "--spec-version", version)
+	maps.DeleteFunc(results, func(name string, _ []check) bool { return !counts(name) })
+	compare(t, scenarios, results, known)
+}
 
-// judgedClient does what the suite's OAuth scenarios ask of a client: list the
+func isOAuth(scenario string) bool { return strings.HasPrefix(scenario, "auth/") }
+
+// oauthClient does what the suite's OAuth scenarios ask of a client: list the
 // tools and call one, signing in when that is asked for.
-func judgedClient(ctx context.Context, url string) error {
+func oauthClient(ctx context.Context, url string) error {
 	config := oauthdyn.Config{Resource: url, ClientName: "conformance", OpenURL: follow}
 	if text := os.Getenv("MCP_CONFORMANCE_CONTEXT"); text != "" {
 		var given struct {

@@ -26,11 +26,7 @@ func TestShproxy(t *testing.T) {
 	shproxy := buildShproxy(t)
 	for _, version := range []string{"2025-06-18", "2025-11-25", "2026-07-28"} {
 		t.Run(version, func(t *testing.T) {
-			known := knownFailures(t, "expected-failures-"+version+".yml")
-			scenarios := listScenarios(t, "--server", version)
-			url := startShproxy(t, shproxy, child)
-			results := runSuite(t, "server", "--url", url, "--suite", "all", "--spec-version", version)
-			compare(t, scenarios, results, known)
+			judgeServer(t, version, startShproxy(t, shproxy, child), knownFailures(t, "expected-failures-"+version+".yml"))
 		})
 	}
 }
@@ -92,10 +88,14 @@ func requireEverythingServer(t *testing.T) string {
 	return ""
 }
 
-func buildShproxy(t *testing.T) string {
+func buildShproxy(t *testing.T) string  { return build(t, "../../shproxy", "./cmd/shproxy") }
+func buildShclient(t *testing.T) string { return build(t, "../../shclient", "./cmd/shclient") }
+
+// build builds a command of the module or package in dir.
+func build(t *testing.T, dir, pkg string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "shproxy")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-C", "../../shproxy", "-o", program, "./cmd/shproxy").CombinedOutput()
+	program := filepath.Join(t.TempDir(), "program")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-C", dir, "-o", program, pkg).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -104,10 +104,10 @@ func buildShproxy(t *testing.T) string {
 
 // startShproxy runs shproxy around the child until the test ends and returns
 // the URL of the endpoint.
-func startShproxy(t *testing.T, program, child string) string {
+func startShproxy(t *testing.T, program string, child ...string) string {
 	t.Helper()
 	log := &startLog{port: make(chan string, 1)}
-	cmd := exec.Command(program, "--port", "0", "--", child)
+	cmd := exec.Command(program, append([]string{"--port", "0", "--"}, child...)...)
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

@@ -98,6 +98,13 @@ func listScenarios(t *testing.T, side, version string) []string {
 	return names
 }
 
+// judgeServer lets the suite judge the server at a URL at a version.
+func judgeServer(t *testing.T, version, url string, known baseline) {
+	t.Helper()
+	scenarios := listScenarios(t, "--server", version)
+	compare(t, scenarios, runSuite(t, "server", "--url", url, "--suite", "all", "--spec-version", version), known)
+}
+
 var resultDir = regexp.MustCompile(`^(?:server-)?(.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$`)
 
 // runSuite runs the suite and collects the checks by scenario from the files

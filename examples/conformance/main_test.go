@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestMain is the client that the suite judges when it is the suite that runs
+// this binary: with the URL of the server behind what the test gave it.
+func TestMain(m *testing.M) {
+	scenario := os.Getenv("MCP_CONFORMANCE_SCENARIO")
+	if scenario == "" {
+		os.Exit(m.Run())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	defer cancel()
+	if err := judgedClient(ctx, scenario, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func judgedClient(ctx context.Context, scenario string, args []string) error {
+	switch len(args) {
+	case 1: // URL
+		return oauthClient(ctx, args[0])
+	case 3: // version, shclient, URL
+		return stdioClient(ctx, scenario, args[0], args[1], args[2])
+	}
+	return fmt.Errorf("unexpected arguments %q", args)
+}
