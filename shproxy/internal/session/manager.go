@@ -168,7 +168,7 @@ func (m *Manager) join(principal string, env []string) (*Session, error) {
 			m.removeSession(s)
 			continue // it ended just now; there will be another
 		}
-		w.principal = principal
+		w.starter = principal
 		w.adopt(s)
 		w.mu.Unlock()
 		return s, nil
@@ -217,7 +217,7 @@ func (w *Worker) adopt(s *Session) {
 func (w *Worker) belongTo(principal string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.principal = principal
+	w.starter = principal
 }
 
 func (w *Worker) childless() bool {

@@ -207,7 +207,7 @@ func (m *Manager) addWorker(p pool, found int) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.kind, w.key, w.trial = modern, p.key, false
-	w.principal = p.principal
+	w.starter = p.principal
 	if p.profile != nil {
 		w.introduce(p.profile.Clone())
 	}

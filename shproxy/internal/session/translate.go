@@ -35,7 +35,7 @@ func (l *link) toLegacy() {
 	l.process = rand.Text()
 	l.era = era.NewToLegacy(era.ToLegacyConfig{
 		Profile: *w.profile, Self: self, Sealer: w.m.sealer,
-		Principal: poolKey(w.m.cfg.Shared, w.principal, w.env), Process: l.process,
+		Principal: poolKey(w.m.cfg.Shared, w.starter, w.env), Process: l.process,
 	})
 }
 

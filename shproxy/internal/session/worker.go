@@ -45,23 +45,23 @@ type Worker struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	mu        sync.Mutex
-	principal string // for whom children are started; empty: nobody yet, or he is not known
-	phase     phase
-	cause     error // why it is closed
-	link      *link // of the child, if there is one
-	sessions  map[*Session]struct{}
-	waiting   []waitingFrame
-	queued    int    // bytes of waiting
-	calls     int    // in MCP 2026-07-28
-	logging   int    // those of them that asked for log messages
-	asking    int    // and those whose client may be asked something
-	crashes   int    // in quick succession
-	greeting  []byte // what the child answered to initialize, if it is shared
-	last      error  // how the last child ended
-	trial     bool   // the child is only asked something, and may end if it does not like that
-	used      time.Time
-	idle      *time.Timer // nil for kind own, whose session has one
+	mu       sync.Mutex
+	starter  string // the principal for whom children are started; empty: nobody yet, or he is not known
+	phase    phase
+	cause    error // why it is closed
+	link     *link // of the child, if there is one
+	sessions map[*Session]struct{}
+	waiting  []waitingFrame
+	queued   int    // bytes of waiting
+	calls    int    // in MCP 2026-07-28
+	logging  int    // those of them that asked for log messages
+	asking   int    // and those whose client may be asked something
+	crashes  int    // in quick succession
+	greeting []byte // what the child answered to initialize, if it is shared
+	last     error  // how the last child ended
+	trial    bool   // the child is only asked something, and may end if it does not like that
+	used     time.Time
+	idle     *time.Timer // nil for kind own, whose session has one
 
 	profile *era.Profile // what a legacy child is told of its modern clients
 }
@@ -84,7 +84,7 @@ func (m *Manager) newWorker(k kind, key string, env []string) *Worker {
 // launch starts a child. The error says why there is none.
 func (w *Worker) launch(ctx context.Context) (*link, error) {
 	w.mu.Lock()
-	principal, culprit := w.principal, w.culprit()
+	principal, culprit := w.starter, w.culprit()
 	w.mu.Unlock()
 	if err := w.m.admit(ctx, principal, culprit); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (w *Worker) launch(ctx context.Context) (*link, error) {
 // one who initializes it. Others are greeted by the proxy. w.mu is held.
 func (w *Worker) culprit() string {
 	if w.kind == own || w.profile != nil {
-		return w.principal
+		return w.starter
 	}
 	return ""
 }
