@@ -13,9 +13,10 @@ import (
 
 // modernTalk feeds a ToModern one message at a time.
 type modernTalk struct {
-	t   testing.TB
-	tr  *ToModern
-	out Output
+	t    testing.TB
+	tr   *ToModern
+	last []byte // frame, which is gone when the next one comes
+	out  Output
 }
 
 // newModernTalk returns one with a client that takes all questions.
@@ -27,17 +28,23 @@ func newModernTalk(t testing.TB, maxHeld int) *modernTalk {
 }
 
 func (k *modernTalk) client(format string, args ...any) *Output {
-	frame := fmt.Appendf(nil, format, args...)
-	k.out.Reset()
-	k.tr.FromClient(time.Time{}, frame, k.scan(frame), &k.out)
+	k.next(format, args)
+	k.tr.FromClient(time.Time{}, k.last, k.scan(k.last), &k.out)
 	return &k.out
 }
 
 func (k *modernTalk) server(format string, args ...any) *Output {
-	frame := fmt.Appendf(nil, format, args...)
-	k.out.Reset()
-	k.tr.FromServer(time.Time{}, frame, k.scan(frame), &k.out)
+	k.next(format, args)
+	k.tr.FromServer(time.Time{}, k.last, k.scan(k.last), &k.out)
 	return &k.out
+}
+
+func (k *modernTalk) next(format string, args []any) {
+	for i := range k.last {
+		k.last[i] = '!'
+	}
+	k.last = fmt.Appendf(nil, format, args...)
+	k.out.Reset()
 }
 
 func (k *modernTalk) scan(frame []byte) jsonrpc.Message {
@@ -250,5 +257,31 @@ func TestToModernBoundsSubscriptions(t *testing.T) {
 	k = newModernTalk(t, 1000)
 	k.client(subscribe, "1", strings.Repeat("x", 2000))
 	k.refused("too many subscriptions")
+	k.client(subscribe, "2", "file:///a")
+	k.client(`{"jsonrpc":"2.0","id":"u","method":"resources/unsubscribe","params":{"uri":"file:///a"}}`)
+	k.nothing()
+}
+
+// TestToModernKeepsNoFrames has a conversation in which every frame is gone
+// when the next one comes.
+func TestToModernKeepsNoFrames(t *testing.T) {
+	t.Parallel()
+	k := newModernTalk(t, 0)
+	k.client(`{"jsonrpc":"2.0","id":"call","method":"tools/call","params":{"name":"t","_meta":{"progressToken":"tok"}}}`)
+	k.server(`{"jsonrpc":"2.0","id":2,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"},"b":{"method":"roots/list"}},"requestState":"s"}}`)
+	k.client(`{"jsonrpc":"2.0","id":"bridge-1","result":{"roots":[1]}}`)
+	k.client(`{"jsonrpc":"2.0","id":"bridge-2","result":{"roots":[2]}}`)
+	k.passed()
+	if again := string(k.out.ToServer[0]); !strings.HasSuffix(again, `"inputResponses":{"a":{"roots":[1]},"b":{"roots":[2]}},"requestState":"s"}}`) {
+		t.Fatal(again)
+	}
+	out := k.server(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"tok","progress":1}}`)
+	if len(out.ToClient) != 1 || string(out.ToClient[0].Related) != `"call"` {
+		t.Fatalf("%q", out.ToClient)
+	}
+	k.server(`{"jsonrpc":"2.0","id":3,"result":{"content":[]}}`)
+	if answer := string(out.ToClient[0].Frame); answer != `{"jsonrpc":"2.0","id":"call","result":{"content":[]}}` {
+		t.Fatal(answer)
+	}
 	k.nothing()
 }

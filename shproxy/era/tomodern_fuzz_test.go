@@ -52,6 +52,7 @@ var (
 // FuzzToModern lets two peers say things that are more or less to the point,
 // each byte pair one of them: what, and with which id.
 func FuzzToModern(f *testing.F) {
+	f.Add([]byte{0, 1, 128, 1, 2, 0, 129, 2}, "")
 	f.Add([]byte{0, 1, 128, 1, 2, 0, 3, 7, 130, 3, 13, 1, 13, 2, 129, 4, 6, 9, 138, 5}, "")
 	f.Add([]byte{0, 1, 128, 1, 3, 7, 130, 2, 12, 7, 0, 8, 255, 3}, `{"jsonrpc":"2.0","id":2,"result":{}}`)
 	f.Add([]byte{0, 1, 3, 2, 4, 3, 128, 1, 131, 2, 131, 4, 131, 5, 1, 9, 5, 6, 134, 6, 124, 1, 254, 1}, `{"jsonrpc":"2.0","method":"x","params":{"_meta":null}}`)
@@ -67,7 +68,7 @@ func FuzzToModern(f *testing.F) {
 			case what < 128:
 				g.say(true, strings.ReplaceAll(fuzzClient[what%len(fuzzClient)], "ID", strconv.Itoa(id%16)))
 			default:
-				g.say(false, strings.ReplaceAll(fuzzServer[what%len(fuzzServer)], "ID", strconv.Itoa(id%32)))
+				g.say(false, strings.ReplaceAll(fuzzServer[(what-128)%len(fuzzServer)], "ID", strconv.Itoa(id%32)))
 			}
 		}
 		g.end()

@@ -67,7 +67,7 @@ func (t *ToModern) lose(s *subscription) {
 // listenToLists opens the subscription for changes of lists once the client is
 // ready for them, if the server tells of any.
 func (t *ToModern) listenToLists(now time.Time, out *Output) {
-	if t.capabilities == nil || !t.ready || t.lists != nil {
+	if !t.ready || t.lists != nil {
 		return
 	}
 	filter := []byte(`"notifications":{`)
