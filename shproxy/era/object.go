@@ -2,7 +2,12 @@
 
 package era
 
-import "github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
 
 // member is a member of an object; value is raw JSON.
 type member struct {
@@ -77,4 +82,14 @@ func textAt(frame []byte, span jsonrpc.Span, path ...string) string {
 // trueAt reports whether a member of a member is true.
 func trueAt(frame []byte, span jsonrpc.Span, path ...string) bool {
 	return string(lookup(frame, span, path...).Of(frame)) == "true"
+}
+
+// splice applies edits in whatever order they are.
+func splice(frame []byte, edits []jsonrpc.Edit) []byte {
+	slices.SortStableFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
+	room := len(frame)
+	for _, e := range edits {
+		room += len(e.With)
+	}
+	return jsonrpc.AppendSplice(make([]byte, 0, room), frame, edits...)
 }

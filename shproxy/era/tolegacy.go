@@ -108,8 +108,10 @@ type legacyCall struct {
 	token  string // key in the table of progress tokens
 	shown  []byte // the progress token of the client's request in flight, raw
 
-	frame []byte // what the server was sent, if it may ask something
-	talk  *talk  // once it has
+	frame    []byte // what the server was sent, if it may ask something
+	prepared []byte // inputResponses that came with it, raw
+	talk     *talk  // once the server has asked something
+	missing  string // the capability of the client that the server would have needed, as raw JSON
 
 	own answer // takes the answer to a request of ours
 }
@@ -197,6 +199,7 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 		return
 	}
 	c.frame = down
+	c.prepared = bytes.Clone(lookup(frame, m.Params, memberResponses).Of(frame))
 	if m.ProgressToken.Present() {
 		c.token = jsonrpc.Key(m.ProgressToken.Of(frame))
 		t.tokens[c.token] = c
@@ -269,16 +272,6 @@ func (t *ToLegacy) down(key uint64, frame []byte, m jsonrpc.Message) []byte {
 // hasRetry reports whether a frame may have members of a retry.
 func hasRetry(frame []byte) bool {
 	return bytes.Contains(frame, []byte(memberState)) || bytes.Contains(frame, []byte(memberResponses))
-}
-
-// splice applies edits in whatever order they are.
-func splice(frame []byte, edits []jsonrpc.Edit) []byte {
-	slices.SortFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
-	room := len(frame)
-	for _, e := range edits {
-		room += len(e.With)
-	}
-	return jsonrpc.AppendSplice(make([]byte, 0, room), frame, edits...)
 }
 
 // ask sends a request of ours; params is raw JSON.
@@ -359,6 +352,10 @@ func (t *ToLegacy) answered(now time.Time, frame []byte, m jsonrpc.Message, out 
 			c.talk.refuse("the call has ended", out)
 		}
 		up := t.up(c, frame, m)
+		if c.missing != "" && isFailure(frame, m) {
+			up = jsonrpc.AppendError(nil, c.id, jsonrpc.MissingRequiredClientCapability,
+				"the server needs a capability that the client has not declared", []byte(`{"requiredCapabilities":`+c.missing+`}`))
+		}
 		t.forget(c)
 		out.client(up, nil)
 	}

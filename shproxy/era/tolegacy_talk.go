@@ -4,6 +4,8 @@ package era
 
 import (
 	"bytes"
+	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,18 +37,27 @@ type question struct {
 }
 
 func (k *talk) add(q question) {
-	k.named++
-	switch q.method {
-	case methodElicit:
-		q.name = "elicitation-"
-	case methodSampling:
-		q.name = "sampling-"
-	default:
-		q.name = "roots-"
+	if q.name == "" {
+		q.name = k.name(q)
 	}
-	q.name += strconv.Itoa(k.named)
 	k.open = append(k.open, q)
 }
+
+// name is the key of a question in inputRequests: what the server calls it, if
+// that is a word.
+func (k *talk) name(q question) string {
+	name := jsonrpc.Text(q.id)
+	for !word.MatchString(name) || slices.ContainsFunc(k.open, func(o question) bool { return o.name == name }) {
+		k.named++
+		name = kinds[q.method] + "-" + strconv.Itoa(k.named)
+	}
+	return name
+}
+
+var (
+	word  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+	kinds = map[string]string{methodElicit: "elicitation", methodSampling: "sampling", methodRoots: "roots"}
+)
 
 // refuse answers all that is open with an error.
 func (k *talk) refuse(reason string, out *Output) {
@@ -92,6 +103,7 @@ func (t *ToLegacy) asked(now time.Time, frame []byte, m jsonrpc.Message, out *Ou
 		out.server(refusal(id, jsonrpc.MethodNotFound, "method not found"))
 		return
 	case !t.cfg.Profile.takes(method, frame, m.Params):
+		t.misses(method, frame, m.Params)
 		out.server(refusal(id, jsonrpc.MethodNotFound, "the client has not declared the capability for "+method))
 		return
 	}
@@ -108,12 +120,43 @@ func (t *ToLegacy) asked(now time.Time, frame []byte, m jsonrpc.Message, out *Ou
 	case len(c.talk.open) >= maxQuestions:
 		out.server(refusal(id, jsonrpc.InternalError, "too many requests wait for the client"))
 	default:
+		q.name = c.talk.name(q)
+		if value := lookup(c.prepared, whole(c.prepared), q.name); q.answeredBy(c.prepared, value) {
+			q.answer(c.prepared, value, out) // the request has brought it
+			return
+		}
 		c.talk.add(q)
 		if c.id != nil {
 			c.talk.gather = now.Add(t.cfg.GatherTime)
 			t.asking[c.key] = c
 		}
 	}
+}
+
+// misses notes that the one call that may be asked would have needed what its
+// client has not declared. If the server makes do without, nobody will know.
+func (t *ToLegacy) misses(method string, frame []byte, params jsonrpc.Span) {
+	var found *legacyCall
+	for _, c := range t.calls {
+		if c.traits.asks && found != nil {
+			return
+		}
+		if c.traits.asks {
+			found = c
+		}
+	}
+	if found == nil {
+		return
+	}
+	found.missing = `{"` + kinds[method] + `":{}}`
+	if method == methodElicit && textAt(frame, params, "mode") == "url" {
+		found.missing = `{"elicitation":{"url":{}}}`
+	}
+}
+
+// isFailure reports whether a response is an error, also one of a tool.
+func isFailure(frame []byte, m jsonrpc.Message) bool {
+	return m.Error.Present() || trueAt(frame, m.Result, "isError")
 }
 
 // askable finds the one call that a question can belong to.
@@ -253,23 +296,32 @@ func (k *talk) answers(frame []byte, responses jsonrpc.Span, out *Output) (decli
 			continue
 		}
 		declined = declined || q.method == methodElicit && textAt(frame, value, "action") != "accept"
-		if q.id != nil {
-			text := without(nil, frame, value, func(name string) bool { return name == "resultType" })
-			out.server(result(q.id, string(text)))
-		}
+		q.answer(frame, value, out)
 	}
 	clear(k.open[len(rest):])
 	k.open = rest
 	return declined
 }
 
+// answer tells the server, if it waits for that.
+func (q question) answer(frame []byte, value jsonrpc.Span, out *Output) {
+	if q.id != nil {
+		text := without(nil, frame, value, func(name string) bool { return name == memberResultType })
+		out.server(result(q.id, string(text)))
+	}
+}
+
 // answeredBy reports whether a value has the shape of an answer.
 func (q question) answeredBy(frame []byte, value jsonrpc.Span) bool {
 	switch q.method {
 	case methodElicit:
-		action := textAt(frame, value, "action")
-		content := lookup(frame, value, "content")
-		return (action == "accept" || action == "decline" || action == "cancel") && (!content.Present() || isObject(frame, content))
+		switch textAt(frame, value, "action") {
+		case "accept":
+			return q.filledIn(frame, lookup(frame, value, "content"))
+		case "decline", "cancel":
+			return true
+		}
+		return false
 	case methodSampling:
 		return textAt(frame, value, "role") != "" && lookup(frame, value, "content").Present()
 	default:

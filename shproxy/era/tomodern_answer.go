@@ -25,7 +25,7 @@ func (t *ToModern) completed(c *modernCall, frame []byte, m jsonrpc.Message, out
 			kind = value
 			return true
 		case jsonrpc.Is(frame, name, "ttlMs"), jsonrpc.Is(frame, name, "cacheScope"):
-			return isCacheable(c.method)
+			return requests[c.method].cached
 		case jsonrpc.Is(frame, name, "structuredContent"):
 			return c.method == "tools/call" && !isObject(frame, value)
 		case jsonrpc.Is(frame, name, "tools"):
@@ -44,18 +44,7 @@ func (t *ToModern) completed(c *modernCall, frame []byte, m jsonrpc.Message, out
 		edits = legacyTools(edits, frame, tools)
 	}
 	t.forget(c)
-	out.client(rewrite(frame, edits), nil)
-}
-
-// isCacheable reports whether results of a method say how long they are good
-// for (MCP 2026-07-28, caching, "Cacheable Results"). In those of others a
-// member of the same name is somebody else's.
-func isCacheable(method string) bool {
-	switch method {
-	case "tools/list", "prompts/list", "resources/list", "resources/templates/list", "resources/read":
-		return true
-	}
-	return false
+	out.client(splice(frame, edits), nil)
 }
 
 // legacyTools takes out the schemas of results that are no objects, which
@@ -80,5 +69,5 @@ func legacyError(c *modernCall, frame []byte, m jsonrpc.Message) []byte {
 	if c.method == "resources/read" && code == jsonrpc.InvalidParams && lookup(frame, m.Error, "data", "uri").Present() {
 		edits = append(edits, jsonrpc.Edit{Span: lookup(frame, m.Error, "code"), With: []byte(codeNotFound)})
 	}
-	return rewrite(frame, edits)
+	return splice(frame, edits)
 }

@@ -142,7 +142,7 @@ func legacyParams(q *inputRequest, frame []byte, params jsonrpc.Span) []byte {
 	if q.method != methodElicit || textAt(frame, params, "mode") != "url" || lookup(frame, params, "elicitationId").Present() {
 		return raw
 	}
-	return rewrite(raw, put(nil, raw, whole(raw), func(_, _ jsonrpc.Span) bool { return false }, append([]byte(`"elicitationId":`), q.id...)))
+	return splice(raw, put(nil, raw, whole(raw), func(_, _ jsonrpc.Span) bool { return false }, append([]byte(`"elicitationId":`), q.id...)))
 }
 
 // replied takes a response of the client.
@@ -181,7 +181,7 @@ func (t *ToModern) giveUp(c *modernCall, frame []byte, m jsonrpc.Message, out *O
 	t.withdraw(c, c.id, out)
 	t.forget(c)
 	if m.Error.Present() {
-		out.client(rewrite(frame, []jsonrpc.Edit{{Span: m.ID, With: c.id}}), nil)
+		out.client(splice(frame, []jsonrpc.Edit{{Span: m.ID, With: c.id}}), nil)
 		return
 	}
 	out.client(refusal(c.id, jsonrpc.InvalidParams, "the client's answer to the server is no object"), nil)
@@ -218,7 +218,7 @@ func (t *ToModern) retry(c *modernCall, out *Output) {
 		return
 	}
 	id := t.nextID()
-	again := rewrite(c.frame, []jsonrpc.Edit{
+	again := splice(c.frame, []jsonrpc.Edit{
 		{Span: m.ID, With: strconv.AppendUint(nil, id, 10)},
 		{Span: m.Params, With: without(nil, c.frame, m.Params, func(name string) bool {
 			return name == memberResponses || name == memberState

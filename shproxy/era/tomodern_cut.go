@@ -3,9 +3,6 @@
 package era
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -48,13 +45,3 @@ func put(edits []jsonrpc.Edit, frame []byte, object jsonrpc.Span, drop func(name
 }
 
 var comma = []byte{','}
-
-// rewrite applies edits, in whatever order they are, to a copy of the frame.
-func rewrite(frame []byte, edits []jsonrpc.Edit) []byte {
-	slices.SortStableFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
-	room := len(frame)
-	for _, e := range edits {
-		room += len(e.With)
-	}
-	return jsonrpc.AppendSplice(make([]byte, 0, room), frame, edits...)
-}

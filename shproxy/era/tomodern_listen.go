@@ -197,7 +197,7 @@ func legacyNotification(frame []byte, m jsonrpc.Message) []byte {
 	if kept == 0 {
 		edits, _ = cut(nil, frame, m.Params, func(name, _ jsonrpc.Span) bool { return jsonrpc.Is(frame, name, "_meta") })
 	}
-	return rewrite(frame, edits)
+	return splice(frame, edits)
 }
 
 // acknowledged takes what the server agreed to.

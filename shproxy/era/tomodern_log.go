@@ -3,23 +3,14 @@
 package era
 
 import (
-	"slices"
-
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
-
-// logLevels are the levels of log messages, least severe first (RFC 5424,
-// section 6.2.1).
-var logLevels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
-
-// rank orders levels from 1 on. That of anything else is 0.
-func rank(level string) int { return slices.Index(logLevels, level) + 1 }
 
 // setLevel answers logging/setLevel. The level goes with every request from
 // then on.
 func (t *ToModern) setLevel(frame []byte, m jsonrpc.Message, out *Output) {
 	id := m.ID.Of(frame)
-	level := rank(textAt(frame, m.Params, "level"))
+	level := severity(textAt(frame, m.Params, "level"))
 	switch {
 	case !isObject(t.capabilities, lookup(t.capabilities, whole(t.capabilities), "logging")):
 		out.client(refusal(id, jsonrpc.MethodNotFound, "the server sends no log messages"), nil)
@@ -35,7 +26,7 @@ func (t *ToModern) setLevel(frame []byte, m jsonrpc.Message, out *Output) {
 // logged passes a log message on. It belongs to a call, but does not say to
 // which.
 func (t *ToModern) logged(frame []byte, m jsonrpc.Message, out *Output) {
-	if t.level == 0 || rank(textAt(frame, m.Params, "level")) < t.level {
+	if t.level == 0 || severity(textAt(frame, m.Params, "level")) < t.level {
 		out.Dropped++ // the client asked for none, or for more severe ones
 		return
 	}

@@ -21,7 +21,7 @@ func metaMember(p Profile, level int) []byte {
 	text = append(text, `,"`+jsonrpc.MetaClientCapabilities+`":`...)
 	text = append(text, p.Capabilities...)
 	if level > 0 {
-		text = append(text, `,"`+jsonrpc.MetaLogLevel+`":"`+logLevels[level-1]+`"`...)
+		text = append(text, `,"`+jsonrpc.MetaLogLevel+`":"`+levels[level-1]+`"`...)
 	}
 	return append(text, '}')
 }
@@ -46,7 +46,7 @@ func withMeta(frame []byte, object jsonrpc.Span, meta []byte) []byte {
 		return meta
 	}
 	raw := object.Of(frame)
-	return append([]byte(`"_meta":`), rewrite(raw, putMeta(nil, raw, whole(raw), meta))...)
+	return append([]byte(`"_meta":`), splice(raw, putMeta(nil, raw, whole(raw), meta))...)
 }
 
 // down is a request as the server sees it, with the id that it has there.
@@ -66,7 +66,7 @@ func (t *ToModern) down(id uint64, frame []byte, m jsonrpc.Message) []byte {
 		behind := jsonrpc.Span{Start: m.Method.End, End: m.Method.End}
 		edits = append(edits, jsonrpc.Edit{Span: behind, With: []byte(`,"params":{` + string(t.meta) + "}")})
 	}
-	return rewrite(frame, edits)
+	return splice(frame, edits)
 }
 
 // ownRequest is a request of the translator's own; params are members, raw
