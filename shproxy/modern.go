@@ -23,7 +23,8 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if problem != nil {
 		return problem
 	}
-	if problem := p.learnEra(r); problem != nil {
+	translated, problem := p.learnEra(r)
+	if problem != nil {
 		return problem
 	}
 	if version == "" && m.Kind == jsonrpc.Request {
@@ -32,7 +33,10 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if err := mcpheader.Check(r.Header, frame, m); err != nil {
 		return mismatch(err)
 	}
-	c := p.modernCaller(r, frame, m)
+	c, complete := p.modernCaller(r, frame, m)
+	if translated && !complete && m.Kind == jsonrpc.Request {
+		return fail(http.StatusBadRequest, jsonrpc.InvalidParams, "params._meta must hold %q", jsonrpc.MetaClientCapabilities)
+	}
 	if m.Kind == jsonrpc.Notification {
 		frame, m := withTrace(r.Header, frame, m)
 		if err := p.sessions.Post(c, frame, m); err != nil {
@@ -65,21 +69,24 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	return nil
 }
 
-// modernCaller is the caller together with what his request says of him.
-func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) session.Caller {
-	c := p.caller(r)
-	profile, _ := era.ProfileOf(frame, m) // what is missing will be missed by whoever needs it
-	return session.Caller{Principal: c.principal, Env: c.env, Profile: profile}
+// modernCaller is the caller together with what his request says of him, and
+// whether it says what is required.
+func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) (c session.Caller, complete bool) {
+	who := p.caller(r)
+	profile, complete := era.ProfileOf(frame, m)
+	return session.Caller{Principal: who.principal, Env: who.env, Profile: profile}, complete
 }
 
-// learnEra finds out what the server speaks, if nobody has yet.
-func (p *Proxy) learnEra(r *http.Request) *problem {
+// learnEra finds out what the server speaks, if nobody has yet, and reports
+// whether it has to be translated for.
+func (p *Proxy) learnEra(r *http.Request) (translated bool, _ *problem) {
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
 	defer cancel()
-	if _, err := p.sessions.Modern(ctx, p.caller(r).env); err != nil {
-		return p.startProblem(err)
+	modern, err := p.sessions.Modern(ctx, p.caller(r).env)
+	if err != nil {
+		return false, p.startProblem(err)
 	}
-	return nil
+	return !modern, nil
 }
 
 // mismatch is HeaderMismatch of MCP 2026-07-28.

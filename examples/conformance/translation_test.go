@@ -13,7 +13,6 @@ import (
 // a server of the other. TestOneEra shows that these servers have everything,
 // so what is missing was lost in translation.
 func TestTranslation(t *testing.T) {
-	requireTranslation(t)
 	requireSuite(t)
 	shproxy, server := buildShproxy(t), buildOneEra(t)
 	for _, test := range []struct{ version, server string }{
@@ -46,11 +45,11 @@ func TestShclientTranslation(t *testing.T) {
 	}
 }
 
-// requireTranslation skips the test as long as the bridges do not translate.
+// requireTranslation skips the test as long as shclient does not translate.
 // MCP_TRANSLATION=1 runs it all the same.
 func requireTranslation(t *testing.T) {
 	t.Helper()
 	if os.Getenv("MCP_TRANSLATION") != "1" {
-		t.Skip("the bridges do not translate between the eras yet")
+		t.Skip("shclient does not translate between the eras yet")
 	}
 }

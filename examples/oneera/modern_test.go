@@ -37,10 +37,10 @@ func TestModern(t *testing.T) {
 			< {"id":1,"result":{"resultType":"input_required","inputRequests":{"user_context":{"method":"elicitation/create"}}}}
 			> {"id":2,"method":"prompts/get","params":{META,"name":"test_input_required_result_prompt","requestState":"STATE","inputResponses":{"user_context":{"action":"accept","content":{"context":"all"}}}}}
 			< {"id":2,"result":{"messages":[{"role":"user","content":{"type":"text","text":"Context: all"}}]}}
-			> {"id":3,"method":"resources/read","params":{META,"uri":"test://asking"}}
+			> {"id":3,"method":"resources/read","params":{META,"uri":"test://who-asks"}}
 			< {"id":3,"result":{"resultType":"input_required","inputRequests":{"password":{"method":"elicitation/create"}}}}
-			> {"id":4,"method":"resources/read","params":{META,"uri":"test://asking","requestState":"STATE","inputResponses":{"password":{"action":"accept","content":{"password":"x"}}}}}
-			< {"id":4,"result":{"resultType":"complete","ttlMs":0,"contents":[{"uri":"test://asking","mimeType":"text/plain","text":"The password is x"}]}}`,
+			> {"id":4,"method":"resources/read","params":{META,"uri":"test://who-asks","requestState":"STATE","inputResponses":{"password":{"action":"accept","content":{"password":"x"}}}}}
+			< {"id":4,"result":{"resultType":"complete","ttlMs":0,"contents":[{"uri":"test://who-asks","mimeType":"text/plain","text":"The password is x"}]}}`,
 		"one question after the other": `
 			> {"id":1,"method":"tools/call","params":{META,"name":"test_input_required_result_multi_round"}}
 			< {"id":1,"result":{"inputRequests":{"step1":{}}}}

@@ -26,7 +26,7 @@ func allResources() []resource {
 		textResource("test://static-text", "static-text", "This is the content of the static text resource."),
 		{"test://static-binary", "static-binary", "image/png", func(*call) (object, error) { return object{"blob": png}, nil }},
 		textResource("test://watched-resource", "watched-resource", "This one is touched now and then."),
-		{"test://asking", "asking", "text/plain", askingResource},
+		{"test://who-asks", "asking", "text/plain", askingResource},
 	}
 }
 
