@@ -18,6 +18,7 @@ type Server struct {
 	Dir     string   // working directory; empty means that of this process
 	Name    string   // for logs and messages; empty means the base of Command
 	Limits  Limits   // of each process
+	Era     Era      // that it speaks; EraAuto means that it is asked
 }
 
 // Limits bound what one process of the server, and each process that it
@@ -28,6 +29,17 @@ type Limits struct {
 	OpenFiles int           // RLIMIT_NOFILE
 	CPU       time.Duration // of processor time, rounded up to seconds (RLIMIT_CPU)
 }
+
+// Era names kinds of protocol versions, see
+// https://modelcontextprotocol.io/specification/2026-07-28/basic/versioning.
+type Era uint8
+
+// The eras.
+const (
+	EraAuto   Era = iota // either
+	EraLegacy            // those with initialize, 2024-11-05 to 2025-11-25
+	EraModern            // those without, since 2026-07-28
+)
 
 // Mode says who shares a process of the server.
 type Mode uint8
@@ -65,6 +77,9 @@ type Options struct {
 	// "*" allows all.
 	AllowedOrigins []string
 
+	// Clients is the era of the clients that are served, whatever the server
+	// speaks; others are told the versions that are. Default both.
+	Clients Era
 	// Mode says who shares a process.
 	Mode Mode
 	// Warm is how many processes are kept started, waiting for a client.
@@ -101,6 +116,10 @@ type Options struct {
 	// request: then the client gets an error and the server is told that the
 	// request is cancelled. Default none.
 	RequestTimeout time.Duration
+	// InputTimeout is how long a call of a client of MCP 2026-07-28 waits for
+	// that client to come back with what a server of the older versions asked
+	// for. The server's process waits with it. Default 10 minutes.
+	InputTimeout time.Duration
 	// KeepAlive is the interval of comments on a quiet event stream, so that
 	// proxies in between do not cut it. Default 15 seconds.
 	KeepAlive time.Duration
@@ -124,6 +143,7 @@ const (
 	defaultMaxStarts       = 4
 	defaultIdleTimeout     = 30 * time.Minute
 	defaultStartTimeout    = 60 * time.Second
+	defaultInputTimeout    = 10 * time.Minute
 	defaultKeepAlive       = 15 * time.Second
 	defaultReplayBytes     = 1 << 20
 	defaultReplayTime      = 5 * time.Minute
@@ -133,10 +153,12 @@ const (
 func (o *Options) complete() error {
 	switch {
 	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm) < 0,
-		min(o.IdleTimeout, o.StartTimeout, o.RequestTimeout, o.KeepAlive, o.ReplayTime) < 0:
+		min(o.IdleTimeout, o.StartTimeout, o.RequestTimeout, o.InputTimeout, o.KeepAlive, o.ReplayTime) < 0:
 		return errors.New("shproxy: a limit in Options is negative")
 	case o.Mode > ModeShared:
 		return errors.New("shproxy: unknown Mode in Options")
+	case o.Clients > EraModern:
+		return errors.New("shproxy: unknown Era in Options")
 	}
 	if o.Identify == nil {
 		o.Identify = func(*http.Request) string { return "" }
@@ -154,6 +176,7 @@ func (o *Options) complete() error {
 	o.MaxStarts = orDefault(o.MaxStarts, defaultMaxStarts)
 	o.IdleTimeout = orDefault(o.IdleTimeout, defaultIdleTimeout)
 	o.StartTimeout = orDefault(o.StartTimeout, defaultStartTimeout)
+	o.InputTimeout = orDefault(o.InputTimeout, defaultInputTimeout)
 	o.KeepAlive = orDefault(o.KeepAlive, defaultKeepAlive)
 	o.ReplayTime = orDefault(o.ReplayTime, defaultReplayTime)
 	o.ReplayBytes = max(orDefault(o.ReplayBytes, defaultReplayBytes), 0)

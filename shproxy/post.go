@@ -38,6 +38,8 @@ func (p *Proxy) post(w http.ResponseWriter, r *http.Request) {
 	}
 	var problem *problem
 	switch speaks, version := eraOf(r, frame, m); {
+	case !p.serves(speaks):
+		problem = p.unsupportedVersion(requested(r, frame, m, version))
 	case speaks == modern:
 		problem = p.modern(w, r, frame, m, version)
 	case m.Kind != jsonrpc.Request:
@@ -101,7 +103,7 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 		return problem
 	}
 	reply.begins(frame, m)
-	if problem := checkVersion(r, ""); problem != nil {
+	if problem := p.checkVersion(r, ""); problem != nil {
 		return problem
 	}
 	c := p.caller(r)
@@ -151,7 +153,7 @@ func (p *Proxy) session(r *http.Request) (*session.Session, *problem) {
 			negotiated = s.Version()
 		}
 	}
-	if problem := checkVersion(r, negotiated); problem != nil {
+	if problem := p.checkVersion(r, negotiated); problem != nil {
 		return nil, problem
 	}
 	switch {

@@ -55,8 +55,11 @@ func New(s Server, o *Options) (*Proxy, error) {
 	if err := opts.complete(); err != nil {
 		return nil, err
 	}
-	if s.Command == "" {
+	switch {
+	case s.Command == "":
 		return nil, errors.New("shproxy: no command")
+	case s.Era > EraModern:
+		return nil, errors.New("shproxy: unknown Era of the server")
 	}
 	if s.Limits != (Limits{}) && !child.Limits(s.Limits).Supported() {
 		return nil, errors.New("shproxy: limits of processes are not supported on this system")
@@ -84,6 +87,8 @@ func (p *Proxy) sessionConfig(log *slog.Logger) session.Config {
 		IdleTimeout: p.opts.IdleTimeout, StartTimeout: p.opts.StartTimeout, RequestTimeout: p.opts.RequestTimeout,
 		Shared: p.opts.Mode == ModeShared, Warm: p.opts.Warm,
 		ReplayBytes: p.opts.ReplayBytes, ReplayTime: p.opts.ReplayTime,
+		InputTimeout: p.opts.InputTimeout,
+		LegacyOnly:   p.server.Era == EraLegacy, ModernOnly: p.server.Era == EraModern,
 		EndOnCrash: p.opts.EndOnCrash, ToolsChanged: p.params.forget,
 		Child: child.Config{
 			Name: p.server.Name, Path: p.path, Args: p.server.Args, Env: p.server.Env, Dir: p.server.Dir,
@@ -125,7 +130,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost:
 		p.post(w, r)
-	case namesModern(r):
+	case namesModern(r), p.opts.Clients == EraModern:
 		notAllowed(w, r, "POST")
 	case r.Method == http.MethodGet:
 		p.listen(w, r)

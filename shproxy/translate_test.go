@@ -108,3 +108,35 @@ func TestLegacyClientIsAsked(t *testing.T) {
 		t.Errorf("heard %s", got)
 	}
 }
+
+// What is said of the eras is not asked, and whom the proxy does not serve it
+// tells what it does.
+func TestErasAreChosen(t *testing.T) {
+	t.Parallel()
+	server := testServer(testserver.Good)
+	server.Era = EraLegacy
+	_, url := serveProxy(t, server, &Options{Clients: EraModern})
+	c := modernClient(t, url)
+	c.want(c.modern(t.Context(), modernFrame("1", "server/discover", "", "")), 200, discoveredGood)
+	c.wantError(c.post(initializeFrame), 400, `"init"`, -32022, `supported are 2026-07-28`)
+	if resp := c.do(c.request(t.Context(), http.MethodGet, "")); resp.StatusCode != 405 {
+		t.Errorf("GET: %s", resp.Status)
+	}
+
+	server = testServer(testserver.Modern)
+	server.Era = EraModern
+	_, url = serveProxy(t, server, &Options{Clients: EraLegacy})
+	legacy := connect(t, url)
+	legacy.want(legacy.tool("1", "echo", map[string]any{"text": "x"}), 200, textResult("1", "x"))
+	c = modernClient(t, url)
+	c.wantError(c.modern(t.Context(), modernFrame("1", "server/discover", "", "")), 400, "1", -32022, `supported are 2025-11-25, 2025-06-18, 2025-03-26, 2024-11-05`)
+
+	for _, wrong := range []struct {
+		Server
+		Options
+	}{{Server{Command: "true", Era: 3}, Options{}}, {Server{Command: "true"}, Options{Clients: 3}}} {
+		if _, err := New(wrong.Server, &wrong.Options); err == nil {
+			t.Errorf("New takes %+v", wrong)
+		}
+	}
+}

@@ -3,8 +3,10 @@
 package shproxy
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
@@ -63,25 +65,53 @@ func namesModern(r *http.Request) bool {
 // checkVersion refuses a version in the header that cannot be served.
 // negotiated is what the session agreed on: it counts as known whatever it is.
 // A missing header is no error: older clients do not send it.
-func checkVersion(r *http.Request, negotiated string) *problem {
+func (p *Proxy) checkVersion(r *http.Request, negotiated string) *problem {
 	if v := r.Header[headerVersion]; len(v) > 0 && v[0] != negotiated && !slices.Contains(legacyVersions, v[0]) {
-		return unsupportedVersion(v[0])
+		return p.unsupportedVersion(v[0])
 	}
 	return nil
 }
 
-// unsupportedVersion is UnsupportedProtocolVersionError of MCP 2026-07-28.
-// Clients that speak both eras take it as the sign to use initialize.
-func unsupportedVersion(requested string) *problem {
-	p := fail(http.StatusBadRequest, jsonrpc.UnsupportedProtocolVersion, "unsupported protocol version %q", requested)
-	p.data = append(p.data, `{"supported":[`...)
-	for i, v := range legacyVersions {
-		if i > 0 {
-			p.data = append(p.data, ',')
-		}
-		p.data = jsonrpc.AppendString(p.data, v)
+// serves reports whether clients of an era are served.
+func (p *Proxy) serves(k kind) bool {
+	switch p.opts.Clients {
+	case EraLegacy:
+		return k == legacy
+	case EraModern:
+		return k == modern
 	}
-	p.data = append(p.data, `],"requested":`...)
-	p.data = append(jsonrpc.AppendString(p.data, requested), '}')
-	return p
+	return true
+}
+
+// requested is the version that a message asks for, by its _meta, by
+// initialize, or by the header.
+func requested(r *http.Request, frame []byte, m jsonrpc.Message, version string) string {
+	if version == "" && jsonrpc.Is(frame, m.Method, "initialize") {
+		span, _ := jsonrpc.Lookup(frame, m.Params, "protocolVersion")
+		version = jsonrpc.Text(span.Of(frame))
+	}
+	return cmp.Or(version, r.Header.Get(headerVersion))
+}
+
+// unsupportedVersion is UnsupportedProtocolVersionError of MCP 2026-07-28.
+// Clients that speak both eras find in it the one to use.
+func (p *Proxy) unsupportedVersion(requested string) *problem {
+	supported := append([]string{era.Modern}, legacyVersions...)
+	switch p.opts.Clients {
+	case EraLegacy:
+		supported = legacyVersions
+	case EraModern:
+		supported = supported[:1]
+	}
+	refused := fail(http.StatusBadRequest, jsonrpc.UnsupportedProtocolVersion, "unsupported protocol version %q; supported are %s", requested, strings.Join(supported, ", "))
+	data := append([]byte(nil), `{"supported":[`...)
+	for i, v := range supported {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = jsonrpc.AppendString(data, v)
+	}
+	data = append(data, `],"requested":`...)
+	refused.data = append(jsonrpc.AppendString(data, requested), '}')
+	return refused
 }

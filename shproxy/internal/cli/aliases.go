@@ -59,7 +59,7 @@ var foreignFlagTable = []foreignFlag{
 	{"maxBodySize", true, "--max-message-bytes", func(c *config, v string) error { return c.maxMessageBytes.Set(v) }},
 	{"eventStoreMaxEvents", true, "--replay-bytes and --replay-time bound what is kept", nothing},
 	{"no-eventStore", false, "--replay-bytes 0", func(c *config, _ string) error { c.replayBytes = 0; return nil }},
-	{"upstreamProtocol", true, "it is not needed: client and server agree on a version", nothing},
+	{"upstreamProtocol", true, "--server-protocol", func(c *config, v string) error { return c.serverProtocol.Set(v) }},
 	{"corsAddAllowedHeader", true, "the headers of MCP are allowed with --cors-origin", nothing},
 	{"sslCert", true, "--tls-cert", func(c *config, v string) error { c.tlsCert = v; return nil }},
 	{"sslKey", true, "--tls-key", func(c *config, v string) error { c.tlsKey = v; return nil }},
@@ -69,7 +69,7 @@ var foreignFlagTable = []foreignFlag{
 	{"sslCa", true, "client certificates are not asked for; a proxy in front can do that", nil},
 	{"tunnel", false, "this program opens no tunnels; run the program of one beside it, and name its host with --allow-host", nil},
 	{"tunnelSubdomain", true, "this program opens no tunnels", nil},
-	{"no-modern", false, "versions cannot be switched off", nil},
+	{"no-modern", false, "--protocol legacy", func(c *config, _ string) error { return c.protocol.Set(protocolLegacy) }},
 
 	// mcp-proxy, Python
 	{"pass-environment", false, "--pass-env '*'", func(c *config, _ string) error { c.passEnv = append(c.passEnv, "*"); return nil }},

@@ -79,20 +79,23 @@ func checkDir(dir string) error {
 
 func (m *maker) server(s spec) shproxy.Server {
 	return shproxy.Server{
-		Name: s.name, Command: s.command, Args: s.args, Env: s.env, Dir: s.dir,
+		Name: s.name, Command: s.command, Args: s.args, Env: s.env, Dir: s.dir, Era: eras[s.settings.serverProtocol.value],
 		Limits: shproxy.Limits{
 			Memory: int64(s.settings.limitMemory), OpenFiles: s.settings.limitFiles, CPU: s.settings.limitCPU,
 		},
 	}
 }
 
+// eras are what the values of --protocol and --server-protocol stand for.
+var eras = map[string]shproxy.Era{protocolAuto: shproxy.EraAuto, protocolLegacy: shproxy.EraLegacy, protocolModern: shproxy.EraModern}
+
 // options are those of the library that the settings stand for.
 func (m *maker) options(s settings) *shproxy.Options {
 	o := &shproxy.Options{
-		Identify: m.identify, Environ: s.perCaller(), AllowedHosts: m.hosts, AllowedOrigins: m.origins,
+		Identify: m.identify, Environ: s.perCaller(), Clients: eras[s.protocol.value], AllowedHosts: m.hosts, AllowedOrigins: m.origins,
 		Warm: s.warm, MaxStarts: s.maxStarts, EndOnCrash: s.endOnCrash,
 		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions,
-		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout,
+		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout, InputTimeout: s.inputTimeout,
 		KeepAlive: s.keepAlive, ReplayBytes: int(s.replayBytes), ReplayTime: s.replayTime,
 		Logger: m.log,
 	}

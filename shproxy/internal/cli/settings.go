@@ -13,6 +13,9 @@ import (
 // settings are what the flags say about all servers and the member "shproxy"
 // of the configuration file about one.
 type settings struct {
+	protocol       choice // of the clients
+	serverProtocol choice
+
 	mode         choice
 	warm         int
 	maxStarts    int
@@ -23,6 +26,7 @@ type settings struct {
 	noProbe      bool
 
 	requestTimeout  time.Duration
+	inputTimeout    time.Duration
 	maxMessageBytes byteSize
 	keepAlive       time.Duration
 	replayBytes     byteSize
@@ -40,11 +44,20 @@ const (
 	modeShared  = "shared"
 )
 
+const (
+	protocolAuto   = "auto"
+	protocolLegacy = "legacy"
+	protocolModern = "modern"
+)
+
 func defaultSettings() settings {
+	protocols := []string{protocolAuto, protocolLegacy, protocolModern}
 	return settings{
+		protocol: choice{protocolAuto, protocols}, serverProtocol: choice{protocolAuto, protocols},
 		mode:      choice{modeSession, []string{modeSession, modeShared}},
 		maxStarts: 4, maxSessions: 100,
 		idleTimeout: 30 * time.Minute, startTimeout: time.Minute,
+		inputTimeout:    10 * time.Minute,
 		maxMessageBytes: 64 << 20, keepAlive: 15 * time.Second,
 		replayBytes: 1 << 20, replayTime: 5 * time.Minute,
 	}
@@ -71,7 +84,10 @@ var processSettings = []setting{
 }
 
 var messageSettings = []setting{
+	{"protocol", "`ERA` of the clients that are served: auto (all), legacy (2024-11-05 to 2025-11-25) or modern (since 2026-07-28)", func(s *settings) any { return &s.protocol }, 0},
+	{"server-protocol", "`ERA` that the command speaks: auto (it is asked), legacy or modern", func(s *settings) any { return &s.serverProtocol }, 0},
 	{"request-timeout", "answer a call that takes longer than this `TIME` with an error; 0 means never", func(s *settings) any { return &s.requestTimeout }, 0},
+	{"input-timeout", "`TIME` for a client of 2026-07-28 to come back with what a command of the older versions asked for", func(s *settings) any { return &s.inputTimeout }, 1},
 	{"max-message-bytes", "largest message in either direction", func(s *settings) any { return &s.maxMessageBytes }, 1},
 	{"keep-alive", "`TIME` between comments on a quiet event stream", func(s *settings) any { return &s.keepAlive }, 1},
 	{"replay-bytes", "kept of each session for streams that are resumed; 0 means nothing", func(s *settings) any { return &s.replayBytes }, 0},

@@ -80,7 +80,7 @@ func (m *Manager) isModernOnly() bool {
 func (m *Manager) setModernOnly(is bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.knows.refuses = is
+	m.knows.refuses = is || m.cfg.ModernOnly
 }
 
 func (m *Manager) setEra(modern bool, lasts time.Duration) {

@@ -32,6 +32,11 @@ type Config struct {
 	ReplayBytes    int  // kept per session for a resumption; zero: nothing
 	ReplayTime     time.Duration
 	EndOnCrash     bool // sessions end with their child
+	LegacyOnly     bool // the server speaks no modern version, and is not asked
+	ModernOnly     bool // it speaks nothing else, and is not asked
+	// InputTimeout is how long a call waits for its client to come back with
+	// what a legacy server asked for; zero: the translator's default.
+	InputTimeout time.Duration
 	// ToolsChanged is called when a child says so to a client of MCP
 	// 2026-07-28; nil: nobody wants to know. It must not block.
 	ToolsChanged func()
@@ -84,6 +89,7 @@ func NewManager(cfg Config) *Manager {
 		modern: make(map[string][]*Worker), children: make(map[*link]*child.Child),
 		knows: knowledge{turn: make(chan struct{}, 1)}, versions: make(map[string]bool),
 	}
+	m.knows.known, m.knows.modern, m.knows.refuses = cfg.LegacyOnly || cfg.ModernOnly, cfg.ModernOnly, cfg.ModernOnly
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.fillWarm()
 	return m

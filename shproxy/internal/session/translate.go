@@ -36,6 +36,7 @@ func (l *link) toLegacy() {
 	l.era = era.NewToLegacy(era.ToLegacyConfig{
 		Profile: *w.profile, Self: self, Sealer: w.m.sealer,
 		Principal: poolKey(w.m.cfg.Shared, w.starter, w.env), Process: l.process,
+		ParkTime: w.m.cfg.InputTimeout,
 	})
 }
 
@@ -47,6 +48,9 @@ func (l *link) toModern() { l.era = era.NewToModern(era.ToModernConfig{Self: sel
 func (l *link) tryModern(c *Call, refused []byte) bool {
 	if l.era != nil {
 		l.w.m.setModernOnly(false) // so it is asked as it was at first, the next time
+		return false
+	}
+	if l.w.m.cfg.LegacyOnly {
 		return false
 	}
 	hello := c.s.hello
@@ -63,7 +67,7 @@ func (l *link) tryModern(c *Call, refused []byte) bool {
 // hello sends initialize in the name of a client, and waits for the answer.
 func (w *Worker) hello(ctx context.Context, l *link, frame string) (*Frame, error) {
 	f, err := w.ask(ctx, l, frame)
-	if _, refused := errors.AsType[*refusal](err); !refused || l.translated() {
+	if _, refused := errors.AsType[*refusal](err); !refused || l.translated() || w.m.cfg.LegacyOnly {
 		return f, err
 	}
 	w.mu.Lock()
