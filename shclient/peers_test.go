@@ -173,7 +173,8 @@ func (p *program) initialize() {
 type fake struct {
 	post   func(w http.ResponseWriter, r *http.Request, body string)
 	get    func(w http.ResponseWriter, r *http.Request)
-	noIDs  bool // answer initialize without a session id
+	tools  func(w http.ResponseWriter, r *http.Request, body string) // for tools/list; nil: post, but nothing if the bridge asks
+	noIDs  bool                                                      // answer initialize without a session id
 	mu     sync.Mutex
 	opened int
 	seen   []seen
@@ -203,6 +204,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, 200, initializeReply)
 	case r.Method == http.MethodPost && !strings.Contains(body, `"id"`):
 		w.WriteHeader(http.StatusAccepted)
+	case r.Method == http.MethodPost && strings.Contains(body, "shclient-tools-") && f.tools == nil:
+		writeJSON(w, 200, `{"jsonrpc":"2.0","id":"shclient-tools-0","result":{"tools":[]}}`)
+	case r.Method == http.MethodPost && strings.Contains(body, `"tools/list"`) && f.tools != nil:
+		f.tools(w, r, body)
 	case r.Method == http.MethodPost && f.post != nil:
 		f.post(w, r, body)
 	case r.Method == http.MethodGet && f.get != nil:
