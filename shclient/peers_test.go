@@ -171,28 +171,16 @@ func (p *program) initialize() {
 // fake is an MCP server whose faults the test writes by hand. It answers the
 // handshake; everything else goes to the functions, or gets 202 and 405.
 type fake struct {
+	recorder
 	post   func(w http.ResponseWriter, r *http.Request, body string)
 	get    func(w http.ResponseWriter, r *http.Request)
 	tools  func(w http.ResponseWriter, r *http.Request, body string) // for tools/list; nil: post, but nothing if the bridge asks
 	noIDs  bool                                                      // answer initialize without a session id
-	mu     sync.Mutex
-	opened int
-	seen   []seen
-}
-
-// seen is a request as it came.
-type seen struct {
-	method string
-	header http.Header
-	body   string
+	opened int                                                       // mu guards it
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	raw, _ := io.ReadAll(r.Body)
-	body := string(raw)
-	f.mu.Lock()
-	f.seen = append(f.seen, seen{r.Method, r.Header.Clone(), body})
-	f.mu.Unlock()
+	body := f.note(r)
 	switch {
 	case r.Method == http.MethodPost && strings.Contains(body, `"initialize"`):
 		f.mu.Lock()
@@ -204,9 +192,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, 200, initializeReply)
 	case r.Method == http.MethodPost && !strings.Contains(body, `"id"`):
 		w.WriteHeader(http.StatusAccepted)
-	case r.Method == http.MethodPost && strings.Contains(body, "shclient-tools-") && f.tools == nil:
+	case r.Method == http.MethodPost && f.tools == nil && strings.Contains(body, "shclient-tools-"):
 		writeJSON(w, 200, `{"jsonrpc":"2.0","id":"shclient-tools-0","result":{"tools":[]}}`)
-	case r.Method == http.MethodPost && strings.Contains(body, `"tools/list"`) && f.tools != nil:
+	case r.Method == http.MethodPost && f.tools != nil && strings.Contains(body, `"tools/list"`):
 		f.tools(w, r, body)
 	case r.Method == http.MethodPost && f.post != nil:
 		f.post(w, r, body)
@@ -217,12 +205,34 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// recorder remembers requests.
+type recorder struct {
+	mu   sync.Mutex
+	seen []seen // mu guards it
+}
+
+// seen is a request as it came.
+type seen struct {
+	method string
+	header http.Header
+	body   string
+}
+
+// note returns the body of r.
+func (r *recorder) note(req *http.Request) string {
+	raw, _ := io.ReadAll(req.Body)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, seen{req.Method, req.Header.Clone(), string(raw)})
+	return string(raw)
+}
+
 // requests returns what came so far that keep chooses.
-func (f *fake) requests(keep func(seen) bool) []seen {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (r *recorder) requests(keep func(seen) bool) []seen {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var kept []seen
-	for _, s := range f.seen {
+	for _, s := range r.seen {
 		if keep(s) {
 			kept = append(kept, s)
 		}
@@ -231,10 +241,10 @@ func (f *fake) requests(keep func(seen) bool) []seen {
 }
 
 // await waits until a request came that keep chooses.
-func (f *fake) await(t testing.TB, keep func(seen) bool) seen {
+func (r *recorder) await(t testing.TB, keep func(seen) bool) seen {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if found := f.requests(keep); len(found) > 0 {
+		if found := r.requests(keep); len(found) > 0 {
 			return found[0]
 		}
 	}
