@@ -20,17 +20,18 @@ import (
 // 2026-07-28, Streamable HTTP, "Client Behavior").
 func (r *remote) exchangeModern(ctx context.Context, m message, c *call, sent func()) error {
 	if c == nil || m.method() != methodCallTool {
-		return r.onceModern(ctx, m, c, r.modernHeader(m), sent)
+		header, _ := r.modernHeader(m)
+		return r.onceModern(ctx, m, c, header, sent)
 	}
-	reads := r.readTools(ctx, m)
-	header := r.modernHeader(m)
+	r.readTools(ctx, m)
+	header, version := r.modernHeader(m)
 	err := r.onceModern(ctx, m, c, header, sent)
 	if answer, ok := errors.AsType[*rpcAnswer](err); !ok || answer.code() != jsonrpc.HeaderMismatch {
 		return err
 	}
-	r.tools.doubt(reads)
+	r.tools.doubt(version)
 	r.readTools(ctx, m)
-	better := r.modernHeader(m)
+	better, _ := r.modernHeader(m)
 	if maps.EqualFunc(header, better, slices.Equal) {
 		return err
 	}
@@ -39,12 +40,11 @@ func (r *remote) exchangeModern(ctx context.Context, m message, c *call, sent fu
 }
 
 // modernHeader repeats in the header what the body says, for those between us
-// and the server who do not read bodies.
-func (r *remote) modernHeader(m message) http.Header {
-	h := http.Header{}
+// and the server who do not read bodies. version is that of the tools.
+func (r *remote) modernHeader(m message) (h http.Header, version int) {
+	h = http.Header{}
 	mcpheader.Derive(h, m.frame, m.Message)
-	r.tools.derive(h, m)
-	return h
+	return h, r.tools.derive(h, m)
 }
 
 func (r *remote) onceModern(ctx context.Context, m message, c *call, header http.Header, sent func()) error {

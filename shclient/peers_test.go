@@ -279,7 +279,9 @@ func toolServer(cancelled chan<- struct{}) *mcp.Server {
 	type text struct {
 		Message string `json:"message" jsonschema:"what to say"`
 	}
-	mcp.AddTool(s, &mcp.Tool{Name: "echo", Description: "Says it again."},
+	// Since MCP 2026-07-28 the argument has to be in a header as well.
+	schema := json.RawMessage(`{"type":"object","properties":{"message":{"type":"string","description":"what to say","x-mcp-header":"Message"}},"required":["message"]}`)
+	mcp.AddTool(s, &mcp.Tool{Name: "echo", Description: "Says it again.", InputSchema: schema},
 		func(_ context.Context, _ *mcp.CallToolRequest, in text) (*mcp.CallToolResult, any, error) {
 			return textResult(in.Message), nil, nil
 		})

@@ -32,27 +32,29 @@ type toolTable struct {
 
 	mu       sync.Mutex // guards the rest
 	params   mcpheader.Params
-	next     string // the cursor that the client's next page has to have
-	complete bool   // there is no tool that was not seen, or nothing can be done about it
-	reads    int    // how often the bridge has read the list
+	next     string // the cursor of the page that may complete the list
+	complete bool   // every tool was seen, or nothing can be done about it
+	version  int    // counts the changes of params
 }
 
-// derive sets the headers of a call.
-func (t *toolTable) derive(h http.Header, m message) {
+// derive sets the headers of a call. It returns the version that they are from.
+func (t *toolTable) derive(h http.Header, m message) (version int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.params.Derive(h, m.frame, m.Message)
+	return t.version
 }
 
 // learn takes a page of the list: m answers the request for it with cursor.
 func (t *toolTable) learn(cursor string, m message) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.version++
 	next, err := t.params.Add(m.frame, m.Message)
 	if err != nil {
 		return err
 	}
-	if cursor == t.next || cursor == "" {
+	if cursor == "" || cursor == t.next {
 		t.next = next
 		t.complete = t.complete || next == ""
 	}
@@ -63,28 +65,35 @@ func (t *toolTable) learn(cursor string, m message) error {
 func (t *toolTable) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.params, t.next, t.complete = mcpheader.Params{}, "", false
+	t.reset()
 }
 
-// doubt is forget, unless the list has been read since reads was the number.
-func (t *toolTable) doubt(reads int) {
-	if _, now := t.state(); now == reads {
-		t.forget()
+// doubt is forget, unless something was learned since version.
+func (t *toolTable) doubt(version int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.version == version {
+		t.reset()
 	}
 }
 
-func (t *toolTable) state() (complete bool, reads int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.complete, t.reads
+func (t *toolTable) reset() {
+	t.params, t.next, t.complete = mcpheader.Params{}, "", false
+	t.version++
 }
 
-// read notes that the bridge has done what it can.
-func (t *toolTable) read() {
+func (t *toolTable) isComplete() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.complete
+}
+
+// makeDo keeps calls from reading the list again, whatever came of it. If that
+// is wrong a call will be refused, and doubt the list.
+func (t *toolTable) makeDo() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.complete = true
-	t.reads++
 }
 
 // learn reads what answers c, a request for the list of tools of the modern
@@ -115,30 +124,27 @@ func (r *remote) learn(c *call, m message) message {
 
 // readTools reads the list of tools if there may be one that was not seen, on
 // behalf of the call m. A server that does not list its tools is called anyway.
-// It returns how often the list has been read.
-func (r *remote) readTools(ctx context.Context, m message) (reads int) {
-	complete, reads := r.tools.state()
-	if complete {
-		return reads
+func (r *remote) readTools(ctx context.Context, m message) {
+	if r.tools.isComplete() {
+		return
 	}
 	select {
 	case r.tools.reading <- struct{}{}:
 		defer func() { <-r.tools.reading }()
 	case <-ctx.Done():
-		return reads
+		return
 	}
-	if complete, reads = r.tools.state(); complete {
-		return reads // by somebody else
+	if r.tools.isComplete() {
+		return // somebody else has read it
 	}
 	err := r.listTools(ctx, m)
-	if ctx.Err() != nil {
-		return reads
-	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return // the next call tries again
+	case err != nil:
 		r.logger.LogAttrs(ctx, slog.LevelInfo, "list of tools not read", slog.String("error", r.text(err)))
 	}
-	r.tools.read()
-	return reads + 1
+	r.tools.makeDo()
 }
 
 // listTools asks for the list of tools, page by page, as the client that sent m
@@ -171,7 +177,8 @@ func (r *remote) listPage(ctx context.Context, frame []byte) (next string, err e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := newHiddenCall(m, cancel)
-	if err := r.onceModern(ctx, m, c, r.modernHeader(m), func() {}); err != nil {
+	header, _ := r.modernHeader(m)
+	if err := r.onceModern(ctx, m, c, header, func() {}); err != nil {
 		return "", err
 	}
 	if err := c.failure(); err != nil {
