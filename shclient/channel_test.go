@@ -25,7 +25,10 @@ type oldServer struct {
 	recorder
 	post     func(w http.ResponseWriter, s *oldSession, body string)
 	sessions []*oldSession // mu guards it
+	refusals int           // how many initialize are refused; mu guards it
 }
+
+const refusal = `{"jsonrpc":"2.0","id":"init","error":{"code":-32602,"message":"not now"}}`
 
 // oldSession is one stream.
 type oldSession struct {
@@ -83,7 +86,7 @@ func (o *oldServer) take(w http.ResponseWriter, r *http.Request, body string) {
 	}
 	switch {
 	case strings.Contains(body, `"initialize"`):
-		s.say(initializeReply)
+		s.say(o.welcome())
 	case strings.Contains(body, `"ping"`):
 		s.say(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"result":{"session":%d}}`, number))
 	case o.post != nil:
@@ -91,6 +94,16 @@ func (o *oldServer) take(w http.ResponseWriter, r *http.Request, body string) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+func (o *oldServer) welcome() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.refusals > 0 {
+		o.refusals--
+		return refusal
+	}
+	return initializeReply
 }
 
 func (o *oldServer) session(number int) *oldSession {
@@ -421,8 +434,45 @@ func TestBridgeFailsOverHTTPSSE(t *testing.T) {
 	}
 }
 
-// A server that refuses initialize on its stream is heard, and a program may
-// initialize twice.
+// A server that refuses initialize on its stream is heard, and asked again.
+func TestBridgeIsRefusedOverHTTPSSE(t *testing.T) {
+	o, url := newOldServer(t)
+	o.refusals = 1
+	p := startBridge(t, shclient.Options{URL: url}, nil)
+	p.send(initializeLine)
+	p.want(refusal)
+	o.awaitGone(t, 1)
+	p.initialize()
+	p.send(pingLine)
+	p.want(`{"jsonrpc":"2.0","id":1,"result":{"session":2}}`)
+	if err := p.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The address is relative to where the stream was found.
+func TestBridgeFollowsRedirectsToTheStream(t *testing.T) {
+	o := &oldServer{}
+	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Method == http.MethodGet && r.URL.Path == "/mcp":
+			http.Redirect(w, r, "/old/sse", http.StatusTemporaryRedirect)
+		case r.Method == http.MethodGet:
+			writeEvents(w, "event: endpoint\ndata: messages?x=1\n\n")
+			<-r.Context().Done()
+		default:
+			o.note(r)
+			http.Error(w, r.URL.String(), http.StatusNotFound)
+		}
+	}))
+	p := startBridge(t, shclient.Options{URL: url}, nil)
+	p.send(initializeLine)
+	if got := p.wantError(`"init"`, -32000); !strings.Contains(got, "/old/messages?x=1") {
+		t.Errorf("message %q", got)
+	}
+}
+
+// A program may initialize twice.
 func TestBridgeInitializesTwiceOverHTTPSSE(t *testing.T) {
 	o, url := newOldServer(t)
 	p := startBridge(t, shclient.Options{URL: url}, nil)
