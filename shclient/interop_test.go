@@ -152,6 +152,25 @@ func TestBridgeBetweenSDKClientAndServer(t *testing.T) {
 	}
 }
 
+// checkEverything plays all kinds of interaction, and leaves.
+func checkEverything(t *testing.T, h *host, cancelled <-chan struct{}) {
+	t.Helper()
+	if got := h.call(t, "echo", map[string]any{"message": "grüße"}); got != "grüße" {
+		t.Errorf("echo: %q", got)
+	}
+	h.checkProgress(t)
+	if got := h.call(t, "sample", map[string]any{"message": "hi"}); got != "re: hi" {
+		t.Errorf("sample: %q", got)
+	}
+	if got := h.call(t, "elicit", map[string]any{"message": "who?"}); got != "accept Ada" {
+		t.Errorf("elicit: %q", got)
+	}
+	if cancelled != nil {
+		h.checkCancellation(t, cancelled)
+	}
+	h.leave(t)
+}
+
 func (h *host) checkProgress(t *testing.T) {
 	t.Helper()
 	if got := h.call(t, "count", nil); got != "counted" {
