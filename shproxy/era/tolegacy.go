@@ -77,6 +77,7 @@ type ToLegacy struct {
 	byClient map[string]*legacyCall // in flight, by key of the client's id
 	tokens   map[string]*legacyCall // by key of the progress token that the server knows
 
+	about   *legacyCall // that the message at hand is known to belong to
 	parked  map[uint64]*legacyCall
 	asking  map[uint64]*legacyCall // with a gather time
 	orphans []question             // of no call
@@ -331,6 +332,16 @@ func (t *ToLegacy) FromServer(now time.Time, frame []byte, m jsonrpc.Message, ou
 	case jsonrpc.Notification:
 		t.notified(frame, m, out)
 	}
+}
+
+// FromStream is FromServer for a message that came on the stream with the
+// answer to a request, whose raw id the server saw: what names no call is about
+// that one.
+func (t *ToLegacy) FromStream(now time.Time, id, frame []byte, m jsonrpc.Message, out *Output) {
+	key, _ := strconv.ParseUint(string(id), 10, 64) // 0 is no call
+	t.about = t.calls[key]
+	t.FromServer(now, frame, m, out)
+	t.about = nil
 }
 
 // answered takes a response of the server.

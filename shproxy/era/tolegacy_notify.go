@@ -49,15 +49,16 @@ func (t *ToLegacy) progress(frame []byte, m jsonrpc.Message, out *Output) {
 // logged takes a log message, which names no call, to the call that asked for
 // such, if it is the only one at work.
 func (t *ToLegacy) logged(frame []byte, m jsonrpc.Message, out *Output) {
-	if len(t.byClient) == 1 && len(t.parked) == 0 {
-		for _, c := range t.byClient {
-			if c.level > 0 && severity(textAt(frame, m.Params, "level")) >= c.level {
-				out.client(frame, c.id)
-				return
-			}
+	c := t.about
+	if c == nil && len(t.byClient) == 1 && len(t.parked) == 0 {
+		for _, c = range t.byClient {
 		}
 	}
-	out.Dropped++
+	if c == nil || c.level == 0 || severity(textAt(frame, m.Params, "level")) < c.level {
+		out.Dropped++
+		return
+	}
+	out.client(frame, c.id)
 }
 
 // setLevel makes the server log what a call asks for.

@@ -161,7 +161,11 @@ func isFailure(frame []byte, m jsonrpc.Message) bool {
 
 // askable finds the one call that a question can belong to.
 func (t *ToLegacy) askable() (found *legacyCall, several bool) {
-	for _, c := range t.calls {
+	calls := t.calls
+	if c := t.about; c != nil && c.frame != nil {
+		calls = map[uint64]*legacyCall{c.key: c}
+	}
+	for _, c := range calls {
 		if c.frame == nil || c.held() || c.talk != nil && (c.talk.again && c.id == nil || c.talk.answer != nil) {
 			continue
 		}
