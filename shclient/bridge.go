@@ -26,6 +26,13 @@ type BridgeOptions struct {
 	// DrainTimeout is how long requests in flight may still be answered when
 	// the program has closed its end. Default 5 seconds.
 	DrainTimeout time.Duration
+
+	// ClientEra is the era that the program may speak. Default either.
+	ClientEra Era
+
+	// ServerEra is the era that the server speaks. Default: it is asked when a
+	// message comes for which that matters.
+	ServerEra Era
 }
 
 func (o *BridgeOptions) withDefaults() BridgeOptions {

@@ -47,6 +47,14 @@ func newHiddenCall(m message, cancel context.CancelFunc) *call {
 	return c
 }
 
+// about is the raw id of the request, or nil if there is none.
+func (c *call) about() []byte {
+	if c == nil {
+		return nil
+	}
+	return c.request.id()
+}
+
 // finish is called once, by who delivered the server's answer.
 func (c *call) finish() {
 	c.settle()

@@ -235,7 +235,7 @@ func TestBridgeFindsNoTransport(t *testing.T) {
 				posts.Add(1)
 				tt.post(w, r)
 			}))
-			p := startBridge(t, shclient.Options{URL: url}, nil)
+			p := startBridge(t, shclient.Options{URL: url}, &shclient.BridgeOptions{ServerEra: shclient.EraLegacy})
 			p.send(initializeLine)
 			got := p.wantError(`"init"`, tt.code)
 			for _, want := range tt.want {
@@ -256,27 +256,23 @@ func TestBridgeFindsNoTransport(t *testing.T) {
 	}
 }
 
-// The modern era has nothing to do with the old transport.
-func TestBridgeUsesHTTPSSEForLegacyMessagesOnly(t *testing.T) {
-	o, url := newOldServer(t)
+// A modern program uses a server of the old transport, translated: what it says
+// of itself opens the session.
+func TestBridgeTranslatesForHTTPSSE(t *testing.T) {
+	server := mcp.NewServer(&mcp.Implementation{Name: "old", Version: "1"}, nil)
+	mcp.AddTool(server, &mcp.Tool{Name: "hello"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "hello"}}}, nil, nil
+	})
+	url := serve(t, mcp.NewSSEHandler(func(*http.Request) *mcp.Server { return server }, nil))
 	p := startBridge(t, shclient.Options{URL: url}, nil)
-	discover := `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`
-	p.send(discover)
-	if got := p.wantError("1", -32000); !strings.Contains(got, "404") || strings.Contains(got, "SSE") {
-		t.Errorf("message %q", got)
-	}
-	p.initialize()
-	p.send(pingLine)
-	p.want(`{"jsonrpc":"2.0","id":1,"result":{"session":1}}`)
-	p.send(discover)
-	if got := p.wantError("1", -32000); !strings.Contains(got, "404") {
-		t.Errorf("message %q", got)
+	for range 2 {
+		p.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hello","arguments":{},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`)
+		if got := p.next(); !strings.Contains(got, `"id":1,"result":{"resultType":"complete"`) || !strings.Contains(got, `"text":"hello"`) {
+			t.Errorf("got %s", got)
+		}
 	}
 	if err := p.wait(); err != nil {
 		t.Error(err)
-	}
-	if n := len(o.requests(byMethod(http.MethodGet))); n != 1 {
-		t.Errorf("%d streams, want 1", n)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestBridgeBetweenSDKClientAndServer(t *testing.T) {
 		{"stateful", "2025-11-25", &mcp.StreamableHTTPOptions{}, true, true},
 		{"stateful with JSON answers", "2025-06-18", &mcp.StreamableHTTPOptions{JSONResponse: true}, false, true},
 		{"stateful with event store", "2025-11-25", &mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil)}, true, true},
-		{"probed, then initialized", "", &mcp.StreamableHTTPOptions{}, true, true},
+		{"stateful, from a modern client", "", &mcp.StreamableHTTPOptions{}, true, true},
 		{"stateless, legacy", "2025-11-25", &mcp.StreamableHTTPOptions{Stateless: true}, false, false},
 		{"stateless, modern", "2026-07-28", &mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true}, false, true},
 	}

@@ -17,10 +17,9 @@ import (
 // on its way.
 const orderTimeout = 2 * time.Second
 
-// link is one run of a bridge: a program, and the server that its messages go
-// to.
+// link is one run of a bridge: a program, and the way to the server.
 type link struct {
-	*remote
+	*router
 	out *lineWriter
 
 	lines   sync.WaitGroup // the goroutine of every line
@@ -29,14 +28,11 @@ type link struct {
 
 func newLink(ctx context.Context, b *Bridge, out *lineWriter) *link {
 	l := &link{out: out}
-	l.remote = newRemote(ctx, b.endpoint, b.options, l.write)
+	l.router = newRouter(ctx, b, func(frame []byte) {
+		jsonrpc.Fold(frame)
+		out.write(frame)
+	})
 	return l
-}
-
-// write passes a message of the server on to the program.
-func (l *link) write(m message) {
-	jsonrpc.Fold(m.frame)
-	l.out.write(m.frame)
 }
 
 // dispatch starts the forwarding of each line, until the lines or the run end.
@@ -68,14 +64,22 @@ func (l *link) accept(next line, overdue <-chan struct{}) {
 		l.refuse(m, err)
 		return
 	}
-	sent := make(chan struct{})
-	release := sync.OnceFunc(func() { close(sent) })
 	settle := sync.OnceFunc(l.pending.Done)
 	l.pending.Add(1)
-	l.lines.Go(func() {
+	setOut(l.ctx, &l.lines, m, overdue, func(sent func()) {
 		defer settle()
-		defer release()
-		l.send(m, release, settle)
+		l.send(m, sent, settle)
+	})
+}
+
+// setOut starts a task that carries a message, and waits until the next one may
+// follow: when the task says that it is sent, or is done, or takes too long.
+func setOut(ctx context.Context, tasks *sync.WaitGroup, m message, overdue <-chan struct{}, carry func(sent func())) {
+	gone := make(chan struct{})
+	sent := sync.OnceFunc(func() { close(gone) })
+	tasks.Go(func() {
+		defer sent()
+		carry(sent)
 	})
 	limit := time.NewTimer(orderTimeout)
 	defer limit.Stop()
@@ -84,10 +88,10 @@ func (l *link) accept(next line, overdue <-chan struct{}) {
 		expired = nil // everything depends on it, and it may include a login
 	}
 	select {
-	case <-sent:
+	case <-gone:
 	case <-expired:
 	case <-overdue:
-	case <-l.ctx.Done():
+	case <-ctx.Done():
 	}
 }
 

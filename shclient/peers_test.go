@@ -182,6 +182,11 @@ type fake struct {
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := f.note(r)
 	switch {
+	case strings.Contains(body, probeID): // the bridge's own, which is none of the test's business
+		f.mu.Lock()
+		f.seen = f.seen[:len(f.seen)-1]
+		f.mu.Unlock()
+		writeJSON(w, 200, `{"jsonrpc":"2.0","id":"discover","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}}}`)
 	case r.Method == http.MethodPost && strings.Contains(body, `"initialize"`):
 		f.mu.Lock()
 		f.opened++
@@ -204,6 +209,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
 }
+
+// probeID marks the request by which the bridge finds out what a server speaks.
+const probeID = `"id":"discover"`
 
 // recorder remembers requests.
 type recorder struct {

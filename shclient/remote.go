@@ -23,9 +23,13 @@ const codeServerError = -32000
 // protocol version is of the modern era, and initialize opens a legacy session.
 type remote struct {
 	*endpoint
-	limits  BridgeOptions
-	ctx     context.Context // of the run
-	deliver func(message)   // takes over the frame; called by many goroutines
+	limits BridgeOptions
+	ctx    context.Context // of the run
+	// deliver takes over the frame of a message, of which about is the raw id of
+	// the request on whose stream it came, or nil. It is called by many goroutines.
+	deliver func(m message, about []byte)
+	// refused may take care of a request that failed, and then reports true.
+	refused func(m message, err error, settle func()) bool
 
 	session session
 	calls   callTable
@@ -34,7 +38,7 @@ type remote struct {
 	tasks sync.WaitGroup // every goroutine of the remote
 }
 
-func newRemote(ctx context.Context, e *endpoint, limits BridgeOptions, deliver func(message)) *remote {
+func newRemote(ctx context.Context, e *endpoint, limits BridgeOptions, deliver func(message, []byte)) *remote {
 	r := &remote{endpoint: e, limits: limits, ctx: ctx, deliver: deliver}
 	r.session.renewing = make(chan struct{}, 1)
 	r.tools.reading = make(chan struct{}, 1)
@@ -63,6 +67,7 @@ func (r *remote) send(m message, sent, settle func()) {
 		r.tell(m)
 		if r.session.state().version != "" {
 			r.listen()
+			r.awaitStream()
 		}
 	default:
 		r.tell(m)
@@ -92,9 +97,23 @@ func (r *remote) call(m message, sent, settle func()) {
 	if err := r.exchange(ctx, m, c, sent); err != nil && r.calls.answer(c) && !c.cancelled.Load() {
 		if r.ctx.Err() != nil {
 			err = errEnding
+		} else if r.refused != nil && r.refused(m, err, settle) {
+			return
 		}
 		r.reply(m, err)
 	}
+}
+
+// try is send for a request whose answer is for the caller.
+func (r *remote) try(ctx context.Context, m message) (answer message, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := newHiddenCall(m, cancel)
+	if c.opening {
+		r.restart(m)
+	}
+	err = r.exchange(ctx, m, c, func() {})
+	return c.result, err
 }
 
 // tell carries a notification or a response. There is nobody to answer.
@@ -128,7 +147,7 @@ func (r *remote) incoming(c *call, m message) {
 			r.tools.forget()
 		}
 		if c == nil || !c.hidden || c.opening {
-			r.deliver(m)
+			r.deliver(m, c.about())
 		}
 		return
 	}
@@ -151,7 +170,7 @@ func (r *remote) incoming(c *call, m message) {
 		c.result = m
 		return
 	}
-	r.deliver(m)
+	r.deliver(m, c.about())
 }
 
 // reply answers a request that got no answer from the server.
@@ -169,7 +188,7 @@ func (r *remote) reply(m message, err error) {
 
 func (r *remote) deliverOwn(frame []byte) {
 	m, _ := scan(frame) // what is written here is well-formed
-	r.deliver(m)
+	r.deliver(m, nil)
 }
 
 // text is an error as the client and the log see it.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
@@ -26,6 +27,7 @@ type session struct {
 	initialize  message
 	initialized message
 	quiet       context.CancelFunc // ends the stream of the server's own messages
+	streaming   chan struct{}      // closed when the server has answered the request for it
 	old         bool               // the server is one of HTTP+SSE
 }
 
@@ -129,11 +131,35 @@ func (r *remote) listen() {
 	ctx, cancel := context.WithCancel(r.ctx)
 	s.silence()
 	s.quiet = cancel
-	now := s.now
+	now, there := s.now, make(chan struct{})
+	s.streaming = there
 	r.tasks.Go(func() {
 		defer cancel()
-		r.follow(ctx, now)
+		r.follow(ctx, now, sync.OnceFunc(func() { close(there) }))
 	})
+}
+
+// streamTimeout is how long a client that has just initialized waits for the
+// stream of the server's own messages.
+const streamTimeout = 500 * time.Millisecond
+
+// awaitStream waits until the server has answered the request for that stream,
+// since servers send there what they ask in a call, and drop it if nobody
+// listens.
+func (r *remote) awaitStream() {
+	r.session.mu.Lock()
+	there := r.session.streaming
+	r.session.mu.Unlock()
+	if there == nil {
+		return
+	}
+	timer := time.NewTimer(streamTimeout)
+	defer timer.Stop()
+	select {
+	case <-there:
+	case <-timer.C:
+	case <-r.ctx.Done():
+	}
 }
 
 // lost reports whether the server says that it does not know the session.

@@ -177,11 +177,14 @@ func (r *remote) nextMessage(events *sse.Reader, cur *cursor) (message, error) {
 }
 
 // follow keeps the stream of the server's own messages open while the session
-// lasts. Servers need not have one: they answer 405.
-func (r *remote) follow(ctx context.Context, now sessionState) {
+// lasts. Servers need not have one: they answer 405. It calls there once the
+// first answer is in.
+func (r *remote) follow(ctx context.Context, now sessionState, there func()) {
+	defer there()
 	var cur cursor
 	for ctx.Err() == nil {
 		resp, err := r.get(ctx, now, cur.lastID)
+		there()
 		switch {
 		case err != nil:
 			r.debug(ctx, "stream of server messages failed", r.text(err))

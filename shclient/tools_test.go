@@ -393,7 +393,7 @@ func TestBridgeWaitsForTheListOfTools(t *testing.T) {
 					<-r.Context().Done()
 					return nil, r.Context().Err()
 				})
-				p := startBridge(t, shclient.Options{URL: "https://example.com/mcp", HTTPClient: &http.Client{Transport: transport}}, nil)
+				p := startBridge(t, shclient.Options{URL: "https://example.com/mcp", HTTPClient: &http.Client{Transport: transport}}, &shclient.BridgeOptions{ServerEra: shclient.EraModern})
 				for range 2 {
 					p.send(sqlLine)
 					p.want(callReply)

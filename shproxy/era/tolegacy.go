@@ -424,5 +424,9 @@ func (t *ToLegacy) Due() time.Time {
 // Busy reports whether a call waits for its client to come back.
 func (t *ToLegacy) Busy() bool { return len(t.parked) > 0 }
 
+// Failed reports whether the server did not let itself be initialized. Every
+// request gets its error then, so another translator is needed for another try.
+func (t *ToLegacy) Failed() bool { return t.opened.phase == failed }
+
 // Parked is how many calls wait for their clients to come back.
 func (t *ToLegacy) Parked() int { return len(t.parked) }
