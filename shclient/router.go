@@ -281,14 +281,7 @@ func (r *router) reconsider(m message, err error, settle func()) bool {
 // give (MCP 2026-07-28, Streamable HTTP, "Backward Compatibility").
 func modernError(err error) bool {
 	answer, ok := errors.AsType[*rpcAnswer](err)
-	if !ok {
-		return false
-	}
-	return isModernCode(answer.code())
-}
-
-func isModernCode(code int) bool {
-	return code == jsonrpc.HeaderMismatch || code == jsonrpc.MissingRequiredClientCapability || code == jsonrpc.UnsupportedProtocolVersion
+	return ok && era.IsModern(answer.frame, answer.message.Message)
 }
 
 // probe asks the server whether it speaks a modern version. The error says that
@@ -305,12 +298,8 @@ func (r *router) probe(profile era.Profile) (modern bool, err error) {
 	defer limit.stop()
 	answer, err := r.direct.try(ctx, m)
 	switch {
-	case err == nil && answer.Error.Present():
-		code, _ := jsonrpc.ErrorCode(answer.frame, answer.Message)
-		return isModernCode(code), nil
 	case err == nil:
-		_, modern = jsonrpc.Lookup(answer.frame, answer.Result, "supportedVersions")
-		return modern, nil
+		return era.IsModern(answer.frame, answer.Message), nil
 	case errors.Is(context.Cause(ctx), errTooSlow):
 		return false, nil
 	case modernError(err):
