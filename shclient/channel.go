@@ -191,7 +191,7 @@ func (r *remote) readAddress(resp *http.Response, events *sse.Reader) (*url.URL,
 func (r *remote) attend(ch *channel, events *sse.Reader, c *call) {
 	var cur cursor
 	err := r.readChannel(events, c, &cur)
-	cur.follow(events)
+	cur.note(events)
 	ch.err = localError(r.name() + ": the stream of the session ended before the answer came")
 	if isFinal(err) {
 		ch.err = err

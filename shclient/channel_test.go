@@ -437,7 +437,7 @@ func TestBridgeFailsOverHTTPSSE(t *testing.T) {
 		post func(w http.ResponseWriter, s *oldSession)
 		want string
 	}{
-		{"status", func(w http.ResponseWriter, _ *oldSession) { http.Error(w, "full", 503) }, "answered 503 Service Unavailable: full"},
+		{"status", func(w http.ResponseWriter, _ *oldSession) { http.Error(w, "full", http.StatusServiceUnavailable) }, "answered 503 Service Unavailable: full"},
 		{"JSON-RPC error", func(w http.ResponseWriter, _ *oldSession) {
 			writeJSON(w, 400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"eh?"}}`)
 		}, "eh?"},
