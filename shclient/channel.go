@@ -183,7 +183,6 @@ func (r *remote) readAddress(resp *http.Response, events *sse.Reader) (*url.URL,
 	case address.User != nil:
 		return nil, localError("the server's endpoint event holds a user name: refused")
 	}
-	address.Fragment = ""
 	return address, nil
 }
 
@@ -192,7 +191,7 @@ func (r *remote) readAddress(resp *http.Response, events *sse.Reader) (*url.URL,
 func (r *remote) attend(ch *channel, events *sse.Reader, c *call) {
 	var cur cursor
 	err := r.readChannel(events, c, &cur)
-	cur.follow(events)
+	cur.note(events)
 	ch.err = localError(r.name() + ": the stream of the session ended before the answer came")
 	if isFinal(err) {
 		ch.err = err
@@ -202,8 +201,8 @@ func (r *remote) attend(ch *channel, events *sse.Reader, c *call) {
 	r.reopen(ch, &cur)
 }
 
-// readChannel takes messages. The first call is the one whose id is not yet
-// known to the client, or not again.
+// readChannel takes messages until the stream ends. c is the initialize that
+// opened the channel; once it is answered its id may belong to another call.
 func (r *remote) readChannel(events *sse.Reader, c *call, cur *cursor) error {
 	for {
 		m, err := r.nextMessage(events, cur)

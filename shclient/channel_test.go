@@ -25,6 +25,7 @@ type oldServer struct {
 	recorder
 	post     func(w http.ResponseWriter, s *oldSession, body string)
 	sessions []*oldSession // mu guards it
+	lenient  bool          // take messages for sessions that are gone
 	refusals int           // how many initialize are refused; mu guards it
 }
 
@@ -80,7 +81,7 @@ func (o *oldServer) take(w http.ResponseWriter, r *http.Request, body string) {
 	var number int
 	_, _ = fmt.Sscan(r.URL.Query().Get("session"), &number)
 	s := o.session(number)
-	if s.hasGone() {
+	if s.hasGone() && !o.lenient {
 		http.Error(w, "session not found", http.StatusNotFound)
 		return
 	}
@@ -198,7 +199,7 @@ func TestBridgeFindsNoTransport(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, status) }
 	}
 	events := func(text string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { writeEvents(w, text) }
+		return func(w http.ResponseWriter, r *http.Request) { writeEvents(w, strings.Replace(text, "HOST", r.Host, 1)) }
 	}
 	tests := []struct {
 		name      string
@@ -214,6 +215,7 @@ func TestBridgeFindsNoTransport(t *testing.T) {
 		{"endpoint of another server", text(404, ""), events("event: endpoint\ndata: https://evil.example:8/x?key=secret\n\n"), -32000, []string{"https://evil.example:8", "refused"}, 1},
 		{"endpoint of another scheme", text(404, ""), events("event: endpoint\ndata: file:///etc/passwd\n\n"), -32000, []string{"another server", "refused"}, 1},
 		{"endpoint of another server without a scheme", text(404, ""), events("event: endpoint\ndata: //evil.example/secret\n\n"), -32000, []string{"evil.example", "refused"}, 1},
+		{"endpoint with a password", text(404, ""), events("event: endpoint\ndata: http://secret:secret@HOST/x\n\n"), -32000, []string{"user name", "refused"}, 1},
 		{"endpoint is no URL", text(404, ""), events("event: endpoint\ndata: http://[secret\n\n"), -32000, []string{"no usable URL"}, 1},
 		{"endpoint is too long", text(404, ""), events("event: endpoint\ndata: /" + strings.Repeat("x", 10_000) + "\n\n"), -32000, []string{"no usable URL"}, 1},
 		{"other failures say nothing about the transport", text(500, "down"), nil, -32000, []string{"500", "down"}, 0},
@@ -314,6 +316,43 @@ func TestBridgeReopensTheStream(t *testing.T) {
 	}
 }
 
+// A channel that is known to have ended is not written to any more.
+func TestBridgeLeavesTheBrokenStream(t *testing.T) {
+	o, url := newOldServer(t)
+	o.lenient = true
+	o.post = func(w http.ResponseWriter, s *oldSession, body string) {
+		w.WriteHeader(http.StatusAccepted)
+		if strings.Contains(body, "tools/call") {
+			close(s.cut)
+		}
+	}
+	p := startBridge(t, shclient.Options{URL: url}, nil)
+	p.initialize()
+	p.send(callLine)
+	p.wantError("1", -32000)
+	p.send(pingLine)
+	p.want(`{"jsonrpc":"2.0","id":1,"result":{"session":2}}`)
+}
+
+// The id of initialize may be used again.
+func TestBridgeTakesAnIDAgainOverHTTPSSE(t *testing.T) {
+	const answer = `{"jsonrpc":"2.0","id":"init","result":{}}`
+	o, url := newOldServer(t)
+	o.post = func(w http.ResponseWriter, s *oldSession, body string) {
+		w.WriteHeader(http.StatusAccepted)
+		if strings.Contains(body, "again") {
+			s.say(answer)
+		}
+	}
+	p := startBridge(t, shclient.Options{URL: url}, nil)
+	p.initialize()
+	p.send(`{"jsonrpc":"2.0","id":"init","method":"again"}`)
+	p.want(answer)
+	if err := p.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A message does not wait for the pause before the stream is opened again.
 func TestBridgeReopensTheStreamForAMessage(t *testing.T) {
 	o, url := newOldServer(t)
@@ -394,7 +433,7 @@ func TestBridgeFailsOverHTTPSSE(t *testing.T) {
 		post func(w http.ResponseWriter, s *oldSession)
 		want string
 	}{
-		{"status", func(w http.ResponseWriter, _ *oldSession) { http.Error(w, "full", 503) }, "answered 503 Service Unavailable: full"},
+		{"status", func(w http.ResponseWriter, _ *oldSession) { http.Error(w, "full", http.StatusServiceUnavailable) }, "answered 503 Service Unavailable: full"},
 		{"JSON-RPC error", func(w http.ResponseWriter, _ *oldSession) {
 			writeJSON(w, 400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"eh?"}}`)
 		}, "eh?"},
@@ -507,6 +546,41 @@ func TestBridgeWaitsForTheEndpointEvent(t *testing.T) {
 		if got := time.Since(began); got != 10*time.Second {
 			t.Errorf("after %s", got)
 		}
+		if err := p.wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Once it is open, a stream may be silent.
+func TestBridgeKeepsASilentStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stream, server := io.Pipe()
+		say := func(text string) { go io.WriteString(server, text) }
+		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
+			var message []byte
+			if r.Body != nil {
+				message, _ = io.ReadAll(r.Body)
+			}
+			switch {
+			case r.Method == http.MethodGet:
+				context.AfterFunc(r.Context(), func() { server.CloseWithError(r.Context().Err()) })
+				say("event: endpoint\ndata: ?x\n\n")
+				return response(r, 200, "text/event-stream", stream), nil
+			case r.URL.RawQuery == "":
+				return response(r, 405, "text/plain", http.NoBody), nil
+			case strings.Contains(string(message), `"initialize"`):
+				say("data: " + initializeReply + "\n\n")
+			case strings.Contains(string(message), `"tools/call"`):
+				say("data: " + callReply + "\n\n")
+			}
+			return response(r, 202, "", http.NoBody), nil
+		})
+		p := startBridge(t, shclient.Options{URL: "https://example.com/mcp", HTTPClient: &http.Client{Transport: transport}}, nil)
+		p.initialize()
+		time.Sleep(time.Hour)
+		p.send(callLine)
+		p.want(callReply)
 		if err := p.wait(); err != nil {
 			t.Error(err)
 		}

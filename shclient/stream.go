@@ -49,8 +49,8 @@ func (cur *cursor) pause() time.Duration {
 	return pause
 }
 
-// follow notes where the events ended.
-func (cur *cursor) follow(events *sse.Reader) {
+// note takes down where the events ended.
+func (cur *cursor) note(events *sse.Reader) {
 	if id := events.LastEventID(); id != "" {
 		cur.lastID = id
 	}
@@ -137,7 +137,7 @@ func (r *remote) get(ctx context.Context, now sessionState, lastID string) (*htt
 // stream answers, or nil.
 func (r *remote) readEvents(body io.Reader, c *call, cur *cursor) error {
 	events := sse.NewReader(body, r.limits.MaxMessageBytes)
-	defer cur.follow(events)
+	defer cur.note(events)
 	for {
 		m, err := r.nextMessage(events, cur)
 		if err != nil {
