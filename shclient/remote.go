@@ -165,6 +165,8 @@ func (r *remote) incoming(c *call, m message) {
 		r.session.opened(c, m)
 	case c.modern && c.request.method() == methodListTools:
 		m = r.learn(c, m)
+	case !c.modern && !m.Error.Present():
+		r.session.keep(c.request)
 	}
 	if c.hidden {
 		c.result = m
@@ -175,20 +177,20 @@ func (r *remote) incoming(c *call, m message) {
 
 // reply answers a request that got no answer from the server.
 func (r *remote) reply(m message, err error) {
+	answer, _ := scan(r.refusal(m, err)) // what is written here is well-formed
+	r.deliver(answer, nil)
+}
+
+// refusal is an error as the answer to a request.
+func (r *remote) refusal(m message, err error) []byte {
 	if answer, ok := errors.AsType[*rpcAnswer](err); ok {
-		r.deliverOwn(answer.withID(m.id()))
-		return
+		return answer.withID(m.id())
 	}
 	var data []byte
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		data = append(strconv.AppendInt([]byte(`{"http_status":`), int64(status.Status), 10), '}')
 	}
-	r.deliverOwn(jsonrpc.AppendError(nil, m.id(), codeServerError, r.text(err), data))
-}
-
-func (r *remote) deliverOwn(frame []byte) {
-	m, _ := scan(frame) // what is written here is well-formed
-	r.deliver(m, nil)
+	return jsonrpc.AppendError(nil, m.id(), codeServerError, r.text(err), data)
 }
 
 // text is an error as the client and the log see it.
