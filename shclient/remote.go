@@ -63,15 +63,21 @@ func (r *remote) send(m message, sent, settle func()) {
 		r.call(m, sent, settle)
 	case m.method() == methodCancelled && r.cancelModern(m):
 	case m.method() == methodInitialized && !m.modern():
-		r.session.remember(m)
-		r.tell(m)
-		if r.session.state().version != "" {
-			r.listen()
-			r.awaitStream()
-		}
+		r.note(m, r.initialized(m))
 	default:
-		r.tell(m)
+		r.note(m, r.tell(m))
 	}
+}
+
+// initialized carries the end of the client's handshake.
+func (r *remote) initialized(m message) error {
+	r.session.remember(m)
+	err := r.tell(m)
+	if r.session.state().version != "" {
+		r.listen()
+		r.awaitStream()
+	}
+	return err
 }
 
 // call carries a request.
@@ -116,12 +122,17 @@ func (r *remote) try(ctx context.Context, m message) (answer message, err error)
 	return c.result, err
 }
 
-// tell carries a notification or a response. There is nobody to answer.
-func (r *remote) tell(m message) {
+// tell carries a notification or a response.
+func (r *remote) tell(m message) error {
 	if m.method() == methodCancelled {
 		r.calls.cancelled(m)
 	}
-	if err := r.exchange(r.ctx, m, nil, func() {}); err != nil && r.ctx.Err() == nil {
+	return r.exchange(r.ctx, m, nil, func() {})
+}
+
+// note logs that a message was not delivered. There is nobody to answer.
+func (r *remote) note(m message, err error) {
+	if err != nil && r.ctx.Err() == nil {
 		r.logger.LogAttrs(r.ctx, slog.LevelWarn, "message not delivered",
 			slog.String("kind", m.Kind.String()), slog.String("method", m.method()), slog.String("error", r.text(err)))
 	}

@@ -282,9 +282,34 @@ func (r *router) tell(m message, sent, settle func()) {
 		r.debug("message dropped", m.method())
 	case l != nil && !m.modern():
 		l.send(m, nil, sent, settle)
+	case r.isLegacy() && m.method() == methodInitialized:
+		r.initialized(m, sent, settle)
 	default:
 		r.tellModern(m, sent, settle)
 	}
+}
+
+// initialized ends the handshake of a legacy program with the server. There are
+// modern servers that answer initialize, so that the program may leave (the SDK
+// for Go, if told to speak modern versions alone), and refuse all that follows.
+// The program goes on in a lane then, as if they had refused that.
+func (r *router) initialized(m message, sent, settle func()) {
+	err := r.direct.initialized(m)
+	if r.limits.ServerEra == EraAuto && refusedPost(err) {
+		if server, _ := r.speaks(r.ctx, era.Profile{}, true); server == EraModern {
+			l := r.upgraded()
+			l.send(r.direct.session.opening(), nil, func() {}, func() {}) // nobody waits for the answer
+			l.send(m, nil, sent, settle)
+			return
+		}
+	}
+	r.direct.note(m, err)
+}
+
+func (r *router) isLegacy() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.legacy
 }
 
 // tellModern carries what may be a notification of a modern program: it need

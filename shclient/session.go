@@ -144,6 +144,13 @@ func (s *session) remember(m message) {
 	s.initialized = m
 }
 
+// opening is the client's initialize.
+func (s *session) opening() message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.initialize
+}
+
 // restart forgets the session because the client initializes anew, and says
 // farewell to the server if there was one.
 func (r *remote) restart(m message) {
