@@ -95,7 +95,7 @@ func TestLaneHoldsNothingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stream *io.PipeWriter
 		var call string // the id that the server sees
-		answered := make(chan string, 1)
+		answered, aborted := make(chan string, 1), make(chan struct{}, 5)
 		transport := roundTrip(func(r *http.Request) (*http.Response, error) {
 			body := bodyOf(r)
 			switch id := rawID(body); {
@@ -112,6 +112,7 @@ func TestLaneHoldsNothingBack(t *testing.T) {
 				return response(r, 200, "text/event-stream", reader), nil
 			case strings.Contains(body, "stuck"): // and never sent
 				<-r.Context().Done()
+				aborted <- struct{}{}
 				return nil, r.Context().Err()
 			case strings.Contains(body, `"q"`):
 				answered <- body
@@ -141,6 +142,12 @@ func TestLaneHoldsNothingBack(t *testing.T) {
 		}
 		for i := range 5 { // nor do calls hold back the end of others
 			p.send(cancellation(fmt.Sprint(10 + i)))
+		}
+		for range 5 { // which never were at the server
+			<-aborted
+		}
+		if got := time.Since(began); got > 3*time.Second {
+			t.Errorf("the cancellations took %s", got)
 		}
 		if err := p.wait(); err != nil {
 			t.Error(err)

@@ -100,7 +100,8 @@ func (r *remote) call(m message, sent, settle func()) {
 	case m.method() == methodListen:
 		settle() // it lasts as long as the client wants
 	}
-	if err := r.exchange(ctx, m, c, sent); err != nil && r.calls.answer(c) && !c.cancelled.Load() {
+	gone := func() { c.sent.Store(true); sent() }
+	if err := r.exchange(ctx, m, c, gone); err != nil && r.calls.answer(c) && !c.cancelled.Load() {
 		if r.ctx.Err() != nil {
 			err = errEnding
 		} else if r.refused != nil && r.refused(m, err, settle) {
