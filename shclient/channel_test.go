@@ -590,36 +590,3 @@ func TestBridgeKeepsASilentStream(t *testing.T) {
 func response(r *http.Request, status int, kind string, body io.Reader) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {kind}}, Body: io.NopCloser(body), Request: r}
 }
-
-// What was agreed on in a session is agreed on again in the next.
-func TestBridgeTakesOldSubscriptionsOver(t *testing.T) {
-	o, url := newOldServer(t)
-	o.post = func(w http.ResponseWriter, s *oldSession, body string) {
-		if id := rawID(body); id != "" {
-			s.say(`{"jsonrpc":"2.0","id":` + id + `,"result":{}}`)
-		}
-		w.WriteHeader(http.StatusAccepted)
-	}
-	p := startBridge(t, shclient.Options{URL: url}, nil)
-	p.initialize()
-	p.send(`{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"a:b"}}`)
-	p.wantResult("2")
-	p.send(`{"jsonrpc":"2.0","id":3,"method":"logging/setLevel","params":{"level":"info"}}`)
-	p.wantResult("3")
-	close(o.session(1).cut)
-	o.awaitGone(t, 1)
-	began := time.Now()
-	p.send(pingLine)
-	p.want(`{"jsonrpc":"2.0","id":1,"result":{"session":2}}`)
-	if took := time.Since(began); took > 4*time.Second {
-		t.Errorf("it took %s", took)
-	}
-	for _, part := range []string{"resources/subscribe", "setLevel"} {
-		if got := len(o.requests(byBody(part))); got != 2 {
-			t.Errorf("%d times %s, want twice", got, part)
-		}
-	}
-	if err := p.wait(); err != nil {
-		t.Error(err)
-	}
-}

@@ -28,8 +28,8 @@ type lane struct {
 	due   time.Time     // of the translator
 	shown chan struct{} // closed when the program has all that is for it
 
-	failed atomic.Bool // the server did not let itself be initialized
-	parks  atomic.Bool // a call waits for its client to come back
+	unopened atomic.Bool // the server did not let itself be initialized
+	parks    atomic.Bool // a call waits for its client to come back
 
 	// The router guards these.
 	users   int    // who send on it
@@ -135,6 +135,9 @@ func (l *lane) tick() {
 	e.show()
 }
 
+// failed reports whether the server is none for the lane, or not any more.
+func (l *lane) failed() bool { return l.unopened.Load() || l.remote.refuses.Load() }
+
 // effect is what a translator wants: messages to the server, which are on their
 // way, and lines for the program.
 type effect struct {
@@ -180,7 +183,7 @@ func (l *lane) effect(out *era.Output) *effect {
 // look notes what others have to know of the translator. mu is held.
 func (l *lane) look() {
 	if legacy, ok := l.tr.(*era.ToLegacy); ok {
-		l.failed.Store(legacy.Failed())
+		l.unopened.Store(legacy.Failed())
 	}
 	l.parks.Store(l.tr.Busy())
 	if due := l.tr.Due(); !due.Equal(l.due) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -351,40 +352,38 @@ func TestLaneThatFails(t *testing.T) {
 	}
 }
 
-// The session that the server has forgotten is opened again with all that was
-// agreed on in it.
-func TestLaneRenewsTheSession(t *testing.T) {
+// A server that forgets its sessions because it has become a modern one is
+// found out with the next request.
+func TestLaneOfAServerThatBecomesModern(t *testing.T) {
+	var modernNow atomic.Bool
 	s := &legacyServer{}
+	s.initialize = func(w http.ResponseWriter, _ *http.Request) bool {
+		if modernNow.Load() {
+			w.WriteHeader(404)
+		}
+		return modernNow.Load()
+	}
+	s.discover = func(w http.ResponseWriter, _ *http.Request) {
+		if modernNow.Load() {
+			writeJSON(w, 200, discovered(`"discover"`))
+			return
+		}
+		w.WriteHeader(400)
+	}
 	p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
-	p.send(modern(`"l"`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["a:b","c:d","e:f"]},`))
-	if line := p.next(); !strings.Contains(line, "acknowledged") {
-		t.Errorf("got %s", line)
-	}
-	p.send(modern(`"m"`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["g:h"]},`))
-	p.next()
-	p.send(cancellation(`"m"`))
-	s.await(t, byBody("resources/unsubscribe"))
-	levelled := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","_meta":{"io.modelcontextprotocol/logLevel":"info",` + metaOf("{}") + `}}}`
-	p.send(levelled)
+	p.send(modern("1", "x", ""))
 	p.wantResult("1")
+	modernNow.Store(true)
 	s.forget("session-1")
-	p.send(levelled)
-	p.wantResult("1")
-	inSecond := func(part string) func(seen) bool {
-		return func(r seen) bool {
-			return r.header.Get("Mcp-Session-Id") == "session-2" && strings.Contains(r.body, part)
-		}
+	p.send(modern("2", "x", ""))
+	if text := p.wantError("2", -32000); !strings.Contains(text, "forgot the session") {
+		t.Errorf("message %q", text)
 	}
-	for _, part := range []string{"initialized", `"a:b"`, `"c:d"`, `"e:f"`, `setLevel","params":{"level":"info"}`, "tools/call"} {
-		if got := len(s.requests(inSecond(part))); got != 1 {
-			t.Errorf("%d times %s in the second session", got, part)
-		}
+	p.send(modern(`"three"`, "x", ""))
+	p.wantResult(`"three"`)
+	if got := s.requests(byBody(`"three"`)); len(got) != 1 {
+		t.Error("the bytes did not pass")
 	}
-	if got := s.requests(inSecond(`"g:h"`)); len(got) != 0 {
-		t.Error("a subscription came back that had ended")
-	}
-	p.stdin.Close()
-	p.wantError(`"l"`, -32000)
 	if err := p.wait(); err != nil {
 		t.Error(err)
 	}

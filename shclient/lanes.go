@@ -34,6 +34,15 @@ func (t *laneTable) enter(key string) *lane {
 	return l
 }
 
+// reenter is enter for a lane that may be gone. It reports whether it is there.
+func (t *laneTable) reenter(l *lane) bool {
+	if l.retired && l.users == 0 {
+		return false
+	}
+	l.users++
+	return true
+}
+
 func (t *laneTable) leave(l *lane, in *remote) {
 	l.users--
 	if l.retired && l.users == 0 {
@@ -47,7 +56,7 @@ func (t *laneTable) makeRoom(in *remote) bool {
 	var oldest *lane
 	for _, l := range t.open {
 		switch {
-		case l.failed.Load():
+		case l.failed():
 			t.drop(l, in)
 		case l.users == 0 && !l.parks.Load() && (oldest == nil || l.used < oldest.used):
 			oldest = l

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
@@ -32,6 +33,7 @@ type remote struct {
 	refused func(m message, err error, settle func()) bool
 
 	session session
+	refuses atomic.Bool // the server does not let the session be opened again
 	calls   callTable
 	tools   toolTable
 

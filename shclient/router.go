@@ -155,7 +155,7 @@ func (r *router) carryOn(q *request, profile era.Profile, sent, settle func()) {
 func (r *router) settled(profile era.Profile) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.lanes.open[profile.Key()]; l != nil && l.failed.Load() {
+	if l := r.lanes.open[profile.Key()]; l != nil && l.failed() {
 		r.lanes.drop(l, r.direct)
 		r.server = r.limits.ServerEra
 	}
@@ -255,15 +255,27 @@ func (r *router) cancel(m message, sent, settle func()) {
 	case q == nil:
 		r.cancelUnknown(m, sent, settle)
 	case l != nil:
-		l.send(m, nil, sent, settle)
-		if q.method() != methodInitialize { // which cannot be cancelled
-			r.requests.remove(q)
-			q.finish()
-		}
+		r.cancelIn(l, q, m, sent, settle)
 	case taken:
 		q.awaitGone()
 		r.direct.send(m, sent, settle)
 	}
+}
+
+// cancelIn carries a cancellation to a lane, from which no answer comes then.
+func (r *router) cancelIn(l *lane, q *request, m message, sent, settle func()) {
+	r.mu.Lock()
+	there := r.lanes.reenter(l)
+	r.mu.Unlock()
+	if !there {
+		return // with the answer
+	}
+	defer r.leave(l)
+	if q.method() != methodInitialize { // which cannot be cancelled
+		r.requests.remove(q)
+		defer q.finish()
+	}
+	l.send(m, nil, sent, settle)
 }
 
 // cancelUnknown carries the cancellation of a request that is not in flight,

@@ -307,13 +307,12 @@ func (r *remote) initializeAgain(ctx context.Context, initialize message) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := newHiddenCall(initialize, cancel)
-	if err := r.open(ctx, initialize, c); err != nil {
-		return err
+	err := r.open(ctx, initialize, c)
+	if err == nil && c.failure() != nil {
+		err = c.failure()
 	}
-	if err := c.failure(); err != nil {
-		return localError("the server refused: " + err.Error())
-	}
-	return nil
+	r.refuses.Store(err != nil && turnedDown(err))
+	return err
 }
 
 // hangUp ends a session at the server, as a courtesy: its answer, which may be

@@ -219,8 +219,9 @@ func TestManyInterviewsInALane(t *testing.T) {
 	var names []string
 	var calls sync.WaitGroup
 	for i := range 8 {
-		names = append(names, fmt.Sprintf("number %d", i))
-		calls.Go(func() { h.interview(t, names[i], true) })
+		name := fmt.Sprintf("number %d", i)
+		names = append(names, name)
+		calls.Go(func() { h.interview(t, name, true) })
 	}
 	calls.Wait()
 	h.check(t, names)
@@ -261,8 +262,9 @@ func TestManyInterviewsAfterAnUpgrade(t *testing.T) {
 			var names []string
 			var calls sync.WaitGroup
 			for i := range 8 {
-				names = append(names, fmt.Sprintf("number %d", i))
-				calls.Go(func() { h.interview(t, names[i], false) })
+				name := fmt.Sprintf("number %d", i)
+				names = append(names, name)
+				calls.Go(func() { h.interview(t, name, false) })
 			}
 			calls.Wait()
 			h.check(t, names)
