@@ -6,9 +6,11 @@ package cli
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -40,6 +42,36 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	for begun := time.Now(); c.resident() > before+large/2; time.Sleep(100 * time.Millisecond) {
 		if time.Since(begun) > enough {
 			t.Fatalf("still %d bytes, %d before", c.resident(), before)
+		}
+	}
+}
+
+// After a busy time nothing that is free stays with the process. The runtime
+// alone may keep several MB: it does in most of these rounds.
+func TestFreeMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("allocates much")
+	}
+	for range 5 {
+		var blocks [64][]byte
+		var all sync.WaitGroup
+		for i := range blocks {
+			all.Go(func() {
+				for range 200 {
+					n := rand.IntN(40 << 10)
+					if rand.IntN(20) == 0 {
+						n = rand.IntN(4 << 20)
+					}
+					blocks[i] = make([]byte, n)
+					time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
+				}
+			})
+		}
+		all.Wait()
+		clear(blocks[:])
+		freeMemory()
+		if free := measure("/memory/classes/heap/free:bytes")[0]; free > 1<<20 {
+			t.Errorf("%d bytes are free and still held", free)
 		}
 	}
 }
