@@ -424,6 +424,9 @@ func (t *ToLegacy) Due() time.Time {
 // Busy reports whether a call waits for its client to come back.
 func (t *ToLegacy) Busy() bool { return len(t.parked) > 0 }
 
+// Version is the protocol version that the server agreed to, or empty.
+func (t *ToLegacy) Version() string { return t.server.version }
+
 // Failed reports whether the server did not let itself be initialized. Every
 // request gets its error then, so another translator is needed for another try.
 func (t *ToLegacy) Failed() bool { return t.opened.phase == failed }

@@ -144,13 +144,18 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 // to know that it has started; with a legacy one the translator has it.
 func (w *Worker) greetModern(ctx context.Context, l *link) error {
 	f, err := w.ask(ctx, l, discoverFrame)
-	if _, refused := errors.AsType[*refusal](err); refused && l.era == nil {
-		return nil
-	}
-	if err == nil {
+	_, refused := errors.AsType[*refusal](err)
+	switch {
+	case err == nil:
 		f.Release()
+	case !refused || l.era != nil:
+		return err
 	}
-	return err
+	if legacy, ok := l.era.(*era.ToLegacy); ok { // so it need not be asked again what it speaks
+		w.m.setEra(false, 0)
+		w.m.speaks(legacy.Version())
+	}
+	return nil
 }
 
 // announced notes the versions in a DiscoverResult, and reports whether it
