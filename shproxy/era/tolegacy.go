@@ -142,7 +142,7 @@ func (t *ToLegacy) check(frame []byte, m jsonrpc.Message) []byte {
 		return jsonrpc.AppendError(nil, id, jsonrpc.UnsupportedProtocolVersion, "unsupported protocol version", append(data, '}'))
 	case t.inFlight(jsonrpc.Key(id)):
 		return refusal(id, jsonrpc.InvalidRequest, "a request with this id is in flight")
-	case len(t.byClient)+len(t.opened.waiting) >= maxInFlight:
+	case len(t.byClient)+len(t.opened.waiting) >= maxInFlight, !t.fits(len(id)+len(m.ProgressToken.Of(frame))):
 		return refusal(id, jsonrpc.InternalError, "too many requests are in flight")
 	}
 	if _, ok := ProfileOf(frame, m); !ok {
