@@ -142,7 +142,7 @@ func (t *ToLegacy) check(frame []byte, m jsonrpc.Message) []byte {
 		return jsonrpc.AppendError(nil, id, jsonrpc.UnsupportedProtocolVersion, "unsupported protocol version", append(data, '}'))
 	case t.inFlight(jsonrpc.Key(id)):
 		return refusal(id, jsonrpc.InvalidRequest, "a request with this id is in flight")
-	case len(t.byClient)+len(t.opened.waiting) >= maxInFlight, !t.fits(len(id)+len(m.ProgressToken.Of(frame))):
+	case len(t.byClient)+len(t.opened.waiting) >= maxInFlight, !t.fits(len(id) + len(m.ProgressToken.Of(frame))):
 		return refusal(id, jsonrpc.InternalError, "too many requests are in flight")
 	}
 	if _, ok := ProfileOf(frame, m); !ok {
@@ -233,8 +233,8 @@ func (t *ToLegacy) FromServer(now time.Time, frame []byte, m jsonrpc.Message, ou
 func (t *ToLegacy) answered(now time.Time, frame []byte, m jsonrpc.Message, out *Output) {
 	c := t.calls[idOfOurs(m.ID.Of(frame))]
 	switch {
-	case c == nil:
-		// The answer to a request that was cancelled, or to none.
+	case c == nil, c.id == nil && c.talk != nil && !c.talk.underWay():
+		// The answer to a request that was cancelled or is answered, or to none.
 	case c.own != nil:
 		t.forget(c)
 		c.own(now, frame, m, out)

@@ -386,7 +386,7 @@ func TestToLegacyBoundsLateAnswers(t *testing.T) {
 	k.server(`{"jsonrpc":"2.0","id":1,"method":"roots/list"}`)
 	k.tick(time.Second)
 	state := k.state()
-	for _, x := range []int{500, 2000} { // the second is not to be, but comes
+	for _, x := range []int{2000, 500} { // the second is not to be, but comes
 		k.server(`{"jsonrpc":"2.0","id":2,"result":{"x":"%s"}}`, strings.Repeat("x", x))
 	}
 	if k.tr.held > 1000 {

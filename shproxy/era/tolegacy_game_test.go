@@ -28,10 +28,15 @@ type message struct {
 	Params struct {
 		Name          string
 		URI           string
+		Level         string
 		ProgressToken json.RawMessage
 		RequestID     json.RawMessage
 		Arguments     struct{ Mark string }
-		Meta          struct {
+		Notifications struct {
+			Tools bool     `json:"toolsListChanged"`
+			URIs  []string `json:"resourceSubscriptions"`
+		}
+		Meta struct {
 			ProgressToken  json.RawMessage
 			SubscriptionID json.RawMessage `json:"io.modelcontextprotocol/subscriptionId"`
 		} `json:"_meta"`
@@ -62,9 +67,11 @@ type legacyGame struct {
 	tr  *ToLegacy
 	now time.Time
 
+	last []byte // frame, which is gone when the next one comes
+	out  Output // of the last move
+
 	// What the client knows.
 	flying  map[string]string // mark of each request in flight, by raw id
-	tokens  map[string]string // mark of the requests with a progress token
 	opened  map[string]bool   // subscriptions; whether they are acknowledged
 	states  []gameState       // requestStates that it has not used, oldest first
 	spent   []gameState       // and those that it has
@@ -73,7 +80,7 @@ type legacyGame struct {
 
 	// What the server knows.
 	pending map[string]string // mark of what it has to answer, by raw id
-	seen    map[string]bool   // all ids
+	seen    map[string]string // marks of all that it ever had to, by raw id
 	asked   map[string]bool   // questions without an answer; false if they are withdrawn
 	asks    int
 }
@@ -90,8 +97,8 @@ func newLegacyGame(t testing.TB, maxHeld int) *legacyGame {
 		tr: NewToLegacy(ToLegacyConfig{
 			Profile: Profile{Capabilities: []byte(allCapabilities)}, Process: "p", MaxHeld: maxHeld,
 		}),
-		flying: map[string]string{}, tokens: map[string]string{}, opened: map[string]bool{},
-		pending: map[string]string{}, seen: map[string]bool{}, asked: map[string]bool{},
+		flying: map[string]string{}, opened: map[string]bool{},
+		pending: map[string]string{}, seen: map[string]string{}, asked: map[string]bool{},
 	}
 }
 
@@ -128,9 +135,6 @@ func (g *legacyGame) request(id, method, mark, meta, params string) {
 	}
 	if meta != "" {
 		meta = "," + meta
-	}
-	if strings.Contains(meta, `"MARK"`) {
-		g.tokens[mark] = id
 	}
 	if method == "subscriptions/listen" {
 		g.opened[id] = false
@@ -212,26 +216,27 @@ func (g *legacyGame) answer(n int, with string) {
 func (g *legacyGame) client(text string) { g.play(text, g.tr.FromClient) }
 func (g *legacyGame) server(text string) { g.play(text, g.tr.FromServer) }
 
-// play gives the translator a frame, which is gone afterwards.
+// play gives the translator a frame.
 func (g *legacyGame) play(text string, give func(time.Time, []byte, jsonrpc.Message, *Output)) {
 	frame := []byte(text)
 	m, err := jsonrpc.Scan(frame)
 	if err != nil {
-		return
+		g.t.Fatalf("%s: %v", text, err)
 	}
-	var out Output
-	give(g.now, frame, m, &out)
-	g.check(&out)
-	for i := range frame {
-		frame[i] = '!'
+	g.out = Output{}
+	give(g.now, frame, m, &g.out)
+	g.check(&g.out)
+	for i := range g.last {
+		g.last[i] = '!'
 	}
+	g.last = frame
 }
 
 func (g *legacyGame) tick(d time.Duration) {
 	g.now = g.now.Add(d)
-	var out Output
-	g.tr.Tick(g.now, &out)
-	g.check(&out)
+	g.out = Output{}
+	g.tr.Tick(g.now, &g.out)
+	g.check(&g.out)
 	if due := g.tr.Due(); !due.IsZero() && !due.After(g.now) {
 		g.t.Fatal("what is due is not done")
 	}
@@ -259,13 +264,13 @@ func (g *legacyGame) reachedServer(frame []byte) {
 		}
 		delete(g.asked, id)
 	case id != "":
-		if g.seen[id] {
+		if _, known := g.seen[id]; known {
 			g.t.Fatalf("the server has seen this id before: %s", frame)
 		}
 		if token := string(m.Params.Meta.ProgressToken); token != "" && token != "null" && token != id {
 			g.t.Fatalf("a token of the client's: %s", frame)
 		}
-		g.seen[id], g.pending[id] = true, m.Params.Arguments.Mark
+		g.seen[id], g.pending[id] = m.Params.Arguments.Mark, m.Params.Arguments.Mark
 	}
 	if strings.Contains(string(frame), "io.modelcontextprotocol/") || strings.Contains(string(frame), statePrefix) {
 		g.t.Fatalf("says what only modern servers know: %s", frame)
@@ -287,7 +292,7 @@ func (g *legacyGame) reachedClient(msg Message) {
 	case id != "":
 		g.t.Fatalf("a request: %s", msg.Frame)
 	case m.Method == "notifications/progress":
-		if token := strings.Trim(string(m.Params.ProgressToken), `"`); token != g.flying[related] || g.tokens[token] != related {
+		if token := strings.Trim(string(m.Params.ProgressToken), `"`); token != g.flying[related] {
 			g.t.Fatalf("progress of another call: %s %s", related, msg.Frame)
 		}
 	case m.Params.Meta.SubscriptionID != nil:

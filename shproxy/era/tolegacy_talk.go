@@ -236,11 +236,9 @@ func (t *ToLegacy) resume(now time.Time, frame []byte, m jsonrpc.Message, state 
 
 // keep keeps what the server answers to a call whose client has not come back.
 func (t *ToLegacy) keep(c *legacyCall, frame []byte) {
-	k := c.talk
-	k.answer = nil
 	t.weigh(c)
-	if k.lost = !t.fits(len(frame)); !k.lost {
-		k.answer = bytes.Clone(frame)
+	if c.talk.lost = !t.fits(len(frame)); !c.talk.lost {
+		c.talk.answer = bytes.Clone(frame)
 		t.weigh(c)
 	}
 }
@@ -271,6 +269,9 @@ func (t *ToLegacy) giveUp(c *legacyCall, reason string, out *Output) {
 	}
 	if k.unsent { // the questions were there before the call
 		all := slices.Concat(k.open, t.orphans)
+		for i := range all {
+			all[i].name = "" // that is of the call
+		}
 		some := min(len(all), maxQuestions)
 		t.setOrphans(all[:some])
 		k.open = all[some:]
