@@ -36,8 +36,11 @@ type message struct {
 			Tools bool     `json:"toolsListChanged"`
 			URIs  []string `json:"resourceSubscriptions"`
 		}
-		Meta struct {
+		RequestState   string
+		InputResponses map[string]json.RawMessage
+		Meta           struct {
 			ProgressToken  json.RawMessage
+			Level          string          `json:"io.modelcontextprotocol/logLevel"`
 			SubscriptionID json.RawMessage `json:"io.modelcontextprotocol/subscriptionId"`
 		} `json:"_meta"`
 	}

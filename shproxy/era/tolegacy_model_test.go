@@ -363,4 +363,3 @@ func (m *legacyModel) tick(d time.Duration) {
 		}
 	}
 }
-
