@@ -126,13 +126,13 @@ func (p *legacyPlayer) listen() {
 			l.uris = append(l.uris, uri)
 		}
 	}
-	filter := fmt.Sprintf(`"toolsListChanged":%t,"resourceSubscriptions":[`, l.tools)
-	for i, uri := range l.uris {
-		filter += strings.Repeat(",", min(i, 1)) + fmt.Sprintf("%q", uri)
+	var quoted []string
+	for _, uri := range l.uris {
+		quoted = append(quoted, fmt.Sprintf("%q", uri))
 	}
 	p.say("listen %s %t %v", l.id, l.tools, l.uris)
 	p.m.listen(l)
-	p.g.listen(l.id, filter+"]")
+	p.g.listen(l.id, fmt.Sprintf(`"toolsListChanged":%t,"resourceSubscriptions":[%s]`, l.tools, strings.Join(quoted, ",")))
 }
 
 // answer is one to anything that the server has ever seen, now and then twice,
