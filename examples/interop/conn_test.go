@@ -154,9 +154,10 @@ type conn struct {
 	hello  hello
 	// version is what the proxy is asked for; a bridge hides it in hello.
 	version string
-	atOnce  int  // how many calls are made at the same time
-	wasted  bool // messages may have come to nothing, see mayWaste
-	unasked int  // messages that the server sent though the client had not asked
+	answer  elicitation // to forms
+	atOnce  int         // how many calls are made at the same time
+	wasted  bool        // messages may have come to nothing, see mayWaste
+	unasked int         // messages that the server sent though the client had not asked
 	// chatter is how many of those each process of the server sends.
 	chatter int
 }

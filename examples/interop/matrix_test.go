@@ -102,7 +102,7 @@ func meet(t *testing.T, s server, who client, era era, version string) {
 	st := s.stage(t)
 	mark := newMark(t)
 	command := slices.Concat([]string{"env", mark}, st.env, st.command)
-	c := &conn{T: t, ctx: ctx, who: who, atOnce: 8, chatter: st.chatter}
+	c := &conn{T: t, ctx: ctx, who: who, answer: elicited, atOnce: 8, chatter: st.chatter}
 	if era == eraModern && !st.plain {
 		c.atOnce = 3 // each has a process of the server to itself
 	}
@@ -135,7 +135,7 @@ func meet(t *testing.T, s server, who client, era era, version string) {
 func (c *conn) connect(params connectParams, version string) {
 	c.Helper()
 	c.version = version
-	params.Sampling, params.Elicitation = sampled, elicited
+	params.Sampling, params.Elicitation = sampled, c.answer
 	params.Roots = append([]root{}, params.Roots...) // never null
 	if c.proxy != nil {
 		params.Command, params.URL = nil, c.proxy.url
@@ -153,7 +153,13 @@ func (c *conn) connect(params connectParams, version string) {
 // connect is for tests that have a proxy already.
 func connect(ctx context.Context, t *testing.T, who client, p *proxy, era era, version string) *conn {
 	t.Helper()
-	c := &conn{T: t, ctx: ctx, who: who, proxy: p}
+	return connectAnswering(ctx, t, who, p, era, version, elicited)
+}
+
+// connectAnswering is for tests whose clients do not all give the same answer.
+func connectAnswering(ctx context.Context, t *testing.T, who client, p *proxy, era era, version string, answer elicitation) *conn {
+	t.Helper()
+	c := &conn{T: t, ctx: ctx, who: who, proxy: p, answer: answer}
 	c.connect(connectParams{Era: era}, version)
 	return c
 }
