@@ -41,7 +41,7 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 	if c.level > 0 {
 		t.setLevel(c.level, out)
 	}
-	down := t.down(c.key, frame, m)
+	down := down(c.key, frame, m, traits.asks)
 	if traits.asks {
 		t.askable[c.key] = c
 		t.prepare(c, down, lookup(frame, m.Params, memberResponses).Of(frame))
@@ -154,8 +154,9 @@ func hasToken(frame []byte, m jsonrpc.Message) bool {
 	return len(token) > 0 && (token[0] == '"' || token[0] == '-' || token[0] >= '0' && token[0] <= '9')
 }
 
-// down is a request as the server sees it.
-func (t *ToLegacy) down(key uint64, frame []byte, m jsonrpc.Message) []byte {
+// down is a request as the server sees it; retry says that members of a retry
+// are not the server's.
+func down(key uint64, frame []byte, m jsonrpc.Message, retry bool) []byte {
 	id := strconv.AppendUint(nil, key, 10)
 	var meta []byte
 	if hasToken(frame, m) {
@@ -164,7 +165,7 @@ func (t *ToLegacy) down(key uint64, frame []byte, m jsonrpc.Message) []byte {
 		meta = without(nil, frame, m.Meta, modernMeta)
 	}
 	edits := [2]jsonrpc.Edit{{Span: m.ID, With: id}, {Span: m.Meta, With: meta}}
-	if hasRetry(frame) {
+	if retry && hasRetry(frame) {
 		edits[1] = jsonrpc.Edit{Span: m.Params, With: without(nil, frame, m.Params, func(name string) bool {
 			return name == "_meta" || name == memberState || name == memberResponses
 		}, member{"_meta", meta})}
