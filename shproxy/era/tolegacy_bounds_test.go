@@ -532,3 +532,33 @@ func TestToLegacySpeed(t *testing.T) {
 		t.Fatalf("%d subscriptions", len(k.out.ToServer))
 	}
 }
+
+// TestToLegacySpeedOfForms has answers of a size that only a client makes up, to
+// questions that only a server does. The work must not be the product of both.
+func TestToLegacySpeedOfForms(t *testing.T) {
+	t.Parallel()
+	members := func(n int, format string) string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(format, i))
+		}
+		return strings.Join(list, ",")
+	}
+	k := newLegacyTalk(t, 0).start()
+	k.call("1")
+	k.server(`{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"requestedSchema":{"properties":{%s},"required":[%s]}}}`,
+		members(5000, `"%d":{"type":"string"}`), members(5000, `"%d"`))
+	for i := range maxQuestions - 1 {
+		k.server(`{"jsonrpc":"2.0","id":"q%d","method":"roots/list"}`, i)
+	}
+	k.tick(time.Second)
+	state, content, others := k.state(), members(50_000, `"%d":""`), members(50_000, `"%d":{}`)
+	began := time.Now()
+	k.retry("2", state, `"q":{"action":"accept","content":{`+content+`}},`+others)
+	if len(k.out.ToServer) != 1 {
+		t.Fatalf("%d answers", len(k.out.ToServer))
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Fatalf("that took %v", took)
+	}
+}

@@ -244,9 +244,10 @@ func (t *ToLegacy) keep(c *legacyCall, frame []byte) {
 // answers gives the server what the client says to its questions. What the
 // client does not say, or says in a way that is no answer, stays open.
 func (k *talk) answers(frame []byte, responses jsonrpc.Span, out *Output) {
+	given := membersOf(frame, responses)
 	rest := k.open[:0]
 	for _, q := range k.open {
-		value := lookup(frame, responses, q.name)
+		value := given[q.name]
 		if !q.answeredBy(frame, value) {
 			rest = append(rest, q)
 			continue
