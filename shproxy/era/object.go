@@ -71,6 +71,15 @@ func lookup(frame []byte, span jsonrpc.Span, path ...string) jsonrpc.Span {
 	return span
 }
 
+// membersOf are the members of an object by name, for who looks for many.
+func membersOf(frame []byte, span jsonrpc.Span) map[string]jsonrpc.Span {
+	all := make(map[string]jsonrpc.Span)
+	for name, value := range jsonrpc.Members(frame, span) {
+		all[jsonrpc.Text(name.Of(frame))] = value
+	}
+	return all
+}
+
 // whole is the span of raw JSON that was cut out of a frame.
 func whole(raw []byte) jsonrpc.Span { return jsonrpc.Span{Start: 0, End: len(raw)} }
 
