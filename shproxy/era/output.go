@@ -34,8 +34,9 @@ type Translator interface {
 type Output struct {
 	ToServer [][]byte
 	ToClient []Message
-	// Dropped counts messages that go nowhere, since nobody can be told, or
-	// nobody wants to be told, what they say.
+	// Dropped counts messages that go nowhere though somebody may have wanted
+	// them, since it cannot be told who. What nobody has asked for, such as log
+	// messages without a log level, does not count.
 	Dropped int
 }
 

@@ -97,6 +97,7 @@ type ToLegacy struct {
 	listened  uint64               // how many there were
 	resources map[string]*resource // by URI
 	level     int                  // what the server logs
+	logging   int                  // calls in flight that want to know of it
 
 	held int // bytes; see MaxHeld
 }

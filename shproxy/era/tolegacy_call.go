@@ -84,7 +84,9 @@ func (t *ToLegacy) newCall() *legacyCall {
 // attach makes a request of the client the one that the call answers.
 func (t *ToLegacy) attach(c *legacyCall, frame []byte, m jsonrpc.Message) {
 	c.id = bytes.Clone(m.ID.Of(frame))
-	c.level = severity(jsonrpc.Text(m.LogLevel.Of(frame)))
+	if c.level = severity(jsonrpc.Text(m.LogLevel.Of(frame))); c.level > 0 {
+		t.logging++
+	}
 	if hasToken(frame, m) {
 		c.shown = bytes.Clone(m.ProgressToken.Of(frame))
 	}
@@ -95,6 +97,9 @@ func (t *ToLegacy) attach(c *legacyCall, frame []byte, m jsonrpc.Message) {
 // detach leaves the call without a request of the client.
 func (t *ToLegacy) detach(c *legacyCall) {
 	delete(t.byClient, jsonrpc.Key(c.id))
+	if c.level > 0 {
+		t.logging--
+	}
 	c.id, c.shown, c.level = nil, nil, 0
 	t.weigh(c)
 }
