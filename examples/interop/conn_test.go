@@ -157,9 +157,7 @@ type conn struct {
 	answer  elicitation // to forms
 	atOnce  int         // how many calls are made at the same time
 	wasted  bool        // messages may have come to nothing, see mayWaste
-	unasked int         // messages that the server sent though the client had not asked
-	// chatter is how many of those each process of the server sends.
-	chatter int
+	missed  int         // messages that may have come to nothing, see mayBeMissed
 }
 
 // decode is for results that have the expected form.
@@ -312,22 +310,19 @@ func (c *conn) health() health {
 	return c.proxy.health(c.ctx, c.T)
 }
 
-// wantNoneDropped expects that no message has come to nothing in the proxy, but
-// for those that the client has not asked for.
+// wantNoneDropped expects that no message has come to nothing in the proxy.
 func (c *conn) wantNoneDropped() {
 	c.Helper()
-	h := c.health()
-	if may := c.unasked + c.chatter*h.Started; int(h.Dropped) > may && !c.wasted {
-		c.Errorf("shproxy dropped %d messages, and not %d at most", h.Dropped, may)
+	if h := c.health(); int(h.Dropped) > c.missed && !c.wasted {
+		c.Errorf("shproxy dropped %d messages, and not %d at most", h.Dropped, c.missed)
 	}
 }
 
-// notAsked says that the server sends up to n messages that a legacy client
-// would be shown, but that a client of 2026-07-28 has not asked for. shproxy
-// drops them, and counts that.
-func (c *conn) notAsked(n int) {
+// mayBeMissed says that the server has sent up to n messages while a client of
+// 2026-07-28 was away to answer it.
+func (c *conn) mayBeMissed(n int) {
 	if c.stateless() {
-		c.unasked += n
+		c.missed += n
 	}
 }
 

@@ -26,7 +26,6 @@ func everything(*testing.T) stage {
 	return stage{
 		command: []string{npmCommand("mcp-server-everything")},
 		roots:   []root{{"file:///interop/one", "the first root"}, {"file:///interop/two", "the second root"}},
-		chatter: 6, // five changes of a list since it knows the client, and that it has got roots
 		play: func(c *conn) {
 			if c.hello.Server.Name != "mcp-servers/everything" {
 				c.Errorf("server %q", c.hello.Server.Name)
@@ -106,7 +105,6 @@ func serverAsks(c *conn) {
 	if asked := c.await("elicitation/create", ""); !strings.Contains(string(asked.Params), "requestedSchema") {
 		c.Errorf("asked for input by %s", asked.Params)
 	}
-	c.notAsked(1) // if it asks for the roots though it is about to get them, it logs that twice
 	c.wantText("get-roots-list", map[string]any{}, "2 total", "file:///interop/one", "the second root")
 }
 
@@ -162,7 +160,6 @@ func serverTellsWhoAsks(c *conn) {
 	if read := c.do("read", uriParams{file}); !strings.Contains(string(read), `"blob"`) {
 		c.Errorf("resource %s", read)
 	}
-	c.notAsked(2) // it logs subscriptions
 	c.do("subscribe", uriParams{uri})
 	c.wantText("toggle-subscriber-updates", map[string]any{}, "Started")
 	c.await("notifications/resources/updated", uri)
@@ -227,7 +224,7 @@ func progressRises(c *conn, id, steps int) {
 	if seen == 0 {
 		c.Error("no progress")
 	}
-	c.notAsked(steps - seen)
+	c.mayBeMissed(steps - seen)
 }
 
 func bigMessages(c *conn) {

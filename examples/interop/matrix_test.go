@@ -55,9 +55,6 @@ type stage struct {
 	command []string
 	plain   bool   // the client cannot be asked for anything
 	roots   []root // of the client
-	// chatter is how many messages each process of the server sends that no
-	// client has asked for.
-	chatter int
 	play    func(*conn)
 }
 
@@ -102,7 +99,7 @@ func meet(t *testing.T, s server, who client, era era, version string) {
 	st := s.stage(t)
 	mark := newMark(t)
 	command := slices.Concat([]string{"env", mark}, st.env, st.command)
-	c := &conn{T: t, ctx: ctx, who: who, answer: elicited, atOnce: 8, chatter: st.chatter}
+	c := &conn{T: t, ctx: ctx, who: who, answer: elicited, atOnce: 8}
 	if era == eraModern && !st.plain {
 		c.atOnce = 3 // each has a process of the server to itself
 	}
