@@ -41,8 +41,7 @@ func (s *server) read(frame []byte, result jsonrpc.Span) {
 	s.toolsList = trueAt(frame, capabilities, "tools", "listChanged")
 	s.prompts = trueAt(frame, capabilities, "prompts", "listChanged")
 	if info := lookup(frame, result, "serverInfo"); isObject(frame, info) {
-		s.info = append(jsonrpc.AppendString(nil, metaServerInfo), ':')
-		s.info = append(s.info, info.Of(frame)...)
+		s.name(info.Of(frame))
 	}
 	text := append([]byte(nil), `{`+complete+`,"supportedVersions":["`+Modern+`"],"capabilities":`...)
 	// Tasks have become an extension that works in another way.
@@ -57,6 +56,16 @@ func (s *server) read(frame []byte, result jsonrpc.Span) {
 		text = append(append(text, s.info...), '}')
 	}
 	s.discovered = string(append(text, '}'))
+}
+
+// name takes what the server is to be called in every result, unless it is too
+// much for that, or nests too deep.
+func (s *server) name(info []byte) {
+	text := append(jsonrpc.AppendString(nil, metaServerInfo), ':')
+	text = append(text, info...)
+	if _, err := jsonrpc.Scan(result([]byte("0"), `{"_meta":{`+string(text)+`}}`)); err == nil && len(info) <= maxName {
+		s.info = text
+	}
 }
 
 // up is a response of the server as the client sees it.
@@ -77,16 +86,16 @@ func (t *ToLegacy) complete(edits []jsonrpc.Edit, c *legacyCall, frame []byte, r
 	var meta, list jsonrpc.Span
 	typed, timed, scoped := false, false, false
 	for name, value := range jsonrpc.Members(frame, result) {
-		switch raw := name.Of(frame); string(raw[1 : len(raw)-1]) {
-		case "_meta":
+		switch {
+		case jsonrpc.Is(frame, name, "_meta"):
 			meta = value
-		case "resultType":
+		case jsonrpc.Is(frame, name, memberResultType):
 			typed = true
-		case "ttlMs":
+		case jsonrpc.Is(frame, name, "ttlMs"):
 			timed = true
-		case "cacheScope":
+		case jsonrpc.Is(frame, name, "cacheScope"):
 			scoped = true
-		case c.traits.list:
+		case c.traits.list != "" && jsonrpc.Is(frame, name, c.traits.list):
 			list = value
 		}
 	}
@@ -196,14 +205,16 @@ func (t *ToLegacy) elicitURL(now time.Time, c *legacyCall, frame []byte, m jsonr
 	k := t.talkOf(c)
 	k.refuse("the call has ended", out)
 	for item := range jsonrpc.Items(frame, lookup(frame, m.Error, "data", "elicitations")) {
-		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions {
-			k.add(question{method: methodElicit, params: bytes.Clone(item.Of(frame))})
+		q := question{method: methodElicit, params: bytes.Clone(item.Of(frame))}
+		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions && t.fits(q.weight()) && q.passes() {
+			k.add(q)
+			t.weigh(c)
 		}
 	}
 	if len(k.open) == 0 {
 		return false
 	}
-	k.again = true
+	k.again, k.declined = true, false
 	t.park(now, c, out)
 	return true
 }
