@@ -41,7 +41,7 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 	if c.level > 0 {
 		t.setLevel(c.level, out)
 	}
-	down := t.down(c.key, frame, m)
+	down := t.down(c.key, frame, m, out)
 	if traits.asks {
 		t.askable[c.key] = c
 		t.prepare(c, down, lookup(frame, m.Params, memberResponses).Of(frame))
@@ -57,7 +57,7 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 // too much, the server cannot, but may not want to.
 func (t *ToLegacy) prepare(c *legacyCall, down, responses []byte) {
 	if t.cfg.Profile.Asked() && t.fits(len(down)+len(responses)) {
-		c.frame, c.prepared = down, bytes.Clone(responses)
+		c.frame, c.prepared = bytes.Clone(down), bytes.Clone(responses)
 		t.weigh(c)
 	}
 }
@@ -155,21 +155,21 @@ func hasToken(frame []byte, m jsonrpc.Message) bool {
 }
 
 // down is a request as the server sees it.
-func (t *ToLegacy) down(key uint64, frame []byte, m jsonrpc.Message) []byte {
-	id := strconv.AppendUint(nil, key, 10)
-	var meta []byte
+func (t *ToLegacy) down(key uint64, frame []byte, m jsonrpc.Message, out *Output) []byte {
+	var digits [20]byte
+	var room [8]jsonrpc.Edit
+	id := strconv.AppendUint(digits[:0], key, 10)
+	edits := append(room[:0], jsonrpc.Edit{Span: m.ID, With: id})
 	if hasToken(frame, m) {
-		meta = without(nil, frame, m.Meta, func(name string) bool { return name == memberToken || modernMeta(name) }, member{memberToken, id})
-	} else {
-		meta = without(nil, frame, m.Meta, modernMeta)
+		edits = append(edits, jsonrpc.Edit{Span: m.ProgressToken, With: id})
 	}
-	edits := [2]jsonrpc.Edit{{Span: m.ID, With: id}, {Span: m.Meta, With: meta}}
+	edits, _ = cut(edits, frame, m.Meta, func(name, _ jsonrpc.Span) bool { return isOurs(frame, name) })
 	if hasRetry(frame) {
-		edits[1] = jsonrpc.Edit{Span: m.Params, With: without(nil, frame, m.Params, func(name string) bool {
-			return name == "_meta" || name == memberState || name == memberResponses
-		}, member{"_meta", meta})}
+		edits, _ = cut(edits, frame, m.Params, func(name, _ jsonrpc.Span) bool {
+			return jsonrpc.Is(frame, name, memberState) || jsonrpc.Is(frame, name, memberResponses)
+		})
 	}
-	return splice(frame, edits[:])
+	return out.splice(frame, edits)
 }
 
 // hasRetry reports whether a frame may have members of a retry.
