@@ -3,7 +3,6 @@
 package shproxy
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
@@ -80,9 +79,7 @@ func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) (
 // learnEra finds out what the server speaks, if nobody has yet, and reports
 // whether it has to be translated for.
 func (p *Proxy) learnEra(r *http.Request) (translated bool, _ *problem) {
-	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
-	defer cancel()
-	modern, err := p.sessions.Modern(ctx, p.caller(r).env)
+	modern, err := p.sessions.Modern(r.Context(), p.caller(r).env)
 	if err != nil {
 		return false, p.startProblem(err)
 	}

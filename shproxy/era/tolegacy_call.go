@@ -44,7 +44,7 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 	down := t.down(c.key, frame, m, out)
 	if traits.asks {
 		t.askable[c.key] = c
-		t.prepare(c, down, lookup(frame, m.Params, memberResponses).Of(frame))
+		t.prepare(c, down, frame, m)
 	}
 	if c.frame != nil && len(t.orphans) > 0 {
 		t.askFirst(now, c, out)
@@ -55,8 +55,11 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 
 // prepare keeps what is needed to let the server ask something. Where that is
 // too much, the server cannot, but may not want to.
-func (t *ToLegacy) prepare(c *legacyCall, down, responses []byte) {
-	if t.cfg.Profile.Asked() && t.fits(len(down)+len(responses)) {
+func (t *ToLegacy) prepare(c *legacyCall, down, frame []byte, m jsonrpc.Message) {
+	if !t.cfg.Profile.Asked() {
+		return
+	}
+	if responses := lookup(frame, m.Params, memberResponses).Of(frame); t.fits(len(down) + len(responses)) {
 		c.frame, c.prepared = bytes.Clone(down), bytes.Clone(responses)
 		t.weigh(c)
 	}

@@ -41,6 +41,8 @@ func (m *Manager) Modern(ctx context.Context, env []string) (bool, error) {
 	if known, is := m.knownEra(); known {
 		return is, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.StartTimeout)
+	defer cancel()
 	select {
 	case m.knows.turn <- struct{}{}:
 		defer func() { <-m.knows.turn }()
