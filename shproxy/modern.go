@@ -3,6 +3,7 @@
 package shproxy
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
@@ -79,7 +80,12 @@ func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) (
 // learnEra finds out what the server speaks, if nobody has yet, and reports
 // whether it has to be translated for.
 func (p *Proxy) learnEra(r *http.Request) (translated bool, _ *problem) {
-	modern, err := p.sessions.Modern(r.Context(), p.caller(r).env)
+	if known, modern := p.sessions.KnownEra(); known {
+		return !modern, nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
+	defer cancel()
+	modern, err := p.sessions.Modern(ctx, p.caller(r).env)
 	if err != nil {
 		return false, p.startProblem(err)
 	}

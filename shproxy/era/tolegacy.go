@@ -78,6 +78,7 @@ const (
 // which reach the client if the call that asked for them is the only one.
 type ToLegacy struct {
 	cfg    ToLegacyConfig
+	asks   bool // the client takes any request of the server
 	opened opened
 	server server
 
@@ -102,7 +103,7 @@ type ToLegacy struct {
 // NewToLegacy returns a translator for a server to which nothing was said yet.
 func NewToLegacy(c ToLegacyConfig) *ToLegacy {
 	return &ToLegacy{
-		cfg:   c.complete(),
+		cfg: c.complete(), asks: c.Profile.Asked(),
 		calls: make(map[uint64]*legacyCall), byClient: make(map[string]*legacyCall),
 		askable: make(map[uint64]*legacyCall), asking: make(map[uint64]*legacyCall), parked: make(map[uint64]*legacyCall),
 		listens: make(map[string]*listen), opening: make(map[string]*listen), resources: make(map[string]*resource),
@@ -197,23 +198,14 @@ func (t *ToLegacy) told(frame []byte, m jsonrpc.Message, out *Output) {
 			out.Dropped++ // nothing can have come before it that it would belong to
 			return
 		}
-		out.server(splice(frame, metaEdit(nil, frame, m)))
+		out.server(splice(frame, legacyMeta(nil, frame, m)))
 	}
-}
-
-// metaEdit appends the edit that takes out of _meta, if there is one, what the
-// legacy era does not have there.
-func metaEdit(edits []jsonrpc.Edit, frame []byte, m jsonrpc.Message) []jsonrpc.Edit {
-	if !m.Meta.Present() {
-		return edits
-	}
-	return append(edits, jsonrpc.Edit{Span: m.Meta, With: without(nil, frame, m.Meta, modernMeta)})
 }
 
 // cancel gives up a call because the client said so; span is where it names
 // the request.
 func (t *ToLegacy) cancel(c *legacyCall, frame []byte, m jsonrpc.Message, span jsonrpc.Span, out *Output) {
-	out.server(splice(frame, metaEdit([]jsonrpc.Edit{{Span: span, With: strconv.AppendUint(nil, c.key, 10)}}, frame, m)))
+	out.server(splice(frame, legacyMeta([]jsonrpc.Edit{{Span: span, With: strconv.AppendUint(nil, c.key, 10)}}, frame, m)))
 	t.giveUp(c, "the client cancelled the request", out)
 }
 

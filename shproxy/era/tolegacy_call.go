@@ -41,7 +41,7 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 	if c.level > 0 {
 		t.setLevel(c.level, out)
 	}
-	down := t.down(c.key, frame, m, out)
+	down := down(c.key, frame, m, traits.asks, out)
 	if traits.asks {
 		t.askable[c.key] = c
 		t.prepare(c, down, frame, m)
@@ -56,10 +56,14 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 // prepare keeps what is needed to let the server ask something. Where that is
 // too much, the server cannot, but may not want to.
 func (t *ToLegacy) prepare(c *legacyCall, down, frame []byte, m jsonrpc.Message) {
-	if !t.cfg.Profile.Asked() {
+	if !t.asks {
 		return
 	}
-	if responses := lookup(frame, m.Params, memberResponses).Of(frame); t.fits(len(down) + len(responses)) {
+	var responses []byte
+	if hasRetry(frame) {
+		responses = lookup(frame, m.Params, memberResponses).Of(frame)
+	}
+	if t.fits(len(down) + len(responses)) {
 		c.frame, c.prepared = bytes.Clone(down), bytes.Clone(responses)
 		t.weigh(c)
 	}
@@ -137,16 +141,6 @@ func (t *ToLegacy) weigh(c *legacyCall) {
 	c.held = n
 }
 
-// modernMeta are the members of _meta that say what a legacy server learns by
-// initialize.
-func modernMeta(name string) bool {
-	switch name {
-	case jsonrpc.MetaProtocolVersion, jsonrpc.MetaClientInfo, jsonrpc.MetaClientCapabilities, jsonrpc.MetaLogLevel:
-		return true
-	}
-	return false
-}
-
 const memberToken = "progressToken"
 
 // hasToken reports whether a request has a progress token. Like the id, the
@@ -157,22 +151,28 @@ func hasToken(frame []byte, m jsonrpc.Message) bool {
 	return len(token) > 0 && (token[0] == '"' || token[0] == '-' || token[0] >= '0' && token[0] <= '9')
 }
 
-// down is a request as the server sees it.
-func (t *ToLegacy) down(key uint64, frame []byte, m jsonrpc.Message, out *Output) []byte {
-	var digits [20]byte
+// down is a request as the server sees it; retry says that members of a retry
+// are not the server's.
+func down(key uint64, frame []byte, m jsonrpc.Message, retry bool, out *Output) []byte {
+	id := strconv.AppendUint(nil, key, 10)
 	var room [8]jsonrpc.Edit
-	id := strconv.AppendUint(digits[:0], key, 10)
-	edits := append(room[:0], jsonrpc.Edit{Span: m.ID, With: id})
+	edits := legacyMeta(append(room[:0], jsonrpc.Edit{Span: m.ID, With: id}), frame, m)
 	if hasToken(frame, m) {
 		edits = append(edits, jsonrpc.Edit{Span: m.ProgressToken, With: id})
 	}
-	edits, _ = cut(edits, frame, m.Meta, func(name, _ jsonrpc.Span) bool { return isOurs(frame, name) })
-	if hasRetry(frame) {
+	if retry && hasRetry(frame) {
 		edits, _ = cut(edits, frame, m.Params, func(name, _ jsonrpc.Span) bool {
 			return jsonrpc.Is(frame, name, memberState) || jsonrpc.Is(frame, name, memberResponses)
 		})
 	}
 	return out.splice(frame, edits)
+}
+
+// legacyMeta appends the edits that take out of _meta, if there is one, what a
+// legacy server learns by initialize.
+func legacyMeta(edits []jsonrpc.Edit, frame []byte, m jsonrpc.Message) []jsonrpc.Edit {
+	edits, _ = cut(edits, frame, m.Meta, func(name, _ jsonrpc.Span) bool { return isOurs(frame, name) })
+	return edits
 }
 
 // hasRetry reports whether a frame may have members of a retry.

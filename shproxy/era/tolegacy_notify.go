@@ -28,9 +28,20 @@ func (t *ToLegacy) notified(frame []byte, m jsonrpc.Message, out *Output) {
 		t.withdrawn(frame, m)
 	case "notifications/elicitation/complete", "notifications/tasks/status":
 		// The modern era has none: a client learns it by its next try.
+	case "notifications/subscriptions/acknowledged":
+		out.Dropped++ // subscriptions are ours
 	default:
-		out.client(frame, nil)
+		out.client(ofNoSubscription(frame, m), nil)
 	}
+}
+
+// ofNoSubscription is a notification that does not say that it comes on a
+// subscription, of which a legacy server knows none.
+func ofNoSubscription(frame []byte, m jsonrpc.Message) []byte {
+	if !m.SubscriptionID.Present() {
+		return frame
+	}
+	return legacyNotification(frame, m)
 }
 
 // progress goes to the call whose token it has, under the token that the
@@ -53,7 +64,7 @@ func (t *ToLegacy) logged(frame []byte, m jsonrpc.Message, out *Output) {
 		out.Dropped++
 		return
 	}
-	out.client(frame, c.id)
+	out.client(ofNoSubscription(frame, m), c.id)
 }
 
 // alone is the only call that the server can be at work for, or nil.

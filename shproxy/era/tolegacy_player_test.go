@@ -103,8 +103,13 @@ func (p *legacyPlayer) retry() {
 	}
 	id := p.id()
 	p.say("retry %s %s round %d with %v", id, s.mark, s.round, given)
-	p.m.retry(id, s.mark, s.round, true, "", given)
-	p.g.request(id, "tools/call", s.mark, `"progressToken":"MARK"`,
+	level, meta := "", `"progressToken":"MARK"`
+	if p.r.IntN(4) == 0 {
+		level = levels[p.r.IntN(2)]
+		meta += `,"io.modelcontextprotocol/logLevel":"` + level + `"`
+	}
+	p.m.retry(id, s.mark, s.round, true, level, given)
+	p.g.request(id, "tools/call", s.mark, meta,
 		fmt.Sprintf(`"name":"t","arguments":{"mark":%q},"requestState":%q,"inputResponses":{%s}`, s.mark, s.state, strings.Join(responses, ",")))
 }
 
@@ -126,13 +131,13 @@ func (p *legacyPlayer) listen() {
 			l.uris = append(l.uris, uri)
 		}
 	}
-	filter := fmt.Sprintf(`"toolsListChanged":%t,"resourceSubscriptions":[`, l.tools)
-	for i, uri := range l.uris {
-		filter += strings.Repeat(",", min(i, 1)) + fmt.Sprintf("%q", uri)
+	var quoted []string
+	for _, uri := range l.uris {
+		quoted = append(quoted, fmt.Sprintf("%q", uri))
 	}
 	p.say("listen %s %t %v", l.id, l.tools, l.uris)
 	p.m.listen(l)
-	p.g.listen(l.id, filter+"]")
+	p.g.listen(l.id, fmt.Sprintf(`"toolsListChanged":%t,"resourceSubscriptions":[%s]`, l.tools, strings.Join(quoted, ",")))
 }
 
 // answer is one to anything that the server has ever seen, now and then twice,

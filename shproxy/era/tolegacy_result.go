@@ -206,7 +206,7 @@ func (t *ToLegacy) elicitURL(now time.Time, c *legacyCall, frame []byte, m jsonr
 	k.refuse("the call has ended", out)
 	for item := range jsonrpc.Items(frame, lookup(frame, m.Error, "data", "elicitations")) {
 		q := question{method: methodElicit, params: bytes.Clone(item.Of(frame))}
-		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions && t.fits(q.weight()) && q.passes() {
+		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions && t.fits(q.weight()) {
 			k.add(q)
 			t.weigh(c)
 		}

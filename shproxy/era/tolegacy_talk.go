@@ -81,13 +81,11 @@ func (t *ToLegacy) asked(now time.Time, frame []byte, m jsonrpc.Message, out *Ou
 // client has not declared. If the server makes do without, nobody will know.
 func (t *ToLegacy) misses(method string, frame []byte, params jsonrpc.Span) {
 	var found *legacyCall
-	for _, c := range t.calls {
-		if c.traits.asks && found != nil {
+	for _, c := range t.askable {
+		if found != nil {
 			return
 		}
-		if c.traits.asks {
-			found = c
-		}
+		found = c
 	}
 	if found == nil {
 		return
