@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
 
@@ -108,7 +109,7 @@ func withBody(resp *http.Response, body []byte) *http.Response {
 type probeTransport struct{ base http.RoundTripper }
 
 func (t *probeTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Header.Get(headerMethod) != "server/discover" {
+	if req.Header.Get(mcpheader.Method) != "server/discover" {
 		return t.base.RoundTrip(req)
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), probeTimeout)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
 	"syscall"
 	"time"
 )
@@ -25,6 +26,13 @@ type BridgeOptions struct {
 	// DrainTimeout is how long requests in flight may still be answered when
 	// the program has closed its end. Default 5 seconds.
 	DrainTimeout time.Duration
+
+	// ClientEra is the era that the program may speak. Default either.
+	ClientEra Era
+
+	// ServerEra is the era that the server speaks. Default: it is asked when a
+	// message comes for which that matters.
+	ServerEra Era
 }
 
 func (o *BridgeOptions) withDefaults() BridgeOptions {
@@ -56,6 +64,8 @@ const (
 // A Bridge connects a program that speaks MCP over stdin and stdout with a
 // remote server. Each line that the program writes becomes one POST; what the
 // server answers, at once or as a stream, becomes lines again, byte for byte.
+// A server that knows the HTTP+SSE transport of MCP 2024-11-05 only is spoken to
+// in that one.
 //
 // The bridge keeps the session: it remembers how the program initialized it,
 // and does so again, unseen, when the server has forgotten it. A request that
@@ -70,7 +80,9 @@ type Bridge struct {
 
 // NewBridge returns a bridge to the server that o names. limits may be nil.
 func NewBridge(o Options, limits *BridgeOptions) (*Bridge, error) {
-	e, err := o.endpoint(nil)
+	e, err := o.endpoint(func(base http.RoundTripper) http.RoundTripper {
+		return &deadlineTransport{base}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +102,7 @@ var errEnding = errors.New("the bridge ended before the server answered")
 func (b *Bridge) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	runCtx, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	l := newLink(runCtx, end, b)
-	l.out = startLineWriter(out, end)
+	l := newLink(runCtx, b, startLineWriter(out, end))
 	lines := startLineReader(runCtx, in, b.options.MaxMessageBytes, b.options.DrainTimeout)
 	context.AfterFunc(runCtx, func() { time.AfterFunc(abandonTimeout, l.out.abandon) })
 
@@ -100,8 +111,8 @@ func (b *Bridge) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	cause := context.Cause(runCtx)
 	end(errEnding)
 
-	l.tasks.Wait()
-	l.hangUp(context.WithoutCancel(ctx), l.session.state())
+	l.lines.Wait()
+	l.close()
 	l.out.close()
 
 	switch {

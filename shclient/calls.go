@@ -15,20 +15,58 @@ import (
 // cancelTimeout is how long a cancelled request may still be answered.
 const cancelTimeout = 10 * time.Second
 
-// call is a request of the program, from its arrival until its stream ends.
+// call is a request, from its arrival until its stream ends.
 type call struct {
-	key     string
+	request message
+	key     string // of its id
 	modern  bool
 	opening bool // an initialize
-	hidden  bool // made by the bridge itself; the program knows nothing of it
+	hidden  bool // made by the bridge itself; the client knows nothing of it
 	cancel  context.CancelFunc
-	settle  func() // the program has nothing more to wait for
+	settle  func() // the client has nothing more to wait for
 
 	answered  atomic.Bool
-	cancelled atomic.Bool // by the program, which now wants no answer
+	cancelled atomic.Bool   // by the client, which now wants no answer
+	done      chan struct{} // closed when the server's answer is delivered
 
-	sessionID string  // opening: what the response's header said
-	result    message // hidden: the answer
+	sessionID string   // opening: what the response's header said
+	channel   *channel // opening: what it went through, if it did
+	result    message  // hidden: the answer
+}
+
+func newCall(m message, cancel context.CancelFunc) *call {
+	c := &call{request: m, key: jsonrpc.Key(m.id()), modern: m.modern(), cancel: cancel, done: make(chan struct{})}
+	c.opening = m.method() == methodInitialize && !c.modern
+	return c
+}
+
+// newHiddenCall is a request of the bridge's own.
+func newHiddenCall(m message, cancel context.CancelFunc) *call {
+	c := newCall(m, cancel)
+	c.hidden, c.settle = true, func() {}
+	return c
+}
+
+// about is the raw id of the request, or nil if there is none.
+func (c *call) about() []byte {
+	if c == nil {
+		return nil
+	}
+	return c.request.id()
+}
+
+// finish is called once, by who delivered the server's answer.
+func (c *call) finish() {
+	c.settle()
+	close(c.done)
+}
+
+// failure is the error with which the server answered a hidden call, or nil.
+func (c *call) failure() error {
+	if !c.result.Error.Present() {
+		return nil
+	}
+	return &rpcAnswer{c.result}
 }
 
 // callTable holds the calls by the key of their id. It is safe for concurrent
@@ -75,7 +113,7 @@ func (t *callTable) named(m message) *call {
 	return t.get(jsonrpc.Key(span.Of(m.frame)))
 }
 
-// cancelled notes that the program has cancelled a call of the legacy era. The
+// cancelled notes that the client has cancelled a call of the legacy era. The
 // server is told by a message and need not answer, so the stream is not kept
 // for ever.
 func (t *callTable) cancelled(m message) {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/buildinfo"
@@ -99,12 +100,22 @@ func (c *Client) ListTools(ctx context.Context) ([]*mcp.Tool, error) {
 // CallTool calls a tool. arguments is what encodes to the JSON object of its
 // arguments, such as a map, a struct or a json.RawMessage; nil means none. An
 // error that the tool itself reports is a result with IsError set.
+//
+// A server that misses the headers for some of the arguments (MCP 2026-07-28)
+// has not executed the call: the client lists its tools, to learn of the
+// headers, and calls again.
 func (c *Client) CallTool(ctx context.Context, name string, arguments any) (*mcp.CallToolResult, error) {
 	session, err := c.Session(ctx)
 	if err != nil {
 		return nil, err
 	}
 	result, err := session.CallTool(ctx, &mcp.CallToolParams{Name: name, Arguments: arguments})
+	if rpc, ok := errors.AsType[*jsonrpc.Error](err); ok && rpc.Code == mcp.CodeHeaderMismatch {
+		if _, err := c.ListTools(ctx); err != nil {
+			return nil, err
+		}
+		result, err = session.CallTool(ctx, &mcp.CallToolParams{Name: name, Arguments: arguments})
+	}
 	if err != nil {
 		return nil, c.failed("calling "+name, err)
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shclient talks to remote MCP servers over Streamable HTTP.
+// Package shclient talks to remote MCP servers over Streamable HTTP, and the
+// bridge also over HTTP+SSE.
 //
 // It offers two things:
 //
@@ -24,11 +25,12 @@
 //
 // Both eras of the protocol are understood: servers with sessions (2025-03-26
 // to 2025-11-25) and servers without (2026-07-28). The bridge follows the
-// program at its other end: it translates the transport, not the era.
+// program at its other end: it translates the transport, not the era. It
+// recognizes servers of the deprecated HTTP+SSE transport (2024-11-05).
 //
 // Credentials and custom headers go to the server's origin only; a redirect to
 // another origin is refused. Neither is written to a log or an error.
 //
-// The wire rules come from the Streamable HTTP and stdio pages of
+// The wire rules come from the pages about transports of
 // https://modelcontextprotocol.io/specification.
 package shclient

@@ -159,6 +159,12 @@ func (e *rpcAnswer) Error() string {
 	return oneLine(fault.Message)
 }
 
+// code is the error's code, or 0.
+func (e *rpcAnswer) code() int {
+	code, _ := jsonrpc.ErrorCode(e.frame, e.Message)
+	return code
+}
+
 // rpcError returns body as a JSON-RPC error response if it is one.
 func rpcError(body []byte) (jsonrpc.Message, bool) {
 	m, err := jsonrpc.Scan(body)

@@ -14,85 +14,107 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
 
-// exchange posts m and delivers what comes back on behalf of c, which is nil
-// unless m is a request. If the server has forgotten the session, it opens
-// another and posts m once more; a server that says so has not looked at m.
-// sent is called when m is on its way. For a request, a nil error means that it
-// was answered.
-func (l *link) exchange(ctx context.Context, m message, c *call, sent func()) error {
-	now := l.session.state()
-	if c != nil && c.opening || m.modern() {
-		now = sessionState{}
+// exchange posts m and takes what comes back on behalf of c, which is nil
+// unless m is a request. sent is called when m is on its way. For a request, a
+// nil error means that it was answered.
+func (r *remote) exchange(ctx context.Context, m message, c *call, sent func()) error {
+	switch {
+	case m.modern():
+		return r.exchangeModern(ctx, m, c, sent)
+	case c != nil && c.opening:
+		return r.open(ctx, m, c)
 	}
-	resp, err := l.post(ctx, m, now, sent)
-	if err != nil {
+	return r.exchangeLegacy(ctx, m, c, sent)
+}
+
+// exchangeLegacy posts m within the session. If that is lost, it opens another
+// and posts m once more: a server that does not know the session has not
+// looked at m.
+func (r *remote) exchangeLegacy(ctx context.Context, m message, c *call, sent func()) error {
+	now := r.session.state()
+	if !now.broken() {
+		resp, err := r.post(r.request(ctx, m, now), m, sent)
+		if err != nil {
+			return err
+		}
+		if !r.lost(resp, m, now) {
+			return r.receive(ctx, resp, c, now)
+		}
+		resp.Body.Close()
+	}
+	if m.Kind == jsonrpc.Response {
+		return localError("the session in which the server asked is gone")
+	}
+	if err := r.renew(ctx, now.generation); err != nil {
 		return err
 	}
-	if !l.lost(resp, m, now) {
-		return l.receive(ctx, resp, m, c, now)
-	}
-	resp.Body.Close()
-	if err := l.renew(ctx, now.generation); err != nil {
-		return err
-	}
-	return l.once(ctx, m, c, l.session.state())
+	return r.once(ctx, m, c, r.session.state(), sent)
 }
 
 // once is exchange within the given session, come what may.
-func (l *link) once(ctx context.Context, m message, c *call, now sessionState) error {
-	resp, err := l.post(ctx, m, now, func() {})
+func (r *remote) once(ctx context.Context, m message, c *call, now sessionState, sent func()) error {
+	resp, err := r.post(r.request(ctx, m, now), m, sent)
 	if err != nil {
 		return err
 	}
-	return l.receive(ctx, resp, m, c, now)
+	return r.receive(ctx, resp, c, now)
 }
 
-func (l *link) post(ctx context.Context, m message, now sessionState, sent func()) (*http.Response, error) {
+// request is the POST of m within a session.
+func (r *remote) request(ctx context.Context, m message, now sessionState) *http.Request {
+	req := r.newRequest(ctx, http.MethodPost, m.frame)
+	now.setHeaders(req.Header)
+	if now.channel != nil {
+		req.URL = now.channel.address
+		req.Host = now.channel.address.Host
+	}
+	return req
+}
+
+// post sends the request that carries m.
+func (r *remote) post(req *http.Request, m message, sent func()) (*http.Response, error) {
 	if m.Kind == jsonrpc.Request && m.method() != methodInitialize {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 			WroteRequest: func(httptrace.WroteRequestInfo) { sent() },
-		})
+		}))
 	}
-	req := l.newRequest(ctx, http.MethodPost, m.frame)
-	if m.modern() {
-		m.setModernHeaders(req.Header)
-	} else {
-		now.setHeaders(req.Header)
-	}
-	return l.client.Do(req)
+	return r.client.Do(req)
 }
 
-// receive deals with the response to m, and closes its body.
-func (l *link) receive(ctx context.Context, resp *http.Response, m message, c *call, now sessionState) error {
+// receive deals with the response to a POST, and closes its body.
+func (r *remote) receive(ctx context.Context, resp *http.Response, c *call, now sessionState) error {
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode >= 300:
-		return l.failure(resp)
+		return r.failure(resp)
 	case c == nil:
 		return nil
+	case now.channel != nil:
+		resp.Body.Close()
+		return now.channel.wait(ctx, c)
 	}
 	c.sessionID = resp.Header.Get(headerSession)
 	switch mediaType(resp.Header) {
 	case "application/json":
-		return l.receiveJSON(resp, c)
+		return r.receiveJSON(resp, c)
 	case sse.ContentType:
-		return l.receiveStream(ctx, resp, c, now)
+		return r.receiveStream(ctx, resp, c, now)
 	}
-	return newStatusError(l.name(), resp)
+	return newStatusError(r.name(), resp)
 }
 
 // failure is what an HTTP error status means: the JSON-RPC error in the body if
 // there is one, or else the status.
-func (l *link) failure(resp *http.Response) error {
+func (r *remote) failure(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came is enough
 	if m, ok := rpcError(body); ok {
 		return &rpcAnswer{message{m, body}}
 	}
-	return &StatusError{Endpoint: l.name(), Status: resp.StatusCode, Detail: statusDetail(resp, body)}
+	return &StatusError{Endpoint: r.name(), Status: resp.StatusCode, Detail: statusDetail(resp, body)}
 }
 
-func (l *link) receiveJSON(resp *http.Response, c *call) error {
-	limit := int64(l.limits.MaxMessageBytes)
+func (r *remote) receiveJSON(resp *http.Response, c *call) error {
+	limit := int64(r.limits.MaxMessageBytes)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:
@@ -107,7 +129,7 @@ func (l *link) receiveJSON(resp *http.Response, c *call) error {
 	if m.isNamelessError() {
 		return &rpcAnswer{m}
 	}
-	l.deliver(c, m)
+	r.incoming(c, m)
 	if !c.answered.Load() {
 		return localError("the server answered something else than this request")
 	}

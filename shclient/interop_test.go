@@ -105,7 +105,7 @@ func TestBridgeBetweenSDKClientAndServer(t *testing.T) {
 		{"stateful", "2025-11-25", &mcp.StreamableHTTPOptions{}, true, true},
 		{"stateful with JSON answers", "2025-06-18", &mcp.StreamableHTTPOptions{JSONResponse: true}, false, true},
 		{"stateful with event store", "2025-11-25", &mcp.StreamableHTTPOptions{EventStore: mcp.NewMemoryEventStore(nil)}, true, true},
-		{"probed, then initialized", "", &mcp.StreamableHTTPOptions{}, true, true},
+		{"stateful, from a modern client", "", &mcp.StreamableHTTPOptions{}, true, true},
 		{"stateless, legacy", "2025-11-25", &mcp.StreamableHTTPOptions{Stateless: true}, false, false},
 		{"stateless, modern", "2026-07-28", &mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true}, false, true},
 	}
@@ -150,6 +150,25 @@ func TestBridgeBetweenSDKClientAndServer(t *testing.T) {
 			h.leave(t)
 		})
 	}
+}
+
+// checkEverything plays all kinds of interaction, and leaves.
+func checkEverything(t *testing.T, h *host, cancelled <-chan struct{}) {
+	t.Helper()
+	if got := h.call(t, "echo", map[string]any{"message": "grüße"}); got != "grüße" {
+		t.Errorf("echo: %q", got)
+	}
+	h.checkProgress(t)
+	if got := h.call(t, "sample", map[string]any{"message": "hi"}); got != "re: hi" {
+		t.Errorf("sample: %q", got)
+	}
+	if got := h.call(t, "elicit", map[string]any{"message": "who?"}); got != "accept Ada" {
+		t.Errorf("elicit: %q", got)
+	}
+	if cancelled != nil {
+		h.checkCancellation(t, cancelled)
+	}
+	h.leave(t)
 }
 
 func (h *host) checkProgress(t *testing.T) {

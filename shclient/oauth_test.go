@@ -30,10 +30,10 @@ type protected struct {
 	tokens map[string]bool // mu guards it
 }
 
-func newProtected(t *testing.T, o *mcp.StreamableHTTPOptions) *protected {
+func newProtected(t *testing.T, handler http.Handler) *protected {
 	t.Helper()
 	p := &protected{tokens: map[string]bool{}}
-	p.Server = oauthdyntest.New(t, &oauthdyntest.Options{Handler: streamable(toolServer(nil), o)})
+	p.Server = oauthdyntest.New(t, &oauthdyntest.Options{Handler: handler})
 	t.Cleanup(p.Protected.CloseClientConnections)
 	return p
 }
@@ -93,7 +93,7 @@ func (b *syncBuffer) String() string {
 }
 
 func TestClientLogsIn(t *testing.T) {
-	p := newProtected(t, &mcp.StreamableHTTPOptions{Stateless: true})
+	p := newProtected(t, streamable(toolServer(nil), &mcp.StreamableHTTPOptions{Stateless: true}))
 	store := oauthdyn.NewMemoryStore()
 	for range 2 { // the second client finds the login of the first
 		c := newClient(t, p.options(store))
@@ -112,25 +112,33 @@ func TestClientLogsIn(t *testing.T) {
 }
 
 func TestBridgeLogsIn(t *testing.T) {
-	p := newProtected(t, nil)
-	program := startBridge(t, p.options(nil), nil)
-	// What follows the first message waits for the login.
-	program.send(initializeLine, initializedLine, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
-	if got := program.next(); !strings.Contains(got, `"protocolVersion":"2025-06-18"`) {
-		t.Errorf("got %s", got)
+	server := toolServer(nil)
+	for name, handler := range map[string]http.Handler{
+		"Streamable HTTP": streamable(server, nil),
+		"HTTP+SSE":        mcp.NewSSEHandler(func(*http.Request) *mcp.Server { return server }, nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProtected(t, handler)
+			program := startBridge(t, p.options(nil), nil)
+			// What follows the first message waits for the login.
+			program.send(initializeLine, initializedLine, `{"jsonrpc":"2.0","id":2,"method":"ping"}`)
+			if got := program.next(); !strings.Contains(got, `"protocolVersion":"2025-06-18"`) {
+				t.Errorf("got %s", got)
+			}
+			program.want(`{"jsonrpc":"2.0","id":2,"result":{}}`)
+			if err := program.wait(); err != nil {
+				t.Error(err)
+			}
+			if n := p.logins.Load(); n != 1 {
+				t.Errorf("%d logins, want 1", n)
+			}
+			p.check(t)
+		})
 	}
-	program.want(`{"jsonrpc":"2.0","id":2,"result":{}}`)
-	if err := program.wait(); err != nil {
-		t.Error(err)
-	}
-	if n := p.logins.Load(); n != 1 {
-		t.Errorf("%d logins, want 1", n)
-	}
-	p.check(t)
 }
 
 func TestLoginFails(t *testing.T) {
-	p := newProtected(t, nil)
+	p := newProtected(t, streamable(toolServer(nil), nil))
 	browser := p.Browser()
 	browser.Deny = true
 	o := p.options(nil)
@@ -155,7 +163,7 @@ func TestLoginFails(t *testing.T) {
 }
 
 func TestWrongToken(t *testing.T) {
-	p := newProtected(t, nil)
+	p := newProtected(t, streamable(toolServer(nil), nil))
 	c := newClient(t, shclient.Options{URL: p.ResourceURL, Header: http.Header{"Authorization": {"Bearer wrong"}}})
 	_, err := c.ListTools(t.Context())
 	if status, ok := errors.AsType[*shclient.StatusError](err); !ok || status.Status != http.StatusUnauthorized {

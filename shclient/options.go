@@ -3,9 +3,11 @@
 package shclient
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -187,4 +189,13 @@ func (e *endpoint) newRequest(ctx context.Context, method string, body []byte) *
 		setBody(req, body)
 	}
 	return req
+}
+
+// setBody makes body the content of a POST, repeatable after a redirect.
+func setBody(req *http.Request, body []byte) {
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Body, _ = req.GetBody()
 }

@@ -171,28 +171,22 @@ func (p *program) initialize() {
 // fake is an MCP server whose faults the test writes by hand. It answers the
 // handshake; everything else goes to the functions, or gets 202 and 405.
 type fake struct {
+	recorder
 	post   func(w http.ResponseWriter, r *http.Request, body string)
 	get    func(w http.ResponseWriter, r *http.Request)
-	noIDs  bool // answer initialize without a session id
-	mu     sync.Mutex
-	opened int
-	seen   []seen
-}
-
-// seen is a request as it came.
-type seen struct {
-	method string
-	header http.Header
-	body   string
+	tools  func(w http.ResponseWriter, r *http.Request, body string) // for tools/list; nil: post, but nothing if the bridge asks
+	noIDs  bool                                                      // answer initialize without a session id
+	opened int                                                       // mu guards it
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	raw, _ := io.ReadAll(r.Body)
-	body := string(raw)
-	f.mu.Lock()
-	f.seen = append(f.seen, seen{r.Method, r.Header.Clone(), body})
-	f.mu.Unlock()
+	body := f.note(r)
 	switch {
+	case strings.Contains(body, probeID): // the bridge's own, which is none of the test's business
+		f.mu.Lock()
+		f.seen = f.seen[:len(f.seen)-1]
+		f.mu.Unlock()
+		writeJSON(w, 200, `{"jsonrpc":"2.0","id":"discover","result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{}}}`)
 	case r.Method == http.MethodPost && strings.Contains(body, `"initialize"`):
 		f.mu.Lock()
 		f.opened++
@@ -203,6 +197,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, 200, initializeReply)
 	case r.Method == http.MethodPost && !strings.Contains(body, `"id"`):
 		w.WriteHeader(http.StatusAccepted)
+	case r.Method == http.MethodPost && f.tools == nil && strings.Contains(body, "shclient-tools-"):
+		writeJSON(w, 200, `{"jsonrpc":"2.0","id":"shclient-tools-0","result":{"tools":[]}}`)
+	case r.Method == http.MethodPost && f.tools != nil && strings.Contains(body, `"tools/list"`):
+		f.tools(w, r, body)
 	case r.Method == http.MethodPost && f.post != nil:
 		f.post(w, r, body)
 	case r.Method == http.MethodGet && f.get != nil:
@@ -212,12 +210,37 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// probeID marks the request by which the bridge finds out what a server speaks.
+const probeID = `"id":"discover"`
+
+// recorder remembers requests.
+type recorder struct {
+	mu   sync.Mutex
+	seen []seen // mu guards it
+}
+
+// seen is a request as it came.
+type seen struct {
+	method string
+	header http.Header
+	body   string
+}
+
+// note returns the body of r.
+func (r *recorder) note(req *http.Request) string {
+	raw, _ := io.ReadAll(req.Body)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, seen{req.Method, req.Header.Clone(), string(raw)})
+	return string(raw)
+}
+
 // requests returns what came so far that keep chooses.
-func (f *fake) requests(keep func(seen) bool) []seen {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (r *recorder) requests(keep func(seen) bool) []seen {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var kept []seen
-	for _, s := range f.seen {
+	for _, s := range r.seen {
 		if keep(s) {
 			kept = append(kept, s)
 		}
@@ -226,10 +249,10 @@ func (f *fake) requests(keep func(seen) bool) []seen {
 }
 
 // await waits until a request came that keep chooses.
-func (f *fake) await(t testing.TB, keep func(seen) bool) seen {
+func (r *recorder) await(t testing.TB, keep func(seen) bool) seen {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if found := f.requests(keep); len(found) > 0 {
+		if found := r.requests(keep); len(found) > 0 {
 			return found[0]
 		}
 	}
@@ -264,7 +287,9 @@ func toolServer(cancelled chan<- struct{}) *mcp.Server {
 	type text struct {
 		Message string `json:"message" jsonschema:"what to say"`
 	}
-	mcp.AddTool(s, &mcp.Tool{Name: "echo", Description: "Says it again."},
+	// Since MCP 2026-07-28 the argument has to be in a header as well.
+	schema := json.RawMessage(`{"type":"object","properties":{"message":{"type":"string","description":"what to say","x-mcp-header":"Message"}},"required":["message"]}`)
+	mcp.AddTool(s, &mcp.Tool{Name: "echo", Description: "Says it again.", InputSchema: schema},
 		func(_ context.Context, _ *mcp.CallToolRequest, in text) (*mcp.CallToolResult, any, error) {
 			return textResult(in.Message), nil, nil
 		})

@@ -4,6 +4,7 @@ package shclient_test
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"testing"
 
@@ -23,9 +24,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Two bridges in a row, as users have them: a stdio program, shclient, HTTP,
-// shproxy, a stdio server.
-func TestBridgeToShproxy(t *testing.T) {
+// newProxy is shproxy around the test server.
+func newProxy(t *testing.T) *shproxy.Proxy {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -41,16 +42,23 @@ func TestBridgeToShproxy(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	h := connectHost(t, serve(t, proxy), "2025-11-25")
-	if got := h.call(t, "echo", map[string]any{"message": "grüße"}); got != "grüße" {
-		t.Errorf("echo: %q", got)
+	return proxy
+}
+
+// Two bridges in a row, as users have them: a stdio program, shclient, HTTP,
+// shproxy, a stdio server.
+func TestBridgeToShproxy(t *testing.T) {
+	h := connectHost(t, serve(t, newProxy(t)), "2025-11-25")
+	checkEverything(t, h, nil)
+}
+
+// The same over HTTP+SSE.
+func TestBridgeToShproxyOverHTTPSSE(t *testing.T) {
+	stream, message := newProxy(t).LegacySSE("/messages")
+	mux := http.NewServeMux()
+	mux.Handle("/mcp", stream)
+	mux.Handle("/messages", message)
+	for _, version := range []string{"2024-11-05", "2025-11-25"} {
+		t.Run(version, func(t *testing.T) { checkEverything(t, connectHost(t, serve(t, mux), version), nil) })
 	}
-	h.checkProgress(t)
-	if got := h.call(t, "sample", map[string]any{"message": "hi"}); got != "re: hi" {
-		t.Errorf("sample: %q", got)
-	}
-	if got := h.call(t, "elicit", map[string]any{"message": "who?"}); got != "accept Ada" {
-		t.Errorf("elicit: %q", got)
-	}
-	h.leave(t)
 }

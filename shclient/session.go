@@ -5,16 +5,19 @@ package shclient
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
 )
 
-// session is what the program and the server agreed on when they initialized,
+const headerSession = "Mcp-Session-Id"
+
+// session is what the client and the server agreed on when they initialized,
 // and what it takes to agree on it again.
 type session struct {
 	renewing chan struct{} // a lock that can be waited for with a context
@@ -24,6 +27,8 @@ type session struct {
 	initialize  message
 	initialized message
 	quiet       context.CancelFunc // ends the stream of the server's own messages
+	streaming   chan struct{}      // closed when the server has answered the request for it
+	old         bool               // the server is one of HTTP+SSE
 }
 
 // sessionState names one session. The zero value is none.
@@ -31,11 +36,15 @@ type sessionState struct {
 	id         string
 	version    string
 	generation int
+	channel    *channel // of HTTP+SSE
 }
+
+// broken reports whether the session cannot be used any more.
+func (s sessionState) broken() bool { return s.channel != nil && s.channel.hasEnded() }
 
 func (s sessionState) setHeaders(h http.Header) {
 	if s.version != "" {
-		h.Set(headerVersion, s.version)
+		h.Set(mcpheader.ProtocolVersion, s.version)
 	}
 	if s.id != "" {
 		h.Set(headerSession, s.id)
@@ -48,8 +57,20 @@ func (s *session) state() sessionState {
 	return s.now
 }
 
+func (s *session) isOld() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.old
+}
+
+func (s *session) setOld(old bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.old = old
+}
+
 // opened takes over what the server answered to initialize.
-func (s *session) opened(ctx context.Context, c *call, m message) {
+func (s *session) opened(c *call, m message) {
 	span, ok := jsonrpc.Lookup(m.frame, m.Result, "protocolVersion")
 	if !ok {
 		return // an error
@@ -61,6 +82,10 @@ func (s *session) opened(ctx context.Context, c *call, m message) {
 		id:         c.sessionID,
 		version:    jsonrpc.Text(span.Of(m.frame)),
 		generation: s.now.generation + 1,
+		channel:    c.channel,
+	}
+	if c.channel != nil {
+		s.quiet = c.channel.close
 	}
 }
 
@@ -72,17 +97,17 @@ func (s *session) silence() {
 	}
 }
 
-// remember keeps the program's notifications/initialized for a renewal.
+// remember keeps the client's notifications/initialized for a renewal.
 func (s *session) remember(m message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.initialized = m
 }
 
-// restart forgets the session because the program initializes anew, and says
+// restart forgets the session because the client initializes anew, and says
 // farewell to the server if there was one.
-func (l *link) restart(m message) {
-	s := &l.session
+func (r *remote) restart(m message) {
+	s := &r.session
 	s.mu.Lock()
 	old := s.now
 	s.silence()
@@ -90,32 +115,61 @@ func (l *link) restart(m message) {
 	s.initialize, s.initialized = m, message{}
 	s.mu.Unlock()
 	if old.id != "" {
-		l.tasks.Go(func() { l.hangUp(context.WithoutCancel(l.ctx), old) })
+		r.tasks.Go(func() { r.hangUp(context.WithoutCancel(r.ctx), old) })
 	}
 }
 
-// listen opens the stream on which the server sends what belongs to no request.
-func (l *link) listen() {
-	ctx, cancel := context.WithCancel(l.ctx)
-	s := &l.session
+// listen opens the stream on which the server sends what belongs to no request,
+// unless a channel is that already.
+func (r *remote) listen() {
+	s := &r.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.now.channel != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.ctx)
 	s.silence()
 	s.quiet = cancel
-	now := s.now
-	l.tasks.Go(func() {
+	now, there := s.now, make(chan struct{})
+	s.streaming = there
+	r.tasks.Go(func() {
 		defer cancel()
-		l.follow(ctx, now)
+		r.follow(ctx, now, sync.OnceFunc(func() { close(there) }))
 	})
+}
+
+// streamTimeout is how long a client that has just initialized waits for the
+// stream of the server's own messages.
+const streamTimeout = 500 * time.Millisecond
+
+// awaitStream waits until the server has answered the request for that stream,
+// since servers send there what they ask in a call, and drop it if nobody
+// listens.
+func (r *remote) awaitStream() {
+	r.session.mu.Lock()
+	there := r.session.streaming
+	r.session.mu.Unlock()
+	if there == nil {
+		return
+	}
+	timer := time.NewTimer(streamTimeout)
+	defer timer.Stop()
+	select {
+	case <-there:
+	case <-timer.C:
+	case <-r.ctx.Done():
+	}
 }
 
 // lost reports whether the server says that it does not know the session.
 // The specification's word for it is 404; many servers were made from an
 // example that says 400 with a JSON-RPC error about the session id instead.
-// Any other error with the id of m may come from its execution.
-func (l *link) lost(resp *http.Response, m message, now sessionState) bool {
+// Any other error with the id of m may come from its execution. At the address
+// of a channel nothing is executed before the answer to the POST.
+func (r *remote) lost(resp *http.Response, m message, now sessionState) bool {
 	switch {
-	case now.id == "":
+	case now.id == "" && now.channel == nil:
 		return false
 	case resp.StatusCode == http.StatusNotFound:
 		return true
@@ -127,7 +181,7 @@ func (l *link) lost(resp *http.Response, m message, now sessionState) bool {
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	answer, ok := rpcError(body)
 	if !ok {
-		return false
+		return now.channel != nil && bytes.Contains(bytes.ToLower(body), []byte("session"))
 	}
 	word := "session"
 	if answer.ID.Present() && jsonrpc.Key(answer.ID.Of(body)) == jsonrpc.Key(m.id()) {
@@ -136,10 +190,10 @@ func (l *link) lost(resp *http.Response, m message, now sessionState) bool {
 	return bytes.Contains(bytes.ToLower(answer.Error.Of(body)), []byte(word))
 }
 
-// renew initializes again as the program did, unless somebody has already. The
-// program does not see it.
-func (l *link) renew(ctx context.Context, generation int) error {
-	s := &l.session
+// renew initializes again as the client did, unless somebody has already. The
+// client does not see it.
+func (r *remote) renew(ctx context.Context, generation int) error {
+	s := &r.session
 	select {
 	case s.renewing <- struct{}{}:
 		defer func() { <-s.renewing }()
@@ -152,46 +206,44 @@ func (l *link) renew(ctx context.Context, generation int) error {
 	if current != generation {
 		return nil
 	}
-	l.logger.LogAttrs(ctx, slog.LevelInfo, "the server forgot the session: initializing again")
-	if err := l.initializeAgain(ctx, initialize); err != nil {
-		return localError("the server forgot the session, and opening another failed: " + l.text(err))
+	r.logger.LogAttrs(ctx, slog.LevelInfo, "the server forgot the session: initializing again")
+	if err := r.initializeAgain(ctx, initialize); err != nil {
+		return localError("the server forgot the session, and opening another failed: " + r.text(err))
 	}
 	if initialized.frame == nil {
 		return nil
 	}
-	if err := l.once(ctx, initialized, nil, s.state()); err != nil {
+	if err := r.once(ctx, initialized, nil, s.state(), func() {}); err != nil {
 		return err
 	}
-	l.listen()
+	r.listen()
 	return nil
 }
 
-func (l *link) initializeAgain(ctx context.Context, initialize message) error {
+func (r *remote) initializeAgain(ctx context.Context, initialize message) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &call{key: jsonrpc.Key(initialize.id()), opening: true, hidden: true, cancel: cancel, settle: func() {}}
-	if err := l.once(ctx, initialize, c, sessionState{}); err != nil {
+	c := newHiddenCall(initialize, cancel)
+	if err := r.open(ctx, initialize, c); err != nil {
 		return err
 	}
-	if !c.result.Error.Present() {
-		return nil
+	if err := c.failure(); err != nil {
+		return localError("the server refused: " + err.Error())
 	}
-	var fault struct{ Message string }
-	_ = json.Unmarshal(c.result.Error.Of(c.result.frame), &fault) // an unreadable error has no message
-	return localError("the server refused: " + oneLine(fault.Message))
+	return nil
 }
 
 // hangUp ends a session at the server, as a courtesy: its answer, which may be
 // that it does not allow this, changes nothing.
-func (l *link) hangUp(ctx context.Context, s sessionState) {
+func (r *remote) hangUp(ctx context.Context, s sessionState) {
 	if s.id == "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	req := l.newRequest(ctx, http.MethodDelete, nil)
+	req := r.newRequest(ctx, http.MethodDelete, nil)
 	s.setHeaders(req.Header)
-	if resp, err := l.client.Do(req); err == nil {
+	if resp, err := r.client.Do(req); err == nil {
 		resp.Body.Close()
 	}
 }

@@ -27,6 +27,8 @@ const (
 	// again, which the server may set and which doubles without success.
 	defaultRetry = time.Second
 	maxRetry     = 30 * time.Second
+
+	headerLastEventID = "Last-Event-ID"
 )
 
 // cursor is how far a stream was read, over all of its connections.
@@ -47,13 +49,23 @@ func (cur *cursor) pause() time.Duration {
 	return pause
 }
 
-// receiveStream delivers the messages on the stream that answers c. A stream
+// note takes down where the events ended.
+func (cur *cursor) note(events *sse.Reader) {
+	if id := events.LastEventID(); id != "" {
+		cur.lastID = id
+	}
+	if retry, ok := events.Retry(); ok {
+		cur.retry = retry
+	}
+}
+
+// receiveStream takes the messages on the stream that answers c. A stream
 // that is cut before the answer is taken up where it ended, if the server named
 // its events (Streamable HTTP, "Resumability").
-func (l *link) receiveStream(ctx context.Context, resp *http.Response, c *call, now sessionState) error {
+func (r *remote) receiveStream(ctx context.Context, resp *http.Response, c *call, now sessionState) error {
 	var cur cursor
 	for resp != nil {
-		err := l.readEvents(resp.Body, c, &cur)
+		err := r.readEvents(resp.Body, c, &cur)
 		resp.Body.Close()
 		if c.answered.Load() {
 			return nil
@@ -61,9 +73,9 @@ func (l *link) receiveStream(ctx context.Context, resp *http.Response, c *call, 
 		if isFinal(err) {
 			return err
 		}
-		resp = l.resume(ctx, c, now, &cur)
+		resp = r.resume(ctx, c, now, &cur)
 	}
-	return localError(l.name() + ": the stream ended before the answer came")
+	return localError(r.name() + ": the stream ended before the answer came")
 }
 
 // isFinal tells what the server said from a connection that broke.
@@ -74,13 +86,13 @@ func isFinal(err error) bool {
 }
 
 // resume opens a stream behind the last event that was seen, or returns nil.
-func (l *link) resume(ctx context.Context, c *call, now sessionState, cur *cursor) *http.Response {
+func (r *remote) resume(ctx context.Context, c *call, now sessionState, cur *cursor) *http.Response {
 	for cur.lastID != "" && !c.modern && cur.fails < maxResumes {
 		if !sleep(ctx, cur.pause()) {
 			return nil
 		}
 		cur.fails++
-		resp, err := l.get(ctx, now, cur.lastID)
+		resp, err := r.get(ctx, now, cur.lastID)
 		switch {
 		case err != nil:
 			continue
@@ -111,77 +123,84 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (l *link) get(ctx context.Context, now sessionState, lastID string) (*http.Response, error) {
-	req := l.newRequest(ctx, http.MethodGet, nil)
+func (r *remote) get(ctx context.Context, now sessionState, lastID string) (*http.Response, error) {
+	req := r.newRequest(ctx, http.MethodGet, nil)
 	req.Header.Set("Accept", sse.ContentType)
 	now.setHeaders(req.Header)
 	if lastID != "" {
 		req.Header.Set(headerLastEventID, lastID)
 	}
-	return l.client.Do(req)
+	return r.client.Do(req)
 }
 
-// readEvents delivers messages until the stream ends. c is the call that the
+// readEvents takes messages until the stream ends. c is the call that the
 // stream answers, or nil.
-func (l *link) readEvents(body io.Reader, c *call, cur *cursor) error {
-	events := sse.NewReader(body, l.limits.MaxMessageBytes)
-	defer func() {
-		if id := events.LastEventID(); id != "" {
-			cur.lastID = id
-		}
-		if retry, ok := events.Retry(); ok {
-			cur.retry = retry
-		}
-	}()
+func (r *remote) readEvents(body io.Reader, c *call, cur *cursor) error {
+	events := sse.NewReader(body, r.limits.MaxMessageBytes)
+	defer cur.note(events)
 	for {
-		event, err := events.Next()
-		switch {
-		case errors.Is(err, sse.ErrTooLarge):
-			return localError("the server's message is too large")
-		case err != nil:
-			return err
-		}
-		cur.fails = 0
-		if len(event.Data) == 0 || event.Type != "" && event.Type != "message" {
-			continue
-		}
-		m, err := scan(bytes.Clone(event.Data))
+		m, err := r.nextMessage(events, cur)
 		if err != nil {
-			l.logger.LogAttrs(l.ctx, slog.LevelWarn, "event dropped", slog.String("error", err.Error()))
-			continue
+			return err
 		}
 		if c != nil && m.isNamelessError() {
 			return &rpcAnswer{m}
 		}
-		l.deliver(c, m)
+		r.incoming(c, m)
 		if c != nil && c.answered.Load() {
 			time.AfterFunc(lingerTimeout, c.cancel)
 		}
 	}
 }
 
+// nextMessage returns the next message on a stream. Events that are none are
+// skipped.
+func (r *remote) nextMessage(events *sse.Reader, cur *cursor) (message, error) {
+	for {
+		event, err := events.Next()
+		switch {
+		case errors.Is(err, sse.ErrTooLarge):
+			return message{}, localError("the server's message is too large")
+		case err != nil:
+			return message{}, err
+		}
+		cur.fails = 0
+		if len(event.Data) == 0 || event.Type != "" && event.Type != "message" {
+			continue
+		}
+		m, err := scan(bytes.Clone(event.Data))
+		if err == nil {
+			return m, nil
+		}
+		r.logger.LogAttrs(r.ctx, slog.LevelWarn, "event dropped", slog.String("error", err.Error()))
+	}
+}
+
 // follow keeps the stream of the server's own messages open while the session
-// lasts. Servers need not have one: they answer 405.
-func (l *link) follow(ctx context.Context, now sessionState) {
+// lasts. Servers need not have one: they answer 405. It calls there once the
+// first answer is in.
+func (r *remote) follow(ctx context.Context, now sessionState, there func()) {
+	defer there()
 	var cur cursor
 	for ctx.Err() == nil {
-		resp, err := l.get(ctx, now, cur.lastID)
+		resp, err := r.get(ctx, now, cur.lastID)
+		there()
 		switch {
 		case err != nil:
-			l.debug(ctx, "stream of server messages failed", l.text(err))
+			r.debug(ctx, "stream of server messages failed", r.text(err))
 		case isStream(resp):
-			err = l.readEvents(resp.Body, nil, &cur)
+			err = r.readEvents(resp.Body, nil, &cur)
 			resp.Body.Close()
-			l.debug(ctx, "stream of server messages ended", err.Error())
+			r.debug(ctx, "stream of server messages ended", err.Error())
 		case resp.StatusCode == http.StatusNotFound && now.id != "":
 			resp.Body.Close()
 			// Not with ctx: it ends with the session that is being replaced.
-			if err := l.renew(l.ctx, now.generation); err != nil {
-				l.debug(l.ctx, "session not renewed", l.text(err))
+			if err := r.renew(r.ctx, now.generation); err != nil {
+				r.debug(r.ctx, "session not renewed", r.text(err))
 			}
 			return
 		case resp.StatusCode < 500:
-			l.debug(ctx, "no stream of server messages", newStatusError(l.name(), resp).Error())
+			r.debug(ctx, "no stream of server messages", newStatusError(r.name(), resp).Error())
 			return
 		default:
 			resp.Body.Close()
@@ -191,8 +210,8 @@ func (l *link) follow(ctx context.Context, now sessionState) {
 	}
 }
 
-func (l *link) debug(ctx context.Context, text, detail string) {
+func (r *remote) debug(ctx context.Context, text, detail string) {
 	if ctx.Err() == nil {
-		l.logger.LogAttrs(ctx, slog.LevelDebug, text, slog.String("detail", detail))
+		r.logger.LogAttrs(ctx, slog.LevelDebug, text, slog.String("detail", detail))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -106,8 +107,13 @@ func build(t *testing.T, dir, pkg string) string {
 // the URL of the endpoint.
 func startShproxy(t *testing.T, program string, child ...string) string {
 	t.Helper()
+	return startShproxyWith(t, program, nil, child...)
+}
+
+func startShproxyWith(t *testing.T, program string, flags []string, child ...string) string {
+	t.Helper()
 	log := &startLog{port: make(chan string, 1)}
-	cmd := exec.Command(program, append([]string{"--port", "0", "--"}, child...)...)
+	cmd := exec.Command(program, slices.Concat([]string{"--port", "0"}, flags, []string{"--"}, child)...)
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

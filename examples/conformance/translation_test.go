@@ -4,10 +4,7 @@
 
 package conformance_test
 
-import (
-	"os"
-	"testing"
-)
+import "testing"
 
 // TestTranslation lets the suite, as a client of one era, judge shproxy around
 // a server of the other. TestOneEra shows that these servers have everything,
@@ -30,7 +27,6 @@ func TestTranslation(t *testing.T) {
 // TestShclientTranslation lets the suite, as a server of one era, judge
 // shclient under a client that only speaks the other.
 func TestShclientTranslation(t *testing.T) {
-	requireTranslation(t)
 	requireSuite(t)
 	shclient := buildShclient(t)
 	for _, test := range []struct{ version, client string }{
@@ -45,11 +41,21 @@ func TestShclientTranslation(t *testing.T) {
 	}
 }
 
-// requireTranslation skips the test as long as shclient does not translate.
-// MCP_TRANSLATION=1 runs it all the same.
-func requireTranslation(t *testing.T) {
-	t.Helper()
-	if os.Getenv("MCP_TRANSLATION") != "1" {
-		t.Skip("shclient does not translate between the eras yet")
+// TestTranslatingSandwich lets the suite judge both bridges in a row, of which
+// shclient has to translate: shproxy carries it, and passes bytes, since it
+// speaks both eras; its server speaks one.
+func TestTranslatingSandwich(t *testing.T) {
+	requireSuite(t)
+	shproxy, shclient, server := buildShproxy(t), buildShclient(t), buildOneEra(t)
+	for _, test := range []struct{ version, server string }{
+		{"2025-06-18", "modern"},
+		{"2025-11-25", "modern"},
+		{"2026-07-28", "legacy"},
+	} {
+		t.Run(test.version+" before "+test.server, func(t *testing.T) {
+			inner := startShproxyWith(t, shproxy, []string{"--protocol", test.server, "--server-protocol", test.server}, server, "-era", test.server)
+			url := startShproxy(t, shproxy, shclient, inner)
+			judgeServer(t, test.version, url, knownFailures(t, "expected-failures-translating-sandwich-"+test.version+".yml"))
+		})
 	}
 }

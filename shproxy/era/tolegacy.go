@@ -86,6 +86,7 @@ type ToLegacy struct {
 	calls    map[uint64]*legacyCall // by the id that the server sees
 	byClient map[string]*legacyCall // in flight, by key of the client's id
 
+	about   *legacyCall            // that the message at hand is known to belong to
 	askable map[uint64]*legacyCall // those of them that the server may ask something about
 	asking  map[uint64]*legacyCall // with a gather time
 	parked  map[uint64]*legacyCall
@@ -221,6 +222,16 @@ func (t *ToLegacy) FromServer(now time.Time, frame []byte, m jsonrpc.Message, ou
 	}
 }
 
+// FromStream is FromServer for a message that came on the stream with the
+// answer to a request, whose raw id the server saw: what names no call is about
+// that one.
+func (t *ToLegacy) FromStream(now time.Time, id, frame []byte, m jsonrpc.Message, out *Output) {
+	key, _ := strconv.ParseUint(string(id), 10, 64) // 0 is no call
+	t.about = t.calls[key]
+	t.FromServer(now, frame, m, out)
+	t.about = nil
+}
+
 // answered takes a response of the server.
 func (t *ToLegacy) answered(now time.Time, frame []byte, m jsonrpc.Message, out *Output) {
 	c := t.calls[idOfOurs(m.ID.Of(frame))]
@@ -301,6 +312,13 @@ func (t *ToLegacy) Due() time.Time {
 
 // Busy reports whether a call waits for its client to come back.
 func (t *ToLegacy) Busy() bool { return len(t.parked) > 0 }
+
+// Version is the protocol version that the server agreed to, or empty.
+func (t *ToLegacy) Version() string { return t.server.version }
+
+// Failed reports whether the server did not let itself be initialized. Every
+// request gets its error then, so another translator is needed for another try.
+func (t *ToLegacy) Failed() bool { return t.opened.phase == failed }
 
 // Parked is how many calls wait for their clients to come back.
 func (t *ToLegacy) Parked() int { return len(t.parked) }

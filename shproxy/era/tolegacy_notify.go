@@ -59,7 +59,10 @@ func (t *ToLegacy) progress(frame []byte, m jsonrpc.Message, out *Output) {
 // logged takes a log message, which names no call, to the call that asked for
 // such, if it is the only one at work.
 func (t *ToLegacy) logged(frame []byte, m jsonrpc.Message, out *Output) {
-	c := t.alone()
+	c := t.about
+	if c == nil {
+		c = t.alone()
+	}
 	if c == nil || c.level == 0 || severity(textAt(frame, m.Params, "level")) < c.level {
 		out.Dropped++
 		return

@@ -98,6 +98,7 @@ func (t *ToLegacy) initialized(now time.Time, frame []byte, m jsonrpc.Message, o
 		o.phase, o.failure = failed, []byte(`{"code":-32603,"message":"the server answered initialize with no protocol version that is known"}`)
 	default:
 		o.phase = ready
+		t.server.version = version
 		t.server.read(frame, m.Result)
 		out.server(notification("notifications/initialized", ""))
 	}

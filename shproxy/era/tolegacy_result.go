@@ -17,6 +17,7 @@ const metaServerInfo = "io.modelcontextprotocol/serverInfo"
 
 // server is what a legacy server said of itself in its answer to initialize.
 type server struct {
+	version    string // of the protocol
 	discovered string // the DiscoverResult
 	info       []byte // the member serverInfo of _meta, with its name; nil if it did not say
 

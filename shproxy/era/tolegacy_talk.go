@@ -103,7 +103,11 @@ func isFailure(frame []byte, m jsonrpc.Message) bool {
 
 // whoAsks finds the one call that a question can belong to.
 func (t *ToLegacy) whoAsks() (found *legacyCall, several bool) {
-	for _, c := range t.askable {
+	calls := t.askable
+	if c := t.about; c != nil && calls[c.key] == c {
+		calls = map[uint64]*legacyCall{c.key: c}
+	}
+	for _, c := range calls {
 		if c.frame == nil || c.talk != nil && !c.talk.underWay() {
 			continue
 		}

@@ -54,6 +54,7 @@ type ToModern struct {
 
 	// What initialize and server/discover said.
 	opening      *modernCall   // initialize, until it is answered
+	asked        bool          // server/discover twice
 	queue        []*modernCall // what waits for that
 	version      string        // of the protocol, as the client is told
 	profile      Profile

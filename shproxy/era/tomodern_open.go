@@ -33,7 +33,7 @@ func (t *ToModern) initialize(frame []byte, m jsonrpc.Message, out *Output) {
 		t.fail(c, jsonrpc.InvalidParams, "capabilities and clientInfo must be less than "+strconv.Itoa(mostProfile)+" bytes, and not nest too deep", out)
 		return
 	}
-	t.profile, t.meta = profile.Clone(), meta
+	t.profile, t.meta, t.asked = profile.Clone(), meta, false
 	t.opening = c
 	t.send(c, id, discover, out)
 }
@@ -88,6 +88,9 @@ func (t *ToModern) wait(method string, frame []byte, m jsonrpc.Message, out *Out
 // discovered answers initialize, and then does what waited for that.
 func (t *ToModern) discovered(now time.Time, frame []byte, m jsonrpc.Message, out *Output) {
 	c := t.opening
+	if !t.asked && t.askAgain(c, frame, m, out) {
+		return
+	}
 	queue := t.queue
 	t.queue = nil
 	t.forget(c)
@@ -104,6 +107,20 @@ func (t *ToModern) discovered(now time.Time, frame []byte, m jsonrpc.Message, ou
 		}
 	}
 	t.listenToLists(now, out)
+}
+
+// askAgain asks once more who the server is, if it refused the version and then
+// lists it (MCP 2026-07-28, versioning, "Protocol Version Negotiation").
+func (t *ToModern) askAgain(c *modernCall, frame []byte, m jsonrpc.Message, out *Output) bool {
+	code, _ := jsonrpc.ErrorCode(frame, m)
+	if code != jsonrpc.UnsupportedProtocolVersion || !speaks(frame, lookup(frame, m.Error, "data", "supported")) {
+		return false
+	}
+	t.asked = true
+	delete(t.calls, c.key)
+	id := t.nextID()
+	t.send(c, id, ownRequest(id, "server/discover", withMeta(nil, jsonrpc.Span{}, t.meta)), out)
+	return true
 }
 
 // whyNot is the answer to initialize if the server cannot be spoken to.

@@ -2,7 +2,11 @@
 
 package era
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
 
 // Modern is the protocol version that translators speak to modern peers.
 const Modern = "2026-07-28"
@@ -29,4 +33,33 @@ func Agree(offered, answered string) string {
 		return offered
 	}
 	return answered
+}
+
+// IsModern reports whether the answer to server/discover, or to any request of
+// the modern era, shows that the server speaks a modern version: it lists one,
+// or it gives an error that only modern servers have (MCP 2026-07-28, stdio,
+// "Backward Compatibility"), unless that lists legacy versions alone.
+func IsModern(frame []byte, m jsonrpc.Message) bool {
+	if !m.Error.Present() {
+		versions := lookup(frame, m.Result, "supportedVersions")
+		return lists(frame, versions, func(version string) bool { return !IsLegacy(version) })
+	}
+	switch code, _ := jsonrpc.ErrorCode(frame, m); code {
+	case jsonrpc.HeaderMismatch, jsonrpc.MissingRequiredClientCapability:
+		return true
+	case jsonrpc.UnsupportedProtocolVersion:
+		versions := lookup(frame, m.Error, "data", "supported")
+		return !lists(frame, versions, IsLegacy) || lists(frame, versions, func(version string) bool { return !IsLegacy(version) })
+	}
+	return false
+}
+
+// lists reports whether an array has a version of a kind.
+func lists(frame []byte, versions jsonrpc.Span, kind func(version string) bool) bool {
+	for version := range jsonrpc.Items(frame, versions) {
+		if text := jsonrpc.Text(version.Of(frame)); text != "" && kind(text) {
+			return true
+		}
+	}
+	return false
 }

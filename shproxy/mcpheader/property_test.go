@@ -194,3 +194,39 @@ func checkDerived(t *testing.T, h http.Header, schema, arguments string, invalid
 		}
 	}
 }
+
+// FuzzDerive holds the halves of the client and the server against each other
+// for any message: what is derived passes, on the wire too, unless the version
+// or the method is one that no header can carry.
+func FuzzDerive(f *testing.F) {
+	f.Add(request("tools/call", `"name":"x",`))
+	f.Add(request("tools/call", `"name":" =?base64?eA==?= \ud800",`))
+	f.Add(request("resources/read", `"uri":"file:///é",`))
+	f.Add(request("tasks/get", `"taskId":"",`))
+	f.Add(request("prompts\\/get", `"n\u0061me":7,`))
+	f.Add(request(" tools/list\\n", ""))
+	f.Add(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{` + metaMember + `}}`)
+	f.Add(`{"jsonrpc":"2.0","id":1,"result":{}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		frame := []byte(text)
+		m, err := jsonrpc.Scan(frame)
+		if err != nil {
+			return
+		}
+		h := headers(Name, "stale", Method, "stale", ProtocolVersion, "stale")
+		Derive(h, frame, m)
+		for key, values := range h {
+			if len(values) != 1 || !visible(values[0]) || trim(values[0]) != values[0] {
+				t.Fatalf("%s: %q", key, values)
+			}
+		}
+		err = Check(h, frame, m)
+		carried := true
+		for _, span := range []jsonrpc.Span{m.Method, m.ProtocolVersion} {
+			carried = carried && (!isString(frame, span) || plain(jsonrpc.Text(span.Of(frame))))
+		}
+		if carried && err != nil {
+			t.Fatalf("%v\n%s\n%q", err, frame, h)
+		}
+	})
+}

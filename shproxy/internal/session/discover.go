@@ -4,11 +4,11 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -113,7 +113,7 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 		f.Release()
 	case ctx.Err() != nil: // who asked has left, and nothing was found out
 	case refused && w.alive(l):
-		is := no.code == jsonrpc.UnsupportedProtocolVersion || no.code == jsonrpc.MissingRequiredClientCapability || no.code == jsonrpc.HeaderMismatch
+		is := no.modern
 		lasts := time.Duration(0)
 		if !is && len(env) > 0 && no.code != jsonrpc.MethodNotFound { // it may be for the sake of one caller
 			lasts = silence
@@ -145,30 +145,32 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 // to know that it has started; with a legacy one the translator has it.
 func (w *Worker) greetModern(ctx context.Context, l *link) error {
 	f, err := w.ask(ctx, l, discoverFrame)
-	if _, refused := errors.AsType[*refusal](err); refused && l.era == nil {
-		return nil
-	}
-	if err == nil {
+	_, refused := errors.AsType[*refusal](err)
+	switch {
+	case err == nil:
 		f.Release()
+	case !refused || l.era != nil:
+		return err
 	}
-	return err
+	if legacy, ok := l.era.(*era.ToLegacy); ok { // so it need not be asked again what it speaks
+		w.m.setEra(false, 0)
+		w.m.speaks(legacy.Version())
+	}
+	return nil
 }
 
-// announced notes the versions in a DiscoverResult, and reports whether it is
-// one: some servers answer whatever they are asked.
+// announced notes the versions in a DiscoverResult, and reports whether it
+// lists a modern one: some servers answer whatever they are asked.
 func (m *Manager) announced(frame []byte) bool {
-	var answer struct {
-		Result struct {
-			SupportedVersions []string `json:"supportedVersions"`
-		} `json:"result"`
-	}
-	if json.Unmarshal(frame, &answer) != nil {
+	answer, err := jsonrpc.Scan(frame)
+	if err != nil {
 		return false
 	}
-	for _, version := range answer.Result.SupportedVersions {
-		m.speaks(version)
+	versions, _ := jsonrpc.Lookup(frame, answer.Result, "supportedVersions")
+	for version := range jsonrpc.Items(frame, versions) {
+		m.speaks(jsonrpc.Text(version.Of(frame)))
 	}
-	return len(answer.Result.SupportedVersions) > 0
+	return era.IsModern(frame, answer)
 }
 
 // hasSpoken reports whether a child has agreed to a version before: then the

@@ -338,7 +338,7 @@ func (w *Worker) ask(ctx context.Context, l *link, text string) (*Frame, error) 
 			return nil, f.Cause
 		case f != nil:
 			defer f.Release()
-			return nil, &refusal{f.Code, errorMessage(f.Data)}
+			return nil, newRefusal(f)
 		case rest == Nothing:
 			return nil, cmpError(cause, child.ErrClosed)
 		}
@@ -354,17 +354,19 @@ func (w *Worker) ask(ctx context.Context, l *link, text string) (*Frame, error) 
 type refusal struct {
 	code    int
 	message string
+	modern  bool // only servers of the modern era refuse like that
 }
 
 func (r *refusal) Error() string { return r.message }
 
-func errorMessage(frame []byte) string {
-	m, err := jsonrpc.Scan(frame)
-	if err != nil {
-		return err.Error()
+func newRefusal(f *Frame) *refusal {
+	r := &refusal{code: f.Code}
+	if m, err := jsonrpc.Scan(f.Data); err == nil {
+		text, _ := jsonrpc.Lookup(f.Data, m.Error, "message")
+		r.message = jsonrpc.Text(text.Of(f.Data))
+		r.modern = era.IsModern(f.Data, m)
 	}
-	text, _ := jsonrpc.Lookup(frame, m.Error, "message")
-	return jsonrpc.Text(text.Of(frame))
+	return r
 }
 
 func cmpError(err, otherwise error) error {
