@@ -62,7 +62,13 @@ func (o *Output) Reset() {
 	clear(o.ToServer)
 	clear(o.ToClient)
 	o.ToServer, o.ToClient, o.Dropped, o.room = o.ToServer[:0], o.ToClient[:0], 0, o.room[:0]
+	if cap(o.room) > maxRoom {
+		o.room = nil
+	}
 }
+
+// maxRoom is how much memory for frames is used again.
+const maxRoom = 1 << 20
 
 func (o *Output) server(frame []byte) { o.ToServer = append(o.ToServer, frame) }
 

@@ -159,6 +159,9 @@ func (l *link) flush(t *translation) (end int64, err error) {
 		l.take(message.Frame, m, false, message.Related)
 	}
 	out.Reset()
+	if cap(t.frame) > keep {
+		t.frame = nil
+	}
 	translations.Put(t)
 	l.wind()
 	return end, err
