@@ -95,10 +95,15 @@ func trueAt(frame []byte, span jsonrpc.Span, path ...string) bool {
 
 // splice applies edits in whatever order they are.
 func splice(frame []byte, edits []jsonrpc.Edit) []byte {
-	slices.SortStableFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
 	room := len(frame)
 	for _, e := range edits {
 		room += len(e.With)
 	}
-	return jsonrpc.AppendSplice(make([]byte, 0, room), frame, edits...)
+	return jsonrpc.AppendSplice(make([]byte, 0, room), frame, inPlace(edits)...)
+}
+
+// inPlace sorts edits by where they are.
+func inPlace(edits []jsonrpc.Edit) []jsonrpc.Edit {
+	slices.SortStableFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
+	return edits
 }

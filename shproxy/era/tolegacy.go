@@ -136,11 +136,11 @@ func (t *ToLegacy) FromClient(now time.Time, frame []byte, m jsonrpc.Message, ou
 // check refuses a request that is none of the modern era.
 func (t *ToLegacy) check(frame []byte, m jsonrpc.Message) []byte {
 	id := m.ID.Of(frame)
-	version := jsonrpc.Text(m.ProtocolVersion.Of(frame))
+	modern := jsonrpc.Is(frame, m.ProtocolVersion, Modern)
 	switch {
-	case version == "":
+	case !modern && jsonrpc.Text(m.ProtocolVersion.Of(frame)) == "":
 		return refusal(id, jsonrpc.InvalidParams, `params._meta must hold "`+jsonrpc.MetaProtocolVersion+`"`)
-	case version != Modern:
+	case !modern:
 		data := append([]byte(`{"supported":["`+Modern+`"],"requested":`), m.ProtocolVersion.Of(frame)...)
 		return jsonrpc.AppendError(nil, id, jsonrpc.UnsupportedProtocolVersion, "unsupported protocol version", append(data, '}'))
 	case t.inFlight(jsonrpc.Key(id)):
@@ -253,13 +253,13 @@ func (t *ToLegacy) answered(now time.Time, frame []byte, m jsonrpc.Message, out 
 		if c.talk != nil {
 			c.talk.refuse("the call has ended", out)
 		}
-		up := t.up(c, frame, m)
 		if c.missing != "" && isFailure(frame, m) {
-			up = jsonrpc.AppendError(nil, c.id, jsonrpc.MissingRequiredClientCapability,
-				"the server needs a capability that the client has not declared", []byte(`{"requiredCapabilities":`+c.missing+`}`))
+			out.client(jsonrpc.AppendError(nil, c.id, jsonrpc.MissingRequiredClientCapability,
+				"the server needs a capability that the client has not declared", []byte(`{"requiredCapabilities":`+c.missing+`}`)), nil)
+		} else {
+			t.up(c, frame, m, out)
 		}
 		t.forget(c)
-		out.client(up, nil)
 	}
 }
 

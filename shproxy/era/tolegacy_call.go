@@ -41,7 +41,7 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 	if c.level > 0 {
 		t.setLevel(c.level, out)
 	}
-	down := down(c.key, frame, m, traits.asks)
+	down := down(c.key, frame, m, traits.asks, out)
 	if traits.asks {
 		t.askable[c.key] = c
 		t.prepare(c, down, frame, m)
@@ -64,7 +64,7 @@ func (t *ToLegacy) prepare(c *legacyCall, down, frame []byte, m jsonrpc.Message)
 		responses = lookup(frame, m.Params, memberResponses).Of(frame)
 	}
 	if t.fits(len(down) + len(responses)) {
-		c.frame, c.prepared = down, bytes.Clone(responses)
+		c.frame, c.prepared = bytes.Clone(down), bytes.Clone(responses)
 		t.weigh(c)
 	}
 }
@@ -158,7 +158,7 @@ func hasToken(frame []byte, m jsonrpc.Message) bool {
 
 // down is a request as the server sees it; retry says that members of a retry
 // are not the server's.
-func down(key uint64, frame []byte, m jsonrpc.Message, retry bool) []byte {
+func down(key uint64, frame []byte, m jsonrpc.Message, retry bool, out *Output) []byte {
 	id := strconv.AppendUint(nil, key, 10)
 	var room [8]jsonrpc.Edit
 	edits := legacyMeta(append(room[:0], jsonrpc.Edit{Span: m.ID, With: id}), frame, m)
@@ -170,7 +170,7 @@ func down(key uint64, frame []byte, m jsonrpc.Message, retry bool) []byte {
 			return jsonrpc.Is(frame, name, memberState) || jsonrpc.Is(frame, name, memberResponses)
 		})
 	}
-	return splice(frame, edits)
+	return out.splice(frame, edits)
 }
 
 // legacyMeta appends the edits that take out of _meta, if there is one, what a

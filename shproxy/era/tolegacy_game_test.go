@@ -250,6 +250,7 @@ func (g *legacyGame) check(out *Output) {
 		g.reachedServer(frame)
 	}
 	for _, msg := range out.ToClient {
+		checkScanned(g.t, msg)
 		g.reachedClient(msg)
 	}
 	g.checkTables()

@@ -69,8 +69,8 @@ func (s *server) name(info []byte) {
 	}
 }
 
-// up is a response of the server as the client sees it.
-func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message) []byte {
+// up passes a response of the server on as the client is to see it.
+func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message, out *Output) {
 	var room [4]jsonrpc.Edit
 	edits := append(room[:0], jsonrpc.Edit{Span: m.ID, With: c.id})
 	switch {
@@ -79,7 +79,7 @@ func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message) []byte {
 	case isObject(frame, m.Result):
 		edits = t.complete(edits, c, frame, m.Result)
 	}
-	return splice(frame, edits)
+	out.answer(frame, m, edits)
 }
 
 // complete adds to a result what the modern era demands and it does not have.
