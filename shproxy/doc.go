@@ -34,15 +34,20 @@
 // an option ([Proxy.LegacySSE]). Streams can be resumed: what was sent lately
 // is kept, see [Options].
 //
-// Version 2026-07-28 has none: requests pass to a server that speaks it,
-// with their headers checked against their body. A server that does not, which
-// the proxy finds out by server/discover, makes the proxy answer with error
-// -32022, on which clients of both kinds fall back to initialize.
+// Version 2026-07-28 has none: requests stand for themselves, with their
+// headers checked against their body.
+//
+// Client and server need not speak the same kind of version. The proxy finds
+// out by server/discover and initialize what the server speaks, and translates
+// where that is not what a client does; see package era. [Server].Era and
+// [Options].Clients say what is known or wanted.
 //
 // # Processes
 //
 // Each session has a process of its own, unless [Options].Mode says that
-// processes are shared; the callers of 2026-07-28 have one each. DELETE, the
+// processes are shared; the callers of 2026-07-28 have one each. A server that
+// speaks legacy versions has one for each kind of modern client, and further
+// ones while it could not tell whom it asks. DELETE, the
 // idle timeout or Shutdown end it, together with everything it has started. If
 // it ends by itself, every call in flight is answered with an error whose data
 // tell the exit status, the last lines of stderr and whether the server may have

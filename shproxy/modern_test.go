@@ -265,7 +265,7 @@ func TestModernListen(t *testing.T) {
 	second := c.events(c.modern(t.Context(), modernFrame("1", "subscriptions/listen", `"notifications":{"n":1.0}`, "")))
 	alive := make([]byte, 4096)
 	var seen strings.Builder
-	for !strings.Contains(seen.String(), ": keep-alive\n\n") {
+	for !strings.Contains(seen.String(), ": keep-alive\n\n") || !strings.Contains(seen.String(), "data: ") {
 		n, err := first.Body.Read(alive)
 		if err != nil {
 			t.Fatal(err)
@@ -273,7 +273,7 @@ func TestModernListen(t *testing.T) {
 		seen.Write(alive[:n])
 	}
 	ack := `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1},"notifications":{"toolsListChanged":true}}}`
-	if !strings.HasPrefix(seen.String(), "data: "+ack+"\n\n") {
+	if !strings.HasPrefix(strings.ReplaceAll(seen.String(), ": keep-alive\n\n", ""), "data: "+ack+"\n\n") {
 		t.Errorf("the stream begins with %q", seen.String())
 	}
 	if got := second.next(); got != strings.Replace(ack, `{"toolsListChanged":true}`, `{"n":1.0}`, 1) {

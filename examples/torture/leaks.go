@@ -15,9 +15,9 @@ const (
 	settleTime  = 10 * time.Second // beyond the timeouts
 	orphanTime  = 5 * time.Second  // for processes to end after the proxy
 	spareFiles  = 3
-	spareShare  = 1.10 // of the memory after the warm-up
-	enoughWarm  = 300  // clients in a warm-up, for its memory to be typical
-	quietPeriod = 4 * time.Second
+	spareShare  = 1.10             // of the memory after the warm-up
+	enoughWarm  = 300              // clients in a warm-up, for its memory to be typical
+	quietPeriod = 15 * time.Second // within which the proxy gives memory back
 )
 
 // awaitIdle waits until the proxy has neither sessions nor more processes
@@ -51,7 +51,7 @@ func (l *load) leftovers() []proc {
 func (l *load) checkEnd(ctx context.Context, ph *phase) {
 	idle := l.awaitIdle(ctx, ph)
 	if l.phase.WarmUp > 0 {
-		l.calm(ctx)
+		pause(ctx, int(quietPeriod.Milliseconds()))
 	}
 	l.checkLeaks(ctx, ph, idle)
 	if canSeeProcesses && ctx.Err() == nil {
@@ -102,19 +102,6 @@ func andSpare(ph *phase) string {
 		return ""
 	}
 	return fmt.Sprintf(" and %d that it may keep", ph.spare)
-}
-
-// calm lets the proxy collect its garbage and give memory back: that happens
-// when it allocates, so one client makes some calls, and is waited for.
-func (l *load) calm(ctx context.Context) {
-	quiet := &load{torture: l.torture, proxy: l.proxy, phase: l.phase, mix: l.mix, idle: l.idle, stats: newStats()}
-	p := &plan{kind: survivor, version: "2025-11-25", delete: true}
-	for n := range 60 {
-		c := &callPlan{Number: n + 1, ID: fmt.Sprint(n + 1), Script: script{{Do: doResult, Bytes: 1_500_000}}}
-		p.rounds = append(p.rounds, round{calls: []*callPlan{c}})
-	}
-	quiet.live(ctx, p)
-	pause(ctx, int(quietPeriod.Milliseconds()))
 }
 
 // checkGoroutines ends the proxy and compares its goroutines with those of

@@ -54,7 +54,7 @@ const replayTime = 2 * time.Second
 var resumable = []string{"--replay-time", replayTime.String()}
 
 var allPhases = []*phase{
-	{name: "sessions", mix: allKinds, share: 73, slow: 1, memory: true, overhead: 20 * time.Second, flags: []string{"--max-sessions", "128", "--log-level", "error"}},
+	{name: "sessions", mix: allKinds, share: 73, slow: 1, memory: true, overhead: 45 * time.Second, flags: []string{"--max-sessions", "128", "--log-level", "error"}},
 	{name: "crowded", mix: allKinds, share: 5, slow: 4, overhead: 8 * time.Second, flags: []string{"--max-sessions", "12", "--log-level", "info"}},
 	{name: "warm", mix: warmed, share: 6, slow: 1, overhead: 8 * time.Second, spare: 3, flags: []string{"--warm", "3", "--log-level", "error"}},
 	{name: "shared", mix: together, share: 8, slow: 1, overhead: 8 * time.Second, spare: 1, flags: []string{"--mode", "shared", "--log-level", "error"}},
@@ -149,7 +149,7 @@ func (l *load) untilIdle(ctx context.Context, ph *phase, clients int, deadline t
 		res.Clients += l.run(ctx, from, from+warmUp, deadline)
 		from += warmUp
 		l.awaitIdle(ctx, ph)
-		l.calm(ctx)
+		pause(ctx, int(quietPeriod.Milliseconds()))
 		res.WarmUp = res.Clients
 		res.Warm, _ = readVitals(l.proxy.pid())
 	}

@@ -3,6 +3,9 @@
 package era
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -14,51 +17,77 @@ func (t *ToLegacy) notified(frame []byte, m jsonrpc.Message, out *Output) {
 	case "notifications/message":
 		t.logged(frame, m, out)
 	case "notifications/tools/list_changed":
-		t.changed(frame, m, func(l *listen) bool { return l.tools }, out)
+		t.changed(frame, m, t.whoWants(func(l *listen) bool { return l.tools }), out)
 	case "notifications/prompts/list_changed":
-		t.changed(frame, m, func(l *listen) bool { return l.prompts }, out)
+		t.changed(frame, m, t.whoWants(func(l *listen) bool { return l.prompts }), out)
 	case "notifications/resources/list_changed":
-		t.changed(frame, m, func(l *listen) bool { return l.resources }, out)
+		t.changed(frame, m, t.whoWants(func(l *listen) bool { return l.resources }), out)
 	case "notifications/resources/updated":
-		uri := textAt(frame, m.Params, "uri")
-		t.changed(frame, m, func(l *listen) bool { return l.wantsURI(uri) }, out)
+		t.changed(frame, m, t.whoWantsURI(textAt(frame, m.Params, "uri")), out)
 	case "notifications/cancelled":
 		t.withdrawn(frame, m)
 	case "notifications/elicitation/complete", "notifications/tasks/status":
 		// The modern era has none: a client learns it by its next try.
+	case "notifications/subscriptions/acknowledged":
+		out.Dropped++ // subscriptions are ours
 	default:
-		out.client(frame, nil)
+		out.client(ofNoSubscription(frame, m), nil)
 	}
 }
 
-// progress goes to the call that named its token, under the token that the
+// ofNoSubscription is a notification that does not say that it comes on a
+// subscription, of which a legacy server knows none.
+func ofNoSubscription(frame []byte, m jsonrpc.Message) []byte {
+	if !m.SubscriptionID.Present() {
+		return frame
+	}
+	return legacyNotification(frame, m)
+}
+
+// progress goes to the call whose token it has, under the token that the
 // client's latest request for it names.
 func (t *ToLegacy) progress(frame []byte, m jsonrpc.Message, out *Output) {
-	span, _ := jsonrpc.Lookup(frame, m.Params, "progressToken")
-	c := t.tokens[jsonrpc.Key(span.Of(frame))]
-	switch {
-	case c == nil:
-		out.client(frame, nil) // its call cannot be asked, so nothing can have changed
-	case len(c.shown) == 0:
+	span, _ := jsonrpc.Lookup(frame, m.Params, memberToken)
+	c := t.calls[idOfOurs(span.Of(frame))]
+	if c == nil || c.shown == nil {
 		out.Dropped++
-	default:
-		out.client(jsonrpc.AppendSplice(nil, frame, jsonrpc.Edit{Span: span, With: c.shown}), c.id)
+		return
 	}
+	out.client(jsonrpc.AppendSplice(nil, frame, jsonrpc.Edit{Span: span, With: c.shown}), c.id)
 }
 
 // logged takes a log message, which names no call, to the call that asked for
 // such, if it is the only one at work.
 func (t *ToLegacy) logged(frame []byte, m jsonrpc.Message, out *Output) {
 	c := t.about
-	if c == nil && len(t.byClient) == 1 && len(t.parked) == 0 {
-		for _, c = range t.byClient {
+	if c == nil {
+		c = t.alone()
+	}
+	switch {
+	case c == nil && t.logging > 0:
+		out.Dropped++
+	case c == nil || c.level == 0 || severity(textAt(frame, m.Params, "level")) < c.level:
+		// Nobody has asked for it.
+	default:
+		out.client(ofNoSubscription(frame, m), c.id)
+	}
+}
+
+// alone is the only call that the server can be at work for, or nil.
+func (t *ToLegacy) alone() (only *legacyCall) {
+	if len(t.parked) > 0 {
+		return nil
+	}
+	for _, c := range t.byClient {
+		switch {
+		case c.ping:
+		case only != nil:
+			return nil
+		default:
+			only = c
 		}
 	}
-	if c == nil || c.level == 0 || severity(textAt(frame, m.Params, "level")) < c.level {
-		out.Dropped++
-		return
-	}
-	out.client(frame, c.id)
+	return only
 }
 
 // setLevel makes the server log what a call asks for.
@@ -67,19 +96,25 @@ func (t *ToLegacy) setLevel(level int, out *Output) {
 		return
 	}
 	t.level = level
-	t.ask("logging/setLevel", `{"level":"`+levels[level-1]+`"}`, ignored, out)
+	t.tell("logging/setLevel", `{"level":"`+levels[level-1]+`"}`, out)
 }
 
 // withdrawn forgets a question whose answer the server does not want any more.
 func (t *ToLegacy) withdrawn(frame []byte, m jsonrpc.Message) {
 	span, _ := jsonrpc.Lookup(frame, m.Params, "requestId")
 	key := jsonrpc.Key(span.Of(frame))
-	if withdraw(&t.orphans, key) {
+	if orphans, found := withdraw(t.orphans, key); found {
+		t.setOrphans(orphans)
 		return
 	}
-	for _, c := range t.calls {
-		if c.talk != nil && withdraw(&c.talk.open, key) {
-			return
+	for _, calls := range []map[uint64]*legacyCall{t.asking, t.parked} {
+		for _, at := range slices.Sorted(maps.Keys(calls)) {
+			c := calls[at]
+			if open, found := withdraw(c.talk.open, key); found {
+				c.talk.open = open
+				t.weigh(c)
+				return
+			}
 		}
 	}
 }

@@ -4,6 +4,9 @@ package era
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -22,40 +25,48 @@ const (
 // opened is the handshake with the legacy server.
 type opened struct {
 	phase   phase
-	failure []byte // the error that the server answered, raw
-	waiting [][]byte
-	bytes   int
+	failure []byte                  // the error that the server answered, raw
+	waiting map[string]waitingFrame // by key of the client's id
+	came    uint64                  // how many have waited
+}
+
+type waitingFrame struct {
+	nth   uint64
+	frame []byte
+}
+
+// inFlight reports whether the client waits for the answer to a request with
+// the id of this key.
+func (t *ToLegacy) inFlight(key string) bool {
+	_, waits := t.opened.waiting[key]
+	return waits || t.byClient[key] != nil || t.listens[key] != nil
 }
 
 // wait keeps a message until the server is initialized, and reports whether it
 // has to wait.
-func (o *opened) wait(t *ToLegacy, frame []byte, out *Output) bool {
+func (t *ToLegacy) wait(frame []byte, m jsonrpc.Message, out *Output) bool {
+	o := &t.opened
 	switch o.phase {
 	case ready, failed:
 		return false
 	case fresh:
-		o.phase = opening
+		o.phase, o.waiting = opening, make(map[string]waitingFrame)
 		t.initialize(out)
 	}
-	if o.bytes+len(frame) > maxWaiting && o.bytes > 0 {
-		m, _ := jsonrpc.Scan(frame)
+	if !t.fits(len(frame)) && len(o.waiting) > 0 {
 		out.client(refusal(m.ID.Of(frame), jsonrpc.InternalError, "too many requests wait for the server to start"), nil)
 		return true
 	}
-	o.bytes += len(frame)
-	o.waiting = append(o.waiting, bytes.Clone(frame))
+	t.held += len(frame)
+	o.came++
+	o.waiting[jsonrpc.Key(m.ID.Of(frame))] = waitingFrame{o.came, bytes.Clone(frame)}
 	return true
 }
 
 // unwait forgets a request that was cancelled while it waited.
-func (o *opened) unwait(key string) {
-	for i, frame := range o.waiting {
-		if m, err := jsonrpc.Scan(frame); err == nil && jsonrpc.Key(m.ID.Of(frame)) == key {
-			o.bytes -= len(frame)
-			o.waiting = append(o.waiting[:i], o.waiting[i+1:]...)
-			return
-		}
-	}
+func (t *ToLegacy) unwait(key string) {
+	t.held -= len(t.opened.waiting[key].frame)
+	delete(t.opened.waiting, key)
 }
 
 // failed answers a request with the error that initialize ended with.
@@ -87,14 +98,15 @@ func (t *ToLegacy) initialized(now time.Time, frame []byte, m jsonrpc.Message, o
 		o.phase, o.failure = failed, []byte(`{"code":-32603,"message":"the server answered initialize with no protocol version that is known"}`)
 	default:
 		o.phase = ready
+		t.server.version = version
 		t.server.read(frame, m.Result)
 		out.server(notification("notifications/initialized", ""))
 	}
-	waiting := o.waiting
-	o.waiting, o.bytes = nil, 0
-	for _, frame := range waiting {
-		if m, err := jsonrpc.Scan(frame); err == nil {
-			t.request(now, frame, m, out)
+	waiting := slices.SortedFunc(maps.Values(o.waiting), func(a, b waitingFrame) int { return cmp.Compare(a.nth, b.nth) })
+	for _, w := range waiting {
+		if m, err := jsonrpc.Scan(w.frame); err == nil {
+			t.unwait(jsonrpc.Key(m.ID.Of(w.frame)))
+			t.request(now, w.frame, m, out)
 		}
 	}
 }

@@ -17,6 +17,7 @@ const metaServerInfo = "io.modelcontextprotocol/serverInfo"
 
 // server is what a legacy server said of itself in its answer to initialize.
 type server struct {
+	version    string // of the protocol
 	discovered string // the DiscoverResult
 	info       []byte // the member serverInfo of _meta, with its name; nil if it did not say
 
@@ -41,8 +42,7 @@ func (s *server) read(frame []byte, result jsonrpc.Span) {
 	s.toolsList = trueAt(frame, capabilities, "tools", "listChanged")
 	s.prompts = trueAt(frame, capabilities, "prompts", "listChanged")
 	if info := lookup(frame, result, "serverInfo"); isObject(frame, info) {
-		s.info = append(jsonrpc.AppendString(nil, metaServerInfo), ':')
-		s.info = append(s.info, info.Of(frame)...)
+		s.name(info.Of(frame))
 	}
 	text := append([]byte(nil), `{`+complete+`,"supportedVersions":["`+Modern+`"],"capabilities":`...)
 	// Tasks have become an extension that works in another way.
@@ -59,8 +59,18 @@ func (s *server) read(frame []byte, result jsonrpc.Span) {
 	s.discovered = string(append(text, '}'))
 }
 
-// up is a response of the server as the client sees it.
-func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message) []byte {
+// name takes what the server is to be called in every result, unless it is too
+// much for that, or nests too deep.
+func (s *server) name(info []byte) {
+	text := append(jsonrpc.AppendString(nil, metaServerInfo), ':')
+	text = append(text, info...)
+	if _, err := jsonrpc.Scan(result([]byte("0"), `{"_meta":{`+string(text)+`}}`)); err == nil && len(info) <= maxName {
+		s.info = text
+	}
+}
+
+// up passes a response of the server on as the client is to see it.
+func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message, out *Output) {
 	var room [4]jsonrpc.Edit
 	edits := append(room[:0], jsonrpc.Edit{Span: m.ID, With: c.id})
 	switch {
@@ -69,7 +79,7 @@ func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message) []byte {
 	case isObject(frame, m.Result):
 		edits = t.complete(edits, c, frame, m.Result)
 	}
-	return splice(frame, edits)
+	out.answer(frame, m, edits)
 }
 
 // complete adds to a result what the modern era demands and it does not have.
@@ -77,16 +87,16 @@ func (t *ToLegacy) complete(edits []jsonrpc.Edit, c *legacyCall, frame []byte, r
 	var meta, list jsonrpc.Span
 	typed, timed, scoped := false, false, false
 	for name, value := range jsonrpc.Members(frame, result) {
-		switch raw := name.Of(frame); string(raw[1 : len(raw)-1]) {
-		case "_meta":
+		switch {
+		case jsonrpc.Is(frame, name, "_meta"):
 			meta = value
-		case "resultType":
+		case jsonrpc.Is(frame, name, memberResultType):
 			typed = true
-		case "ttlMs":
+		case jsonrpc.Is(frame, name, "ttlMs"):
 			timed = true
-		case "cacheScope":
+		case jsonrpc.Is(frame, name, "cacheScope"):
 			scoped = true
-		case c.traits.list:
+		case c.traits.list != "" && jsonrpc.Is(frame, name, c.traits.list):
 			list = value
 		}
 	}
@@ -196,14 +206,16 @@ func (t *ToLegacy) elicitURL(now time.Time, c *legacyCall, frame []byte, m jsonr
 	k := t.talkOf(c)
 	k.refuse("the call has ended", out)
 	for item := range jsonrpc.Items(frame, lookup(frame, m.Error, "data", "elicitations")) {
-		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions {
-			k.add(question{method: methodElicit, params: bytes.Clone(item.Of(frame))})
+		q := question{method: methodElicit, params: bytes.Clone(item.Of(frame))}
+		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions && t.fits(q.weight()) {
+			k.add(q)
+			t.weigh(c)
 		}
 	}
 	if len(k.open) == 0 {
 		return false
 	}
-	k.again = true
+	k.again, k.declined = true, false
 	t.park(now, c, out)
 	return true
 }

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"shclient": func() { os.Exit(Main()) },
 		"browser":  browse,
+		"stdioserver": func() {
+			_ = toolServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+		},
 	})
 }
 
@@ -120,6 +123,11 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 
 // mcpHandler serves a few real tools.
 func mcpHandler(o *mcp.StreamableHTTPOptions) http.Handler {
+	s := toolServer()
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, o)
+}
+
+func toolServer() *mcp.Server {
 	s := mcp.NewServer(&mcp.Implementation{Name: "tools", Version: "1"}, nil)
 	type echo struct {
 		Message string   `json:"message" jsonschema:"what to say"`
@@ -150,7 +158,7 @@ func mcpHandler(o *mcp.StreamableHTTPOptions) http.Handler {
 				&mcp.EmbeddedResource{Resource: &mcp.ResourceContents{URI: "file:///b", MIMEType: "x/y", Blob: []byte("123")}},
 			}}, nil, nil
 		})
-	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, o)
+	return s
 }
 
 func wantHeader(name, value string, next http.Handler) http.Handler {

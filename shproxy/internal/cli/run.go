@@ -22,6 +22,7 @@ const healthPath = "/healthz"
 // run serves until it is told to stop.
 func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	defer carryBallast()()
+	defer newTrimmer().start()()
 	if err := c.check(); err != nil {
 		return err
 	}

@@ -321,6 +321,8 @@ func TestReviveFails(t *testing.T) {
 			`-32603,"message":"server \"test\" ended (exit status 4); its last words: error: no luck","data":{"status":"exit status 4","written":false,"retryable":true,"stderr":["error: no luck"]}`},
 		{"refusal", func(a *testserver.Actor) {
 			a.Says(`{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"go away"}}`)
+			a.Hears() // whether it speaks the other era
+			a.Says(`{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"what?"}}`)
 		}, `-32602,"message":"go away"`},
 		{"another version", func(a *testserver.Actor) { a.Says(strings.Replace(initAnswer("1"), "2025-11-25", "2025-06-18", 1)) },
 			`-32603,"message":"server \"test\" speaks another protocol version since it was restarted: \"2025-06-18\""`},

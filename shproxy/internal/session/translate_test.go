@@ -353,3 +353,27 @@ func TestVersionsAreAgreedOn(t *testing.T) {
 	two.Expect(initializedFrame)
 	two.Expect(request("2", "x"))
 }
+
+// A server that is silent to what it does not know costs the first caller time,
+// and no other.
+func TestSilentLegacyServer(t *testing.T) {
+	t.Parallel()
+	m, stage := newStage(t, func(c *Config) { c.StartTimeout = 100 * time.Millisecond })
+	found := make(chan bool)
+	go func() {
+		is, _ := m.Modern(t.Context(), nil)
+		found <- is
+	}()
+	stage.Next().Hears()
+	if <-found {
+		t.Fatal("silence is no word of a modern server")
+	}
+	m.cfg.StartTimeout = time.Minute
+	translated(t, m, caller("", "{}"), "1", "tools/list", "")
+	legacyChild(t, stage, "{}").Hears()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.knows.expires.IsZero() || !m.versions["2025-11-25"] {
+		t.Errorf("known until %v: %v", m.knows.expires, m.versions)
+	}
+}
