@@ -359,7 +359,14 @@ func TestLaneThatFails(t *testing.T) {
 // found out with the next request.
 func TestLaneOfAServerThatBecomesModern(t *testing.T) {
 	var modernNow atomic.Bool
+	hold := make(chan struct{})
 	s := &legacyServer{}
+	s.post = func(w http.ResponseWriter, _ *http.Request, id, body string) {
+		if strings.Contains(body, "hold") {
+			<-hold
+		}
+		writeJSON(w, 200, resultFor(id))
+	}
 	s.initialize = func(w http.ResponseWriter, _ *http.Request) bool {
 		if modernNow.Load() {
 			w.WriteHeader(404)
@@ -374,8 +381,9 @@ func TestLaneOfAServerThatBecomesModern(t *testing.T) {
 		w.WriteHeader(400)
 	}
 	p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
-	p.send(modern("1", "x", ""))
+	p.send(modern("1", "x", ""), modern(`"held"`, "hold", ""))
 	p.wantResult("1")
+	s.await(t, byBody("hold"))
 	modernNow.Store(true)
 	s.forget("session-1")
 	p.send(modern("2", "x", ""))
@@ -387,8 +395,13 @@ func TestLaneOfAServerThatBecomesModern(t *testing.T) {
 	if got := s.requests(byBody(`"three"`)); len(got) != 1 {
 		t.Error("the bytes did not pass")
 	}
+	close(hold) // what is in flight keeps its lane
+	p.wantResult(`"held"`)
 	if err := p.wait(); err != nil {
 		t.Error(err)
+	}
+	if got := s.requests(byMethod(http.MethodDelete)); len(got) != 1 {
+		t.Errorf("%d sessions ended, want 1", len(got))
 	}
 }
 

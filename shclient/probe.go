@@ -54,10 +54,7 @@ func (r *router) find(f *finding, profile era.Profile) {
 	f.server, f.err = r.probe(profile)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.finding = nil
-	if f.err == nil {
-		r.server = f.server
-	}
+	r.finding, r.server = nil, f.server // which is EraAuto after an error
 	close(f.over)
 }
 

@@ -5,6 +5,7 @@ package shclient_test
 import (
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,6 +79,35 @@ func TestBridgeTakesOldSubscriptionsOver(t *testing.T) {
 			t.Errorf("%d times %s, want twice", got, part)
 		}
 	}
+	if err := p.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// In the next session, too, the server can ask before it gets a call.
+func TestLaneListensAgain(t *testing.T) {
+	var listening atomic.Bool
+	s := &legacyServer{}
+	s.get = func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Mcp-Session-Id") == "session-2" {
+			time.Sleep(20 * time.Millisecond) // time to overtake
+			listening.Store(true)
+		}
+		writeEvents(w, ": hello\n\n")
+		<-r.Context().Done()
+	}
+	s.post = func(w http.ResponseWriter, r *http.Request, id, _ string) {
+		if r.Header.Get("Mcp-Session-Id") == "session-2" && !listening.Load() {
+			t.Error("the call came before the stream")
+		}
+		writeJSON(w, 200, resultFor(id))
+	}
+	p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
+	p.send(modern("1", "x", ""))
+	p.wantResult("1")
+	s.forget("session-1")
+	p.send(modern("2", "x", ""))
+	p.wantResult("2")
 	if err := p.wait(); err != nil {
 		t.Error(err)
 	}
