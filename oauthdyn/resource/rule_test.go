@@ -3,6 +3,7 @@
 package resource_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -85,9 +86,7 @@ func TestR6R7StepUpByRule(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			serve := func(token string) *httptest.ResponseRecorder {
 				req := httptest.NewRequest(test.method, test.path, nil)
-				for name, values := range test.header {
-					req.Header[name] = values
-				}
+				maps.Copy(req.Header, test.header)
 				if token != "" {
 					req.Header.Set("Authorization", "Bearer "+token)
 				}
