@@ -15,7 +15,8 @@ const maxBytes = 8 << 10
 
 // Parse returns the decoded form of an escaped path. It is not ok if the path is
 // not absolute, has an empty, "." or ".." segment, a backslash, a semicolon or
-// a control character, or an escape that decodes to a slash or a percent sign.
+// a control character, or an escape that decodes to a slash, a question mark, a
+// number sign or a percent sign.
 // A slash at the end is fine.
 func Parse(escaped string) (path string, ok bool) {
 	if len(escaped) > maxBytes || strings.ContainsAny(escaped, "?#") {
@@ -25,7 +26,7 @@ func Parse(escaped string) (path string, ok bool) {
 		return escaped, plain(escaped)
 	}
 	path, err := url.PathUnescape(escaped)
-	if err != nil || strings.Count(path, "/") != strings.Count(escaped, "/") || strings.Contains(path, "%") {
+	if err != nil || strings.Count(path, "/") != strings.Count(escaped, "/") || strings.ContainsAny(path, "%?#") {
 		return "", false
 	}
 	return path, plain(path)

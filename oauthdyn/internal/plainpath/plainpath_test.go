@@ -24,7 +24,7 @@ func TestS93Parse(t *testing.T) {
 		"", "*", "mcp", "//", "//mcp", "/mcp//x", "/mcp/../admin", "/mcp/./x", "/..", "/.", "/mcp/..",
 		"/mcp/%2e%2e/admin", "/mcp/.%2E/admin", "/mcp%2fadmin", "/mcp%2Fadmin", "/mcp\\admin", "/mcp%5cadmin",
 		"/mcp%00", "/mcp\n", "/mcp%0d%0a", "/mcp%7f", "/mcp;x=1", "/mcp%3bx", "/mcp%", "/mcp%2", "/mcp%zz",
-		"/%252e%252e/admin", "/mcp%25", "/mcp?x", "/mcp#x", "/%ff", "/\xff", "/" + strings.Repeat("a", maxBytes),
+		"/%252e%252e/admin", "/mcp%25", "/mcp?x", "/mcp#x", "/mcp%3fx", "/mcp%23x", "/%ff", "/\xff", "/" + strings.Repeat("a", maxBytes),
 	} {
 		if got, ok := Parse(escaped); ok {
 			t.Errorf("%q is read as %q", escaped, got)
