@@ -72,6 +72,9 @@ func fromSystem(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name) // Debian keeps it out of the path of users
+	}
+	if err != nil {
 		missing(t, name+" is absent: apt-get install "+name)
 	}
 	return path

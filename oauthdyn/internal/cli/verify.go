@@ -246,7 +246,7 @@ func parseRules(texts []string) (map[string][]resource.Rule, error) {
 	for _, text := range texts {
 		var r resource.Rule
 		id := ""
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			name, value, _ := strings.Cut(word, "=")
 			if value == "" {
 				return nil, fmt.Errorf("--rule %q: want words like scope=VALUE", text)
