@@ -37,6 +37,11 @@ var rules = []rule{
 		ban:    []string{"oauthdyn/authserver/..."},
 		reason: "a resource server trusts any authorization server, not only ours",
 	}, {
+		from:   []string{"oauthdyn/resource/..."},
+		except: []string{"oauthdyn/resource/gosdk"},
+		ban:    []string{"github.com/modelcontextprotocol/go-sdk/..."},
+		reason: "tokens can be checked in front of any server; resource/gosdk is for those built with the SDK",
+	}, {
 		from:   []string{"oauthdyn/authserver/store/memory", "oauthdyn/authserver/store/storetest"},
 		ban:    []string{"oauthdyn/authserver/store/bolt"},
 		reason: "a store must not pull in the database of another",
