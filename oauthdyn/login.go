@@ -90,7 +90,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.listen(registered)
+	l, err := c.listen(registered, client != nil)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 		return info, err
 	}
 	// The listener finds a free port, and is opened again for the login.
-	l, err := c.listen("")
+	l, err := c.listen("", false)
 	if err != nil {
 		return nil, err
 	}
@@ -55,12 +55,18 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 }
 
 // identity returns the client to use with an authorization server and the
-// redirect URI that it registered, or nil when there is none yet. MCP wants a
-// client that was registered by hand to come first.
+// redirect URI that it registered, or nil when there is none yet. The order is
+// that of MCP: registered by hand, client ID metadata document, dynamic
+// registration.
 func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation, string, error) {
 	if c.cfg.ClientID != "" {
 		info := &ClientInformation{ClientID: c.cfg.ClientID, ClientSecret: c.cfg.ClientSecret}
 		info.TokenEndpointAuthMethod = authMethodWithSecret(c.cfg.ClientSecret, d.Server)
+		return info, "", nil
+	}
+	if c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported {
+		info := &ClientInformation{ClientID: c.cfg.ClientMetadataURL}
+		info.TokenEndpointAuthMethod = AuthMethodNone
 		return info, "", nil
 	}
 	creds, err := c.store.Load(ctx, c.registrationKey(d.Issuer))
@@ -235,13 +241,14 @@ func (c *Client) forgetRegistration(ctx context.Context, issuer, clientID string
 }
 
 // listen opens the callback listener for a registered redirect URI, or for a
-// new one when that is empty. An authorization server has to accept any port of
+// new one when that is empty, which a client that is known already expects at
+// the default path. An authorization server has to accept any port of
 // a loopback redirect URI (RFC 8252 section 7.3); because some do not, the
 // registered port is used if it is free.
-func (c *Client) listen(registered string) (*loopback.Listener, error) {
+func (c *Client) listen(registered string, known bool) (*loopback.Listener, error) {
 	port, path := c.cfg.CallbackPort, c.cfg.CallbackPath
-	if path == "" && c.cfg.ClientID != "" {
-		path = "/callback"
+	if path == "" && known {
+		path = DefaultCallbackPath
 	}
 	if u, err := url.Parse(registered); err == nil && registered != "" {
 		path = u.Path

@@ -48,12 +48,15 @@ func judgeClient(t *testing.T, version, command string, counts func(scenario str
 	compare(t, scenarios, results, known)
 }
 
+// metadataURL is the client id that the suite's authorization servers know.
+const metadataURL = "https://conformance-test.local/client-metadata.json"
+
 func isOAuth(scenario string) bool { return strings.HasPrefix(scenario, "auth/") }
 
 // oauthClient does what the suite's OAuth scenarios ask of a client: list the
 // tools and call one, signing in when that is asked for.
 func oauthClient(ctx context.Context, url string) error {
-	config := oauthdyn.Config{Resource: url, ClientName: "conformance", OpenURL: follow}
+	config := oauthdyn.Config{Resource: url, ClientName: "conformance", ClientMetadataURL: metadataURL, OpenURL: follow}
 	if text := os.Getenv("MCP_CONFORMANCE_CONTEXT"); text != "" {
 		var given struct {
 			ClientID     string `json:"client_id"`
