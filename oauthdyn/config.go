@@ -54,6 +54,17 @@ type Config struct {
 	// http://127.0.0.1/CallbackPath.
 	ClientMetadataURL string
 
+	// InitialAccessToken authorizes dynamic registration where it is not open
+	// to everybody (RFC 7591 section 3).
+	InitialAccessToken string
+
+	// Metadata is what else to say of this program when it registers, such as
+	// ClientURI, Contacts, SoftwareID or SoftwareStatement. The members that
+	// follow from how the client works stay empty: RedirectURIs, GrantTypes,
+	// ResponseTypes, TokenEndpointAuthMethod, ApplicationType, ClientName,
+	// Scope, JWKS and JWKSURI.
+	Metadata ClientMetadata
+
 	// Scopes to ask for. Empty means those of the server's challenge, else
 	// those of its metadata, else none, which leaves it to the authorization
 	// server. A step-up adds what the server demands.
@@ -153,6 +164,13 @@ func (c *Client) configure() error {
 		return errors.New("Config has a ClientSecret without a ClientID")
 	case cfg.LoginTimeout < 0:
 		return errors.New("login timeout is negative")
+	}
+	if cfg.InitialAccessToken != "" && !validToken(cfg.InitialAccessToken) {
+		return errors.New("initial access token cannot be sent in a header")
+	}
+	if m := cfg.Metadata; m.RedirectURIs != nil || m.GrantTypes != nil || m.ResponseTypes != nil || m.TokenEndpointAuthMethod != "" ||
+		m.ApplicationType != "" || m.ClientName != "" || m.Scope != "" || m.JWKS != nil || m.JWKSURI != "" {
+		return errors.New("Metadata sets a member that the client sets itself")
 	}
 	if cfg.ClientMetadataURL != "" {
 		if err := checkMetadataURL(cfg.ClientMetadataURL); err != nil {

@@ -97,7 +97,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	defer l.Close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, l.URL()); err != nil {
+		if client, err = c.registerDynamic(ctx, d, l); err != nil {
 			return nil, err
 		}
 	}

@@ -5,7 +5,6 @@ package oauthdyn
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +49,7 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 		return nil, err
 	}
 	defer l.Close()
-	return c.registerDynamic(ctx, d, l.URL())
+	return c.registerDynamic(ctx, d, l)
 }
 
 // identity returns the client to use with an authorization server and the
@@ -89,15 +87,6 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 	return r.Client, r.RedirectURI, nil
 }
 
-// fitsCallback reports whether a registered redirect URI is one that the
-// configuration allows.
-func (c *Client) fitsCallback(redirectURI string) bool {
-	u, err := url.Parse(redirectURI)
-	return err == nil && u.Path != "" &&
-		(c.cfg.CallbackPath == "" || c.cfg.CallbackPath == u.Path) &&
-		(c.cfg.CallbackPort == 0 || strconv.Itoa(c.cfg.CallbackPort) == u.Port())
-}
-
 // authMethodWithSecret chooses how a client that was registered by hand
 // authenticates. RFC 8414 section 2: no list means client_secret_basic.
 func authMethodWithSecret(secret string, m *ServerMetadata) string {
@@ -130,33 +119,29 @@ func authMethodToRegister(m *ServerMetadata) (string, error) {
 }
 
 // registerDynamic registers this program and stores the result under the
-// issuer.
-func (c *Client) registerDynamic(ctx context.Context, d *Discovery, redirectURI string) (*ClientInformation, error) {
+// issuer. A registration that is refused for what it says of redirects is tried
+// once more, said otherwise.
+func (c *Client) registerDynamic(ctx context.Context, d *Discovery, l *loopback.Listener) (*ClientInformation, error) {
 	if d.Server.RegistrationEndpoint == "" {
 		return nil, fmt.Errorf("authorization server %s does not offer dynamic registration; register this program there by hand and configure its client id", d.Issuer)
 	}
-	method, err := authMethodToRegister(d.Server)
+	asked, err := c.metadataToRegister(d, l.URL())
 	if err != nil {
 		return nil, err
-	}
-	scopes, err := c.scopesFor(nil, d)
-	if err != nil {
-		return nil, err
-	}
-	asked := ClientMetadata{
-		RedirectURIs:            []string{redirectURI},
-		TokenEndpointAuthMethod: method,
-		GrantTypes:              []string{GrantAuthorizationCode, GrantRefreshToken},
-		ResponseTypes:           []string{ResponseTypeCode},
-		ApplicationType:         ApplicationTypeNative,
-		ClientName:              c.cfg.ClientName,
-		Scope:                   strings.Join(scopes, " "),
 	}
 	info, err := c.postRegistration(ctx, d.Server.RegistrationEndpoint, asked)
-	if err != nil {
-		return nil, fmt.Errorf("registration at %s: %w", d.Issuer, err)
+	if again, ok := otherwise(asked, err); ok {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is refused, trying another form of it", slog.Any("error", err))
+		asked = again
+		info, err = c.postRegistration(ctx, d.Server.RegistrationEndpoint, asked)
 	}
-	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI}}
+	if err != nil {
+		return nil, c.registrationError(d.Issuer, asked, err)
+	}
+	if u, err := url.Parse(asked.RedirectURIs[0]); err == nil && u.Hostname() == "localhost" {
+		l.UseLocalhost()
+	}
+	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: l.URL()}}
 	// What was registered must not be lost because a request was called off.
 	if err := c.store.Save(context.WithoutCancel(ctx), c.registrationKey(d.Issuer), creds); err != nil {
 		return nil, fmt.Errorf("save registration: %w", err)
@@ -165,30 +150,97 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, redirectURI 
 	return info, nil
 }
 
+// metadataToRegister is what this program says of itself.
+func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMetadata, error) {
+	method, err := authMethodToRegister(d.Server)
+	if err != nil {
+		return ClientMetadata{}, err
+	}
+	scopes, err := c.scopesFor(nil, d)
+	if err != nil {
+		return ClientMetadata{}, err
+	}
+	m := c.cfg.Metadata
+	m.RedirectURIs = []string{redirectURI}
+	m.TokenEndpointAuthMethod = method
+	m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
+	m.ResponseTypes = []string{ResponseTypeCode}
+	m.ApplicationType = ApplicationTypeNative
+	m.ClientName = c.cfg.ClientName
+	m.Scope = strings.Join(scopes, " ")
+	return m, nil
+}
+
+// otherwise is how to say the same to a server that refused it (MCP,
+// "Application Type and Redirect URI Constraints"): the first edition of OpenID
+// Connect Dynamic Client Registration allowed native clients no other host than
+// localhost, and some servers know web applications only.
+func otherwise(asked ClientMetadata, err error) (again ClientMetadata, ok bool) {
+	again = asked
+	switch {
+	case errors.Is(err, &Error{Code: CodeInvalidRedirectURI}):
+		again.RedirectURIs = []string{strings.Replace(asked.RedirectURIs[0], "//127.0.0.1:", "//localhost:", 1)}
+	case errors.Is(err, &Error{Code: CodeInvalidClientMetadata}):
+		again.ApplicationType = ApplicationTypeWeb
+	default:
+		return asked, false
+	}
+	return again, true
+}
+
+// registrationError says what was refused and what could help.
+func (c *Client) registrationError(issuer string, asked ClientMetadata, err error) error {
+	e, _ := errors.AsType[*Error](err)
+	switch {
+	case e == nil:
+		return fmt.Errorf("registration at %s: %w", issuer, err)
+	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
+		return fmt.Errorf("registration at %s as a %s application with the redirect URI %s: %w",
+			issuer, asked.ApplicationType, strings.Join(asked.RedirectURIs, " "), err)
+	case c.cfg.InitialAccessToken != "":
+		return fmt.Errorf("registration at %s: the initial access token is refused: %w", issuer, err)
+	default:
+		return fmt.Errorf("registration at %s is not open to everybody; get an initial access token, or register this program by hand and configure its client id: %w", issuer, err)
+	}
+}
+
 func (c *Client) postRegistration(ctx context.Context, endpoint string, asked ClientMetadata) (*ClientInformation, error) {
 	body, err := json.Marshal(asked)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
+	status, body, err := c.sendJSON(ctx, http.MethodPost, endpoint, c.cfg.InitialAccessToken, body)
 	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer drain(resp.Body)
-	if body, err = readBody(resp.Body); err != nil {
 		return nil, err
 	}
 	// RFC 7591 section 3.2.1 says 201; some servers say 200.
-	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK {
-		return nil, postError(resp, body)
+	if status != http.StatusCreated && status != http.StatusOK {
+		return nil, endpointError(status, body)
 	}
 	return parseRegistration(body, asked)
+}
+
+// sendJSON makes a request of the registration RFCs, authorized by a bearer
+// token if there is one.
+func (c *Client) sendJSON(ctx context.Context, method, endpoint, token string, body []byte) (status int, answer []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, endpoint, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer drain(resp.Body)
+	answer, err = readBody(resp.Body)
+	return resp.StatusCode, answer, err
 }
 
 // parseRegistration reads an answer. What the server did not say stays as it
@@ -238,28 +290,4 @@ func (c *Client) forgetRegistration(ctx context.Context, issuer, clientID string
 		return err
 	}
 	return c.store.Delete(ctx, key)
-}
-
-// listen opens the callback listener for a registered redirect URI, or for a
-// new one when that is empty, which a client that is known already expects at
-// the default path. An authorization server has to accept any port of
-// a loopback redirect URI (RFC 8252 section 7.3); because some do not, the
-// registered port is used if it is free.
-func (c *Client) listen(registered string, known bool) (*loopback.Listener, error) {
-	port, path := c.cfg.CallbackPort, c.cfg.CallbackPath
-	if path == "" && known {
-		path = DefaultCallbackPath
-	}
-	if u, err := url.Parse(registered); err == nil && registered != "" {
-		path = u.Path
-		if p, err := strconv.Atoi(u.Port()); err == nil && port == 0 {
-			if l, err := loopback.Listen(p, path); err == nil {
-				return l, nil
-			}
-		}
-	}
-	if path == "" {
-		path = "/callback/" + rand.Text()
-	}
-	return loopback.Listen(port, path)
 }

@@ -46,6 +46,7 @@ type ClientMetadata struct {
 	JWKS                    json.RawMessage `json:"jwks,omitempty"`
 	SoftwareID              string          `json:"software_id,omitempty"`
 	SoftwareVersion         string          `json:"software_version,omitempty"`
+	SoftwareStatement       string          `json:"software_statement,omitempty"` // a JWT: RFC 7591 section 2.3
 }
 
 // ClientInformation is an authorization server's answer to a registration: RFC
