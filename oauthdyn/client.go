@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // ErrNotSignedIn is returned when a token is wanted, there is none that works,
@@ -31,7 +33,9 @@ type Client struct {
 	http     *http.Client
 	log      *slog.Logger
 	store    CredentialStore
-	jitter   float64 // 0 to 1: spreads the refreshes of many processes
+	flow     Flow
+	key      *jwt.Key // of Config.ClientKey; nil without one
+	jitter   float64  // 0 to 1: spreads the refreshes of many processes
 
 	flights flights
 	busy    chan struct{} // holds a value while a grant is being changed
@@ -42,6 +46,7 @@ type Client struct {
 	found      *Discovery   // never changed in place
 	unproved   string       // a token from a login that the resource has not accepted yet
 	stepUps    stepUps
+	proofs     proofs
 	quietUntil time.Time // no early refresh before
 	holdUntil  time.Time // no refresh at all before, because of holdErr
 	holdErr    error
@@ -62,9 +67,10 @@ func (c *Client) String() string { return c.cfg.String() }
 // Format prints String for every verb.
 func (c *Client) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
-// Authenticate signs a person in, whether or not there is a token already: it
-// finds the authorization server, registers if need be, opens the authorization
-// URL and waits for the redirect. The token is in the store when it returns.
+// Authenticate gets a new grant, whether or not there is one already: it finds
+// the authorization server, registers if need be, opens the authorization URL
+// and waits for the redirect, or does what Config.Flow says. The token is in
+// the store when it returns.
 //
 // An *Error in the error is what the authorization server answered, such as
 // access_denied when the person declined.
@@ -78,11 +84,15 @@ func (c *Client) Authenticate(ctx context.Context) (*oauth2.Token, error) {
 
 // TokenSource returns a source of the stored token, refreshed when needed. It
 // never asks a person: without a usable grant, Token returns an error that
-// wraps ErrNotSignedIn. The context bounds all calls of Token. The source is
+// wraps ErrNotSignedIn, unless the flow needs no person. A token that is bound
+// to a key (RFC 9449) is of no use without the proofs that Transport adds. The context bounds all calls of Token. The source is
 // safe for concurrent use.
 func (c *Client) TokenSource(ctx context.Context) oauth2.TokenSource {
 	return tokenSource(func() (*oauth2.Token, error) {
 		creds, err := c.current(ctx)
+		if errors.Is(err, ErrNotSignedIn) && c.flow.unattended() {
+			creds, err = c.acquire(ctx, need{})
+		}
 		if err != nil {
 			return nil, fmt.Errorf("oauthdyn: token for %s: %w", c.cfg.target(), err)
 		}
@@ -108,51 +118,15 @@ func (c *Client) HTTPClient() *http.Client {
 	return h
 }
 
-// Logout forgets the grant of this resource and the registration that it was
-// issued to, here and in the store. The authorization server is not told.
-func (c *Client) Logout(ctx context.Context) error {
-	if err := c.logout(ctx); err != nil {
-		return fmt.Errorf("oauthdyn: sign out of %s: %w", c.cfg.target(), err)
-	}
-	return nil
-}
-
-func (c *Client) logout(ctx context.Context) error {
-	unlock, err := c.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	creds, err := c.store.Load(ctx, c.grantKey())
-	if err != nil && !errors.Is(err, ErrNoCredentials) {
-		return err
-	}
-	c.mu.Lock()
-	found := c.found
-	c.grant, c.found, c.unsaved = nil, nil, false
-	c.unproved, c.stepUps = "", stepUps{}
-	c.mu.Unlock()
-
-	issuers := map[string]bool{}
-	if creds != nil {
-		issuers[creds.Issuer] = true
-	}
-	if found != nil {
-		issuers[found.Issuer] = true
-	}
-	for issuer := range issuers {
-		if err := c.store.Delete(ctx, c.registrationKey(issuer)); err != nil {
-			return err
-		}
-	}
-	return c.store.Delete(ctx, c.grantKey())
-}
-
 // grantKey and registrationKey name the records of this program in the store.
 func (c *Client) grantKey() string {
 	return "grant " + c.cfg.target() + " " + c.cfg.self()
 }
 
 func (c *Client) registrationKey(issuer string) string {
-	return "registration " + issuer + " " + c.cfg.ClientName
+	key := "registration " + issuer + " " + c.cfg.ClientName
+	if grant := c.flow.grantType(); grant != GrantAuthorizationCode {
+		key += " " + grant
+	}
+	return key
 }

@@ -4,6 +4,7 @@ package oauthdyn
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // DefaultLoginTimeout is how long a person has to sign in.
@@ -47,6 +50,13 @@ type Config struct {
 	// it.
 	ClientID, ClientSecret string
 
+	// ClientKey makes the client authenticate by private_key_jwt (RFC 7523
+	// section 2.2) instead of a secret: ECDSA on P-256, P-384 or P-521, RSA of
+	// at least 2048 bits, or Ed25519. ClientKeyID is its key id; empty means
+	// its JWK thumbprint (RFC 7638). See PublicKeySet.
+	ClientKey   crypto.Signer
+	ClientKeyID string
+
 	// ClientMetadataURL is where this program publishes its client ID metadata
 	// document, which NewMetadataHandler serves. It is the client id at
 	// authorization servers that support such documents; at others the client
@@ -64,6 +74,15 @@ type Config struct {
 	// ResponseTypes, TokenEndpointAuthMethod, ApplicationType, ClientName,
 	// Scope, JWKS and JWKSURI.
 	Metadata ClientMetadata
+
+	// Flow is how grants are obtained. Nil means that a person signs in with a
+	// browser on this machine.
+	Flow Flow
+
+	// DPoP asks for tokens that are bound to a key of this client (RFC 9449),
+	// and refuses others. A resource that says that it takes no others gets
+	// them anyway.
+	DPoP bool
 
 	// Scopes to ask for. Empty means those of the server's challenge, else
 	// those of its metadata, else none, which leaves it to the authorization
@@ -160,10 +179,27 @@ func (c *Client) configure() error {
 		return fmt.Errorf("callback port %d is out of range", cfg.CallbackPort)
 	case cfg.CallbackPath != "" && !validCallbackPath(cfg.CallbackPath):
 		return fmt.Errorf("callback path %q: want a plain path that starts with a slash", cfg.CallbackPath)
+	case cfg.ClientSecret != "" && cfg.ClientKey != nil:
+		return errors.New("Config has both a ClientSecret and a ClientKey")
+	case cfg.ClientKey == nil && cfg.ClientKeyID != "":
+		return errors.New("Config has a ClientKeyID without a ClientKey")
 	case cfg.ClientSecret != "" && cfg.ClientID == "":
 		return errors.New("Config has a ClientSecret without a ClientID")
 	case cfg.LoginTimeout < 0:
 		return errors.New("login timeout is negative")
+	}
+	if cfg.ClientKey != nil {
+		key, err := jwt.NewKey(cfg.ClientKey, cfg.ClientKeyID)
+		if err != nil {
+			return fmt.Errorf("client key: %w", err)
+		}
+		c.key = key
+	}
+	if c.flow = cfg.Flow; c.flow == nil {
+		c.flow = authorizationCode{}
+	}
+	if err := c.flow.check(cfg); err != nil {
+		return err
 	}
 	if cfg.InitialAccessToken != "" && !validToken(cfg.InitialAccessToken) {
 		return errors.New("initial access token cannot be sent in a header")

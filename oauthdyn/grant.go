@@ -73,7 +73,7 @@ func (c *Client) current(ctx context.Context) (*Credentials, error) {
 		return nil, ErrNotSignedIn
 	case !usable(creds.Grant):
 		return c.acquire(ctx, need{})
-	case quiet || !c.due(creds.Grant) || creds.Grant.RefreshToken == "":
+	case quiet || !c.due(creds.Grant) || creds.Grant.RefreshToken == "" && !c.flow.unattended():
 		return creds, nil
 	}
 	n := need{early: true}
@@ -151,7 +151,7 @@ func (c *Client) acquireLocked(ctx context.Context, n need) (*Credentials, error
 		c.log.LogAttrs(ctx, slog.LevelInfo, "refresh is refused, a new sign-in is needed", slog.Any("error", err))
 		refused = fmt.Errorf("%w: %w", ErrNotSignedIn, err)
 	}
-	if !n.login {
+	if !n.login && !c.flow.unattended() {
 		return nil, refused
 	}
 	return c.login(ctx, n)
@@ -190,7 +190,11 @@ func (c *Client) refresh(ctx context.Context, creds *Credentials, n need) (*Cred
 		return nil, err
 	}
 	form := url.Values{"grant_type": {GrantRefreshToken}, "refresh_token": {creds.Grant.RefreshToken}}
-	g, err := c.requestToken(ctx, d, id, form)
+	key, err := c.keyOf(creds.Grant)
+	if err != nil {
+		return nil, err
+	}
+	g, err := c.requestToken(ctx, d, id, form, key)
 	if err != nil {
 		return nil, c.refreshFailed(ctx, creds, err)
 	}

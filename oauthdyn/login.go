@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/loopback"
 )
 
@@ -32,15 +33,19 @@ type attempt struct {
 	state       string
 	verifier    string
 	scopes      []string
-	stored      bool // the registration was made for an earlier login
+	key         *jwt.Key // to bind the tokens to; nil for bearer tokens
+	stored      bool     // the registration was made for an earlier login
 }
 
-// login signs a person in. A registration that the server has forgotten is
+// login gets a grant by the flow of this client. A registration that the server has forgotten is
 // replaced once.
 func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.LoginTimeout,
-		fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
-	defer cancel()
+	if !c.flow.unattended() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.cfg.LoginTimeout,
+			fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
+		defer cancel()
+	}
 	d, err := c.discover(ctx, n.challenge)
 	if err != nil {
 		return nil, err
@@ -49,13 +54,13 @@ func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	creds, err := c.loginOnce(ctx, d, scopes)
+	creds, err := c.flow.run(ctx, c, d, scopes)
 	if forgotten, ok := errors.AsType[*forgottenError](err); ok {
 		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is not known any more, registering again", slog.String("issuer", d.Issuer))
 		if err := c.forgetRegistration(ctx, d.Issuer, forgotten.clientID); err != nil {
 			return nil, err
 		}
-		creds, err = c.loginOnce(ctx, d, scopes)
+		creds, err = c.flow.run(ctx, c, d, scopes)
 	}
 	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -76,9 +81,9 @@ func (e *forgottenError) Error() string {
 func (e *forgottenError) Unwrap() error { return e.err }
 
 // blame marks an error that means that a stored registration is gone.
-func (a *attempt) blame(err error) error {
-	if a.stored && (errors.Is(err, &Error{Code: CodeInvalidClient}) || errors.Is(err, &Error{Code: CodeUnauthorizedClient})) {
-		return &forgottenError{clientID: a.client.ClientID, err: err}
+func blame(stored bool, clientID string, err error) error {
+	if stored && (errors.Is(err, &Error{Code: CodeInvalidClient}) || errors.Is(err, &Error{Code: CodeUnauthorizedClient})) {
+		return &forgottenError{clientID: clientID, err: err}
 	}
 	return err
 }
@@ -101,8 +106,12 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 			return nil, err
 		}
 	}
+	key, err := c.keyFor(d)
+	if err != nil {
+		return nil, err
+	}
 	a := &attempt{
-		d: d, client: client, redirectURI: l.URL(), scopes: scopes,
+		d: d, key: key, client: client, redirectURI: l.URL(), scopes: scopes,
 		state: rand.Text(), verifier: oauth2.GenerateVerifier(), stored: stored,
 	}
 	page, err := a.url()
@@ -120,7 +129,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	}
 	code, err := a.check(answer)
 	if err != nil {
-		return nil, a.blame(err)
+		return nil, blame(a.stored, a.client.ClientID, err)
 	}
 	return c.redeem(ctx, a, code)
 }
@@ -143,6 +152,9 @@ func (a *attempt) url() (string, error) {
 	q.Set("code_challenge_method", "S256")
 	if a.d.Resource != "" {
 		q.Set("resource", a.d.Resource)
+	}
+	if a.key != nil {
+		q.Set("dpop_jkt", a.key.Thumbprint()) // RFC 9449 section 10
 	}
 	if len(a.scopes) > 0 {
 		q.Set("scope", strings.Join(a.scopes, " "))
@@ -249,24 +261,9 @@ func (c *Client) redeem(ctx context.Context, a *attempt, code string) (*Credenti
 		"code":          {code},
 		"redirect_uri":  {a.redirectURI},
 		"code_verifier": {a.verifier},
-	})
+	}, a.key)
 	if err != nil {
-		return nil, a.blame(err)
+		return nil, blame(a.stored, a.client.ClientID, err)
 	}
-	g.Requested = a.scopes
-	if c.cfg.ClientID == "" {
-		g.ClientSecret, g.AuthMethod = a.client.ClientSecret, a.client.TokenEndpointAuthMethod
-	}
-	if g.Scopes == nil {
-		g.Scopes = a.scopes // RFC 6749 section 5.1: as asked for
-	}
-	creds := &Credentials{Issuer: a.d.Issuer, Grant: g}
-	if err := c.keep(ctx, creds); err != nil {
-		return nil, fmt.Errorf("signed in, but the token could not be saved: %w", err)
-	}
-	c.mu.Lock()
-	c.unproved = g.AccessToken
-	c.mu.Unlock()
-	c.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("issuer", a.d.Issuer), slog.Any("grant", *g))
-	return creds, nil
+	return c.accept(ctx, a.d, a.client, g, a.scopes)
 }

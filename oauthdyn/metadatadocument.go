@@ -5,6 +5,7 @@ package oauthdyn
 import (
 	"bytes"
 	"cmp"
+	"crypto"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
 
@@ -139,4 +141,15 @@ func checkMetadataURL(raw string) error {
 		return fmt.Errorf("client metadata URL %s: want a path, without dot segments", u)
 	}
 	return nil
+}
+
+// PublicKeySet returns the public half of a client's key as a JWK set (RFC
+// 7517), for ClientMetadata.JWKS or for registration by hand. An empty keyID
+// means the JWK thumbprint, as in Config.ClientKeyID.
+func PublicKeySet(key crypto.Signer, keyID string) (json.RawMessage, error) {
+	k, err := jwt.NewKey(key, keyID)
+	if err != nil {
+		return nil, fmt.Errorf("oauthdyn: %w", err)
+	}
+	return k.PublicSet(), nil
 }

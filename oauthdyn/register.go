@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +41,9 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 	if info != nil || err != nil {
 		return info, err
 	}
+	if c.flow.grantType() != GrantAuthorizationCode {
+		return c.registerDynamic(ctx, d, nil)
+	}
 	// The listener finds a free port, and is opened again for the login.
 	l, err := c.listen("", false)
 	if err != nil {
@@ -59,12 +60,12 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation, string, error) {
 	if c.cfg.ClientID != "" {
 		info := &ClientInformation{ClientID: c.cfg.ClientID, ClientSecret: c.cfg.ClientSecret}
-		info.TokenEndpointAuthMethod = authMethodWithSecret(c.cfg.ClientSecret, d.Server)
+		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
 	}
 	if c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported {
 		info := &ClientInformation{ClientID: c.cfg.ClientMetadataURL}
-		info.TokenEndpointAuthMethod = AuthMethodNone
+		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
 	}
 	creds, err := c.store.Load(ctx, c.registrationKey(d.Issuer))
@@ -81,51 +82,27 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 		!time.Now().Before(time.Unix(*expires, 0)) {
 		return nil, "", nil
 	}
-	if !c.fitsCallback(r.RedirectURI) {
+	if r.Client.TokenEndpointAuthMethod == AuthMethodPrivateKeyJWT && c.key == nil {
+		return nil, "", nil
+	}
+	if c.flow.grantType() == GrantAuthorizationCode && !c.fitsCallback(r.RedirectURI) {
 		return nil, "", nil
 	}
 	return r.Client, r.RedirectURI, nil
 }
 
-// authMethodWithSecret chooses how a client that was registered by hand
-// authenticates. RFC 8414 section 2: no list means client_secret_basic.
-func authMethodWithSecret(secret string, m *ServerMetadata) string {
-	methods := m.TokenEndpointAuthMethodsSupported
-	switch {
-	case secret == "":
-		return AuthMethodNone
-	case len(methods) > 0 && !slices.Contains(methods, AuthMethodClientSecretBasic) &&
-		slices.Contains(methods, AuthMethodClientSecretPost):
-		return AuthMethodClientSecretPost
-	default:
-		return AuthMethodClientSecretBasic
-	}
-}
-
-// authMethodToRegister prefers to be a public client, which a program on a
-// person's machine is (RFC 8252 section 8.4).
-func authMethodToRegister(m *ServerMetadata) (string, error) {
-	methods := m.TokenEndpointAuthMethodsSupported
-	if len(methods) == 0 {
-		return AuthMethodNone, nil
-	}
-	for _, method := range []string{AuthMethodNone, AuthMethodClientSecretBasic, AuthMethodClientSecretPost} {
-		if slices.Contains(methods, method) {
-			return method, nil
-		}
-	}
-	return "", fmt.Errorf("authorization server %s supports no client authentication that this program knows, but %s",
-		m.Issuer, peerText(strings.Join(methods, ", ")))
-}
-
 // registerDynamic registers this program and stores the result under the
 // issuer. A registration that is refused for what it says of redirects is tried
-// once more, said otherwise.
+// once more, said otherwise. There is no listener for a grant without redirect.
 func (c *Client) registerDynamic(ctx context.Context, d *Discovery, l *loopback.Listener) (*ClientInformation, error) {
 	if d.Server.RegistrationEndpoint == "" {
 		return nil, fmt.Errorf("authorization server %s does not offer dynamic registration; register this program there by hand and configure its client id", d.Issuer)
 	}
-	asked, err := c.metadataToRegister(d, l.URL())
+	redirectURI := ""
+	if l != nil {
+		redirectURI = l.URL()
+	}
+	asked, err := c.metadataToRegister(d, redirectURI)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +115,11 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, l *loopback.
 	if err != nil {
 		return nil, c.registrationError(d.Issuer, asked, err)
 	}
-	if u, err := url.Parse(asked.RedirectURIs[0]); err == nil && u.Hostname() == "localhost" {
+	if l != nil && asked.RedirectURIs[0] != redirectURI {
 		l.UseLocalhost()
+		redirectURI = l.URL()
 	}
-	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: l.URL()}}
+	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI}}
 	// What was registered must not be lost because a request was called off.
 	if err := c.store.Save(context.WithoutCancel(ctx), c.registrationKey(d.Issuer), creds); err != nil {
 		return nil, fmt.Errorf("save registration: %w", err)
@@ -152,7 +130,7 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, l *loopback.
 
 // metadataToRegister is what this program says of itself.
 func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMetadata, error) {
-	method, err := authMethodToRegister(d.Server)
+	method, err := c.authMethodToRegister(d.Server)
 	if err != nil {
 		return ClientMetadata{}, err
 	}
@@ -161,10 +139,15 @@ func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMet
 		return ClientMetadata{}, err
 	}
 	m := c.cfg.Metadata
-	m.RedirectURIs = []string{redirectURI}
+	if redirectURI != "" {
+		m.RedirectURIs = []string{redirectURI}
+		m.ResponseTypes = []string{ResponseTypeCode}
+	}
 	m.TokenEndpointAuthMethod = method
-	m.GrantTypes = []string{GrantAuthorizationCode, GrantRefreshToken}
-	m.ResponseTypes = []string{ResponseTypeCode}
+	if method == AuthMethodPrivateKeyJWT {
+		m.JWKS = c.key.PublicSet()
+	}
+	m.GrantTypes = []string{c.flow.grantType(), GrantRefreshToken}
 	m.ApplicationType = ApplicationTypeNative
 	m.ClientName = c.cfg.ClientName
 	m.Scope = strings.Join(scopes, " ")
@@ -178,7 +161,7 @@ func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMet
 func otherwise(asked ClientMetadata, err error) (again ClientMetadata, ok bool) {
 	again = asked
 	switch {
-	case errors.Is(err, &Error{Code: CodeInvalidRedirectURI}):
+	case errors.Is(err, &Error{Code: CodeInvalidRedirectURI}) && len(asked.RedirectURIs) > 0:
 		again.RedirectURIs = []string{strings.Replace(asked.RedirectURIs[0], "//127.0.0.1:", "//localhost:", 1)}
 	case errors.Is(err, &Error{Code: CodeInvalidClientMetadata}):
 		again.ApplicationType = ApplicationTypeWeb
@@ -255,6 +238,8 @@ func parseRegistration(body []byte, asked ClientMetadata) (*ClientInformation, e
 		return nil, errors.New("answer holds no client_id")
 	}
 	switch {
+	case asked.TokenEndpointAuthMethod == AuthMethodPrivateKeyJWT && info.TokenEndpointAuthMethod == AuthMethodPrivateKeyJWT:
+		return info, nil
 	case info.ClientSecret == "":
 		info.TokenEndpointAuthMethod = AuthMethodNone
 	case info.TokenEndpointAuthMethod != "":
