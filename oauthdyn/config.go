@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
 
 // DefaultLoginTimeout is how long a person has to sign in.
@@ -100,8 +101,21 @@ type Config struct {
 
 	// OpenURL shows the authorization URL to a person; the callback listener
 	// runs already when it is called. It may return at once or stay until its
-	// context ends, which it must not outlive. Nil means OpenBrowser.
+	// context ends, which it must not outlive. Nil means OpenBrowser, or
+	// nothing if there is a ReadRedirect.
 	OpenURL func(ctx context.Context, authorizationURL string) error
+
+	// ReadRedirect is for a browser that cannot reach this program, because it
+	// runs on another machine or because the program is a web server: it shows
+	// the authorization URL and returns the address that the browser was
+	// redirected to, which the person copies from the address bar or which
+	// came to the program's own handler. The listener still waits, and when it
+	// is first the context ends and the result does not count.
+	ReadRedirect func(ctx context.Context, authorizationURL string) (redirectURL string, err error)
+
+	// RedirectURI is one that comes to ReadRedirect only, so that no listener
+	// is opened. An https address registers the program as a web application.
+	RedirectURI string
 
 	// Store keeps registrations and grants; nil means a new MemoryStore.
 	Store CredentialStore
@@ -179,6 +193,10 @@ func (c *Client) configure() error {
 		return fmt.Errorf("callback port %d is out of range", cfg.CallbackPort)
 	case cfg.CallbackPath != "" && !validCallbackPath(cfg.CallbackPath):
 		return fmt.Errorf("callback path %q: want a plain path that starts with a slash", cfg.CallbackPath)
+	case cfg.RedirectURI != "" && cfg.ReadRedirect == nil:
+		return errors.New("Config has a RedirectURI without ReadRedirect")
+	case cfg.RedirectURI != "" && (cfg.CallbackPort != 0 || cfg.CallbackPath != ""):
+		return errors.New("Config has both a RedirectURI and a callback port or path")
 	case cfg.ClientSecret != "" && cfg.ClientKey != nil:
 		return errors.New("Config has both a ClientSecret and a ClientKey")
 	case cfg.ClientKey == nil && cfg.ClientKeyID != "":
@@ -213,6 +231,11 @@ func (c *Client) configure() error {
 			return err
 		}
 	}
+	if cfg.RedirectURI != "" {
+		if err := redirecturi.Check(cfg.RedirectURI); err != nil {
+			return fmt.Errorf("redirect URI %q: %w", cfg.RedirectURI, err)
+		}
+	}
 	if err := checkScopes(cfg.Scopes); err != nil {
 		return err
 	}
@@ -228,7 +251,7 @@ func (c *Client) setDefaults() {
 	if cfg.LoginTimeout == 0 {
 		cfg.LoginTimeout = DefaultLoginTimeout
 	}
-	if cfg.OpenURL == nil {
+	if cfg.OpenURL == nil && cfg.ReadRedirect == nil {
 		cfg.OpenURL = OpenBrowser
 	}
 	if c.store = cfg.Store; c.store == nil {

@@ -18,6 +18,10 @@ const (
 	// much with jitter.
 	earlyLimit = 5 * time.Minute
 
+	// clockTolerance is by how much the clocks of machines that share a store
+	// may differ.
+	clockTolerance = time.Minute
+
 	// earlyPatience bounds a refresh that could still be put off.
 	earlyPatience = 5 * time.Second
 
@@ -51,16 +55,28 @@ func (n need) metBy(g *Grant, c *Client) bool {
 }
 
 // usable reports whether an access token has not expired, as far as is known.
-func usable(g *Grant) bool { return g.Expiry.IsZero() || time.Now().Before(g.Expiry) }
+func usable(g *Grant) bool { return g.Expiry.IsZero() || !reached(g.Expiry) }
 
-// due reports whether it is time to refresh a token.
+// reached reports whether a time has come by the wall clock or, if t is from
+// this process, by the monotonic clock. The former may have been set back, the
+// latter stands still while a machine sleeps; one refresh too many is no harm.
+func reached(t time.Time) bool {
+	now := time.Now()
+	return !now.Before(t) || !now.Round(0).Before(t)
+}
+
+// due reports whether it is time to refresh a token. One that was received in
+// the future comes from before the clock was set back, and could have any age.
 func (c *Client) due(g *Grant) bool {
 	if g.Expiry.IsZero() {
 		return false
 	}
+	if time.Now().Round(0).Add(clockTolerance).Before(g.Obtained) {
+		return true
+	}
 	early := min(g.Expiry.Sub(g.Obtained)/10, earlyLimit)
 	early += time.Duration(c.jitter * float64(early))
-	return !time.Now().Before(g.Expiry.Add(-max(early, 0)))
+	return reached(g.Expiry.Add(-max(early, 0)))
 }
 
 // current returns a grant with a usable access token, without asking a person.
@@ -281,7 +297,8 @@ func (c *Client) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { unlockStore(); release() }, nil
 }
 
-// load makes the stored grant the present one, nil if there is none. A grant that could not be saved takes precedence, and is saved again.
+// load makes the stored grant the present one, nil if there is none. A grant
+// that could not be saved takes precedence, and is saved again.
 func (c *Client) load(ctx context.Context) (*Credentials, error) {
 	c.mu.Lock()
 	creds, unsaved := c.grant, c.unsaved
@@ -297,9 +314,17 @@ func (c *Client) load(ctx context.Context) (*Credentials, error) {
 		return nil, err
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if present := c.grant; present != nil && creds != nil && sameTokens(present, creds) {
+		return present, nil // its times have a monotonic clock reading
+	}
 	c.grant = creds
-	c.mu.Unlock()
 	return creds, nil
+}
+
+func sameTokens(a, b *Credentials) bool {
+	return a.Issuer == b.Issuer && a.Grant.AccessToken == b.Grant.AccessToken &&
+		a.Grant.RefreshToken == b.Grant.RefreshToken && a.Grant.Expiry.Equal(b.Grant.Expiry)
 }
 
 // stored returns what the store has, nil if that comes from another server than

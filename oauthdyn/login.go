@@ -17,7 +17,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/loopback"
 )
 
 // probeAuthorizationTimeout bounds the question whether a stored registration
@@ -95,14 +94,14 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.listen(registered, client != nil)
+	b, err := c.listen(registered, client != nil)
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
+	defer b.close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, l); err != nil {
+		if client, err = c.registerDynamic(ctx, d, b); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +110,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 		return nil, err
 	}
 	a := &attempt{
-		d: d, key: key, client: client, redirectURI: l.URL(), scopes: scopes,
+		d: d, key: key, client: client, redirectURI: b.uri, scopes: scopes,
 		state: rand.Text(), verifier: oauth2.GenerateVerifier(), stored: stored,
 	}
 	page, err := a.url()
@@ -123,7 +122,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 			return nil, err
 		}
 	}
-	answer, err := c.ask(ctx, l, page)
+	answer, err := c.ask(ctx, b, page)
 	if err != nil {
 		return nil, err
 	}
@@ -188,27 +187,30 @@ func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) 
 	return nil
 }
 
-// ask shows the authorization URL and waits for the redirect.
-func (c *Client) ask(ctx context.Context, l *loopback.Listener, page string) (url.Values, error) {
+// ask shows the authorization URL and waits for the redirect, which comes to
+// the listener or is read from the person, whichever is first.
+func (c *Client) ask(ctx context.Context, b *callback, page string) (url.Values, error) {
 	openCtx, cancel := context.WithCancel(ctx)
-	opened := make(chan error, 1)
-	go func() { opened <- c.cfg.OpenURL(openCtx, page) }()
-	opening := true
+	opened := c.open(openCtx, page)
+	opening := opened != nil
 	defer func() {
-		l.Close() // lets the reply page leave before the opener is told to stop
+		b.close() // lets the reply page leave before the opener is told to stop
 		cancel()
 		if opening {
 			<-opened
 		}
 	}()
+	read := c.readRedirect(openCtx, b, page)
 	for {
 		select {
-		case q := <-l.Answer():
+		case q := <-b.answer():
 			return q, nil
+		case a := <-read:
+			return a.query, a.err
 		case err := <-opened:
 			opening = false
 			select {
-			case q := <-l.Answer(): // it did its work before it failed
+			case q := <-b.answer(): // it did its work before it failed
 				return q, nil
 			default:
 			}
@@ -220,6 +222,41 @@ func (c *Client) ask(ctx context.Context, l *loopback.Listener, page string) (ur
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// open starts Config.OpenURL, if there is one, and returns its outcome.
+func (c *Client) open(ctx context.Context, page string) chan error {
+	if c.cfg.OpenURL == nil {
+		return nil
+	}
+	opened := make(chan error, 1)
+	go func() { opened <- c.cfg.OpenURL(ctx, page) }()
+	return opened
+}
+
+// redirected is the outcome of Config.ReadRedirect.
+type redirected struct {
+	query url.Values
+	err   error
+}
+
+// readRedirect starts Config.ReadRedirect, if there is one, and returns its
+// outcome. Nobody waits for it: reading from a terminal cannot be called off.
+func (c *Client) readRedirect(ctx context.Context, b *callback, page string) chan redirected {
+	if c.cfg.ReadRedirect == nil {
+		return nil
+	}
+	read := make(chan redirected, 1)
+	go func() {
+		text, err := c.cfg.ReadRedirect(ctx, page)
+		if err != nil {
+			read <- redirected{err: fmt.Errorf("read the redirect: %w", err)}
+			return
+		}
+		q, err := b.parse(text)
+		read <- redirected{q, err}
+	}()
+	return read
 }
 
 // check returns the code of an answer, or why there is none. Until state and

@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/loopback"
 )
 
 // Register returns the client of this program at the authorization server: the
@@ -45,12 +43,12 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 		return c.registerDynamic(ctx, d, nil)
 	}
 	// The listener finds a free port, and is opened again for the login.
-	l, err := c.listen("", false)
+	b, err := c.listen("", false)
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	return c.registerDynamic(ctx, d, l)
+	defer b.close()
+	return c.registerDynamic(ctx, d, b)
 }
 
 // identity returns the client to use with an authorization server and the
@@ -93,14 +91,14 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 
 // registerDynamic registers this program and stores the result under the
 // issuer. A registration that is refused for what it says of redirects is tried
-// once more, said otherwise. There is no listener for a grant without redirect.
-func (c *Client) registerDynamic(ctx context.Context, d *Discovery, l *loopback.Listener) (*ClientInformation, error) {
+// once more, said otherwise. There is no callback for a grant without redirect.
+func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback) (*ClientInformation, error) {
 	if d.Server.RegistrationEndpoint == "" {
 		return nil, fmt.Errorf("authorization server %s does not offer dynamic registration; register this program there by hand and configure its client id", d.Issuer)
 	}
 	redirectURI := ""
-	if l != nil {
-		redirectURI = l.URL()
+	if b != nil {
+		redirectURI = b.uri
 	}
 	asked, err := c.metadataToRegister(d, redirectURI)
 	if err != nil {
@@ -115,9 +113,9 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, l *loopback.
 	if err != nil {
 		return nil, c.registrationError(d.Issuer, asked, err)
 	}
-	if l != nil && asked.RedirectURIs[0] != redirectURI {
-		l.UseLocalhost()
-		redirectURI = l.URL()
+	if b != nil && asked.RedirectURIs[0] != redirectURI {
+		b.useLocalhost()
+		redirectURI = b.uri
 	}
 	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI}}
 	// What was registered must not be lost because a request was called off.
@@ -148,7 +146,7 @@ func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMet
 		m.JWKS = c.key.PublicSet()
 	}
 	m.GrantTypes = []string{c.flow.grantType(), GrantRefreshToken}
-	m.ApplicationType = ApplicationTypeNative
+	m.ApplicationType = applicationType(redirectURI)
 	m.ClientName = c.cfg.ClientName
 	m.Scope = strings.Join(scopes, " ")
 	return m, nil
@@ -162,13 +160,13 @@ func otherwise(asked ClientMetadata, err error) (again ClientMetadata, ok bool) 
 	again = asked
 	switch {
 	case errors.Is(err, &Error{Code: CodeInvalidRedirectURI}) && len(asked.RedirectURIs) > 0:
-		again.RedirectURIs = []string{strings.Replace(asked.RedirectURIs[0], "//127.0.0.1:", "//localhost:", 1)}
-	case errors.Is(err, &Error{Code: CodeInvalidClientMetadata}):
+		again.RedirectURIs = []string{strings.Replace(asked.RedirectURIs[0], "http://127.0.0.1:", "http://localhost:", 1)}
+		return again, again.RedirectURIs[0] != asked.RedirectURIs[0]
+	case errors.Is(err, &Error{Code: CodeInvalidClientMetadata}) && asked.ApplicationType == ApplicationTypeNative:
 		again.ApplicationType = ApplicationTypeWeb
-	default:
-		return asked, false
+		return again, true
 	}
-	return again, true
+	return asked, false
 }
 
 // registrationError says what was refused and what could help.
