@@ -16,6 +16,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/safedial"
 )
 
 // DefaultLoginTimeout is how long a person has to sign in.
@@ -123,6 +124,10 @@ type Config struct {
 	// HTTPClient makes all requests; nil means a client of its own over
 	// http.DefaultTransport. It is not changed. Its Timeout applies to
 	// metadata and token requests, not to those of Client.HTTPClient.
+	//
+	// Unless it has a Transport, metadata and token requests reach addresses
+	// that are not public only on the hosts configured here, or when one of
+	// these is not public itself.
 	HTTPClient *http.Client
 
 	// Logger receives what happens, without secrets; nil means silence.
@@ -260,14 +265,29 @@ func (c *Client) setDefaults() {
 	if c.log = cfg.Logger; c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	c.http = &http.Client{Timeout: requestTimeout}
+	c.http = &http.Client{}
 	if cfg.HTTPClient != nil {
 		*c.http = *cfg.HTTPClient
-		if c.http.Timeout == 0 {
-			c.http.Timeout = requestTimeout
-		}
+	}
+	if c.http.Timeout == 0 {
+		c.http.Timeout = requestTimeout
+	}
+	if base, ok := http.DefaultTransport.(*http.Transport); ok && c.http.Transport == nil {
+		c.http.Transport = safedial.New(c.configuredHosts()...).Transport(base)
 	}
 	c.http.CheckRedirect = c.checkRedirect
+}
+
+// configuredHosts are the hosts that the user named, as opposed to those that
+// metadata names.
+func (c *Client) configuredHosts() []string {
+	var hosts []string
+	for _, raw := range append(c.flow.servers(), c.cfg.Resource, c.cfg.AuthServer) {
+		if u, err := url.Parse(raw); err == nil && u.Host != "" {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts
 }
 
 // validCallbackPath accepts a path that needs no escaping.

@@ -54,6 +54,7 @@ func (a DeviceAuthorization) String() string { return "device authorization at "
 func (a DeviceAuthorization) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.String()) }
 
 func (DeviceCode) grantType() string { return GrantDeviceCode }
+func (DeviceCode) servers() []string { return nil }
 func (DeviceCode) unattended() bool  { return false }
 
 func (f DeviceCode) check(*Config) error {

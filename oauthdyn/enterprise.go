@@ -56,6 +56,7 @@ func (f EnterpriseManaged) String() string { return "enterprise-managed by " + f
 func (f EnterpriseManaged) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, f.String()) }
 
 func (EnterpriseManaged) grantType() string            { return GrantJWTBearer }
+func (f EnterpriseManaged) servers() []string          { return []string{f.IdentityProvider, f.TokenEndpoint} }
 func (EnterpriseManaged) unattended() bool             { return true }
 func (EnterpriseManaged) usable(*ServerMetadata) error { return nil }
 

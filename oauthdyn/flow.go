@@ -23,6 +23,9 @@ type Flow interface {
 	// at any time.
 	unattended() bool
 
+	// servers are URLs that the user named in the flow.
+	servers() []string
+
 	// check looks at the configuration of a new client.
 	check(*Config) error
 
@@ -38,6 +41,7 @@ type authorizationCode struct{}
 
 func (authorizationCode) grantType() string   { return GrantAuthorizationCode }
 func (authorizationCode) unattended() bool    { return false }
+func (authorizationCode) servers() []string   { return nil }
 func (authorizationCode) check(*Config) error { return nil }
 
 func (authorizationCode) usable(m *ServerMetadata) error {

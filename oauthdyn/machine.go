@@ -17,6 +17,7 @@ import (
 type ClientCredentials struct{}
 
 func (ClientCredentials) grantType() string            { return GrantClientCredentials }
+func (ClientCredentials) servers() []string            { return nil }
 func (ClientCredentials) unattended() bool             { return true }
 func (ClientCredentials) usable(*ServerMetadata) error { return nil }
 
@@ -42,6 +43,7 @@ type JWTBearer struct {
 }
 
 func (JWTBearer) grantType() string            { return GrantJWTBearer }
+func (JWTBearer) servers() []string            { return nil }
 func (JWTBearer) unattended() bool             { return true }
 func (JWTBearer) usable(*ServerMetadata) error { return nil }
 
