@@ -27,8 +27,9 @@
 //
 // Metadata is used only when it names exactly the issuer and the resource that
 // were asked for; a bearer token is sent to the origin of its resource and
-// nowhere else; the callback listens on the loopback address before a browser
-// opens; authorization URLs other than http and https are never opened, and no
+// nowhere else; metadata cannot lead a client to addresses that only its own
+// machine can reach; the callback listens on the loopback address before a
+// browser opens; authorization URLs other than http and https are never opened, and no
 // shell is involved.
 //
 // # Neighbours
