@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-func TestC8PreRegisteredComesFirst(t *testing.T) {
+func TestC8C9PreRegisteredComesFirst(t *testing.T) {
 	tests := []struct {
 		name    string
 		secret  string
