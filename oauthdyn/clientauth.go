@@ -4,6 +4,7 @@ package oauthdyn
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -56,6 +57,38 @@ func (c *Client) authMethodToRegister(m *ServerMetadata) (string, error) {
 	return "", fmt.Errorf("authorization server %s supports no client authentication that this program knows, but %s",
 		m.Issuer, peerText(strings.Join(methods, ", ")))
 }
+
+// checkBinding keeps a client that was registered by hand to the authorization
+// server that it got its first grant from, unless the configuration names one.
+// Metadata of a resource, which may change, must not lead it to another (MCP,
+// "Authorization Server Binding").
+func (c *Client) checkBinding(ctx context.Context, d *Discovery) error {
+	if c.cfg.AuthServer != "" {
+		return nil // discovery kept to it
+	}
+	bound, err := c.store.Load(ctx, c.bindingKey())
+	switch {
+	case errors.Is(err, ErrNoCredentials):
+		return nil
+	case err != nil:
+		return err
+	case bound.Issuer != d.Issuer:
+		return fmt.Errorf("client %s belongs to the authorization server %s, and the resource now names %s; sign out, and configure a client for that one",
+			c.cfg.ClientID, bound.Issuer, d.Issuer)
+	}
+	return nil
+}
+
+// bind remembers the authorization server of a client that was registered by
+// hand.
+func (c *Client) bind(ctx context.Context, d *Discovery) error {
+	if c.cfg.ClientID == "" || c.cfg.AuthServer != "" {
+		return nil
+	}
+	return c.store.Save(ctx, c.bindingKey(), &Credentials{Issuer: d.Issuer})
+}
+
+func (c *Client) bindingKey() string { return "client " + c.cfg.target() + " " + c.cfg.ClientID }
 
 // formRequest is a form for an endpoint that a client authenticates at.
 type formRequest struct {

@@ -48,8 +48,8 @@ type Config struct {
 	// ClientID and ClientSecret are a client that was registered by hand. With
 	// a ClientID there is no dynamic registration. Such a client needs the
 	// redirect URI http://127.0.0.1:CallbackPort/CallbackPath. It belongs to
-	// one authorization server: name that in AuthServer, and no other will see
-	// it.
+	// one authorization server: that of its first grant, until Logout, or
+	// better the one that AuthServer names.
 	ClientID, ClientSecret string
 
 	// ClientKey makes the client authenticate by private_key_jwt (RFC 7523

@@ -22,8 +22,8 @@ var ErrNoCredentials = errors.New("no stored credentials")
 
 // Credentials is one record of a [CredentialStore]. It belongs to exactly one
 // authorization server and is never used at another (MCP authorization,
-// "Authorization Server Binding"). A record holds either a registration or a
-// grant.
+// "Authorization Server Binding"). A record holds a registration or a grant, or
+// only says which server a client belongs to that was registered by hand.
 type Credentials struct {
 	// Issuer is the authorization server's issuer identifier.
 	Issuer string `json:"issuer"`

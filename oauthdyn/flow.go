@@ -71,6 +71,9 @@ func (c *Client) accept(ctx context.Context, d *Discovery, id *ClientInformation
 	if err := c.keep(ctx, creds); err != nil {
 		return nil, fmt.Errorf("signed in, but the token could not be saved: %w", err)
 	}
+	if err := c.bind(ctx, d); err != nil {
+		return nil, fmt.Errorf("signed in, but the authorization server could not be remembered: %w", err)
+	}
 	c.mu.Lock()
 	c.unproved = g.AccessToken
 	c.mu.Unlock()

@@ -154,5 +154,5 @@ func (c *Client) logout(ctx context.Context) error {
 			return err
 		}
 	}
-	return errors.Join(c.store.Delete(ctx, c.grantKey()), revoked)
+	return errors.Join(c.store.Delete(ctx, c.bindingKey()), c.store.Delete(ctx, c.grantKey()), revoked)
 }

@@ -65,13 +65,9 @@ func (f JWTBearer) run(ctx context.Context, c *Client, d *Discovery, scopes []st
 // machineGrant asks for a grant that no person takes part in. A refusal is
 // final: there is neither a second try nor another flow.
 func (c *Client) machineGrant(ctx context.Context, d *Discovery, scopes []string, form url.Values) (*Credentials, error) {
-	id, _, err := c.identity(ctx, d)
+	id, err := c.machine(ctx, d)
 	if err != nil {
 		return nil, err
-	}
-	if id == nil { // the assertion says it all
-		id = &ClientInformation{}
-		id.TokenEndpointAuthMethod = AuthMethodNone
 	}
 	if len(scopes) > 0 {
 		form.Set("scope", strings.Join(scopes, " "))
@@ -85,4 +81,19 @@ func (c *Client) machineGrant(ctx context.Context, d *Discovery, scopes []string
 		return nil, err
 	}
 	return c.accept(ctx, d, id, g, scopes)
+}
+
+// machine returns the client of a grant that no person takes part in. Only an
+// assertion needs none.
+func (c *Client) machine(ctx context.Context, d *Discovery) (*ClientInformation, error) {
+	id, _, err := c.identity(ctx, d)
+	if id != nil || err != nil {
+		return id, err
+	}
+	if _, ok := c.flow.(JWTBearer); !ok {
+		return nil, fmt.Errorf("authorization server %s does not support client ID metadata documents; register this program there by hand", d.Issuer)
+	}
+	id = &ClientInformation{}
+	id.TokenEndpointAuthMethod = AuthMethodNone
+	return id, nil
 }

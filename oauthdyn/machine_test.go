@@ -155,6 +155,20 @@ func TestMachineRefusalIsFinal(t *testing.T) {
 	}
 }
 
+func TestClientCredentialsNeedAKnownClient(t *testing.T) {
+	f := machineServer(t)
+	c := f.client(func(c *Config) {
+		c.ClientMetadataURL, c.ClientKey, c.Flow = documentURL, newKey(t), ClientCredentials{}
+	})
+	_, err := c.Authenticate(t.Context())
+	wantError(t, err, "client ID metadata documents")
+	f.serverMetadata["client_id_metadata_document_supported"] = true
+	f.clients[documentURL] = ClientMetadata{}
+	if _, err := c.Authenticate(t.Context()); err != nil || jwtPart(t, f.lastForm().Get("client_assertion"), 1)["sub"] != documentURL {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMachineConfigurations(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"no client":         func(c *Config) { c.Flow = ClientCredentials{} },

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,9 +66,7 @@ func (e *configurationEndpoint) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	e.rotate(e.members)
 	answer := map[string]any{}
-	for name, v := range e.members {
-		answer[name] = v
-	}
+	maps.Copy(answer, e.members)
 	for _, name := range e.omit {
 		delete(answer, name)
 	}

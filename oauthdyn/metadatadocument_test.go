@@ -87,6 +87,34 @@ func TestC13PreRegisteredClientAtAnotherServer(t *testing.T) {
 	}
 }
 
+// Nor is it when no server is configured, and the resource changes its mind.
+func TestC13PreRegisteredClientIsBound(t *testing.T) {
+	rs, as1, as2 := newFake(t), newFake(t), newFake(t)
+	store := NewMemoryStore()
+	login := func(as *fake) error {
+		as.clients["byhand"] = ClientMetadata{RedirectURIs: []string{"http://127.0.0.1/callback"}}
+		rs.mu.Lock()
+		rs.resourceMetadata = map[string]any{"resource": rs.resource(), "authorization_servers": []string{as.URL}}
+		rs.mu.Unlock()
+		c := rs.client(func(c *Config) { c.Store, c.ClientID, c.ClientSecret = store, "byhand", "hush" })
+		_, err := c.Authenticate(t.Context())
+		return err
+	}
+	if err := login(as1); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, login(as2), as1.URL, as2.URL)
+	if len(as2.forms) != 0 || len(as2.asked) != 0 {
+		t.Error("the other server got to know the client")
+	}
+	if err := rs.client(func(c *Config) { c.Store, c.ClientID = store, "byhand" }).Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := login(as2); err != nil || len(store.all) != 2 {
+		t.Errorf("after signing out: %v, %v", err, store)
+	}
+}
+
 func TestC10MetadataHandler(t *testing.T) {
 	h, err := NewMetadataHandler(documentURL, ClientMetadata{ClientName: "App"})
 	if err != nil {

@@ -57,6 +57,9 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 // registration.
 func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation, string, error) {
 	if c.cfg.ClientID != "" {
+		if err := c.checkBinding(ctx, d); err != nil {
+			return nil, "", err
+		}
 		info := &ClientInformation{ClientID: c.cfg.ClientID, ClientSecret: c.cfg.ClientSecret}
 		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil

@@ -21,12 +21,12 @@ func public(context.Context, string) ([]netip.Addr, error) {
 }
 
 func TestPublic(t *testing.T) {
-	for _, text := range strings.Fields("93.184.216.34 8.8.8.8 2606:2800:220:1::1 100.63.255.255 172.32.0.1") {
+	for text := range strings.FieldsSeq("93.184.216.34 8.8.8.8 2606:2800:220:1::1 100.63.255.255 172.32.0.1") {
 		if !Public(netip.MustParseAddr(text)) {
 			t.Errorf("%s is taken for a special address", text)
 		}
 	}
-	for _, text := range strings.Fields(`0.0.0.0 10.1.2.3 100.64.0.1 127.0.0.1 127.255.255.254 169.254.169.254 172.16.0.1 192.168.1.1
+	for text := range strings.FieldsSeq(`0.0.0.0 10.1.2.3 100.64.0.1 127.0.0.1 127.255.255.254 169.254.169.254 172.16.0.1 192.168.1.1
 		198.18.0.1 224.0.0.1 255.255.255.255 168.63.129.16 ::1 :: fe80::1 fc00::1 fd12::1 ff02::1 64:ff9b::a00:1 2002:a00:1:: 2001::1
 		::ffff:10.0.0.1 2001:db8::1`) {
 		if Public(netip.MustParseAddr(text)) {

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 )
 
 // minRSABits is the least RSA modulus that RFC 7518 section 3.3 allows.
@@ -143,10 +144,8 @@ func (k *Key) Algorithm(accepted []string) (string, error) {
 		return k.algorithms[0], nil
 	}
 	for _, alg := range k.algorithms {
-		for _, a := range accepted {
-			if a == alg {
-				return alg, nil
-			}
+		if slices.Contains(accepted, alg) {
+			return alg, nil
 		}
 	}
 	return "", fmt.Errorf("server accepts no signature by this key: want one of %q", k.algorithms)
