@@ -82,6 +82,9 @@ func TestLaneKeepsOrder(t *testing.T) {
 		s.await(t, byBody("resources/subscribe"))
 		p.send(cancellation("1"), modern("2", "tools/list", ""))
 		p.wantResult("2") // a call does not wait for subscriptions
+		if got := s.requests(byBody("resources/unsubscribe")); len(got) != 0 {
+			t.Error("the end overtook the subscription")
+		}
 		close(hold)
 		s.await(t, byBody("resources/unsubscribe"))
 		if err := p.wait(); err != nil {

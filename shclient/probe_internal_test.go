@@ -3,6 +3,7 @@
 package shclient
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -48,4 +49,31 @@ func TestProbeDoesNotCountTheLogin(t *testing.T) {
 		}
 		r.close()
 	})
+}
+
+// A login that fails while a server that has refused initialize is asked what
+// it speaks is what the program has to know.
+func TestInitializeTellsOfAFailedLogin(t *testing.T) {
+	server := roundTripFunc(func(r *http.Request) (*http.Response, error) {
+		if body, _ := io.ReadAll(r.Body); strings.Contains(string(body), "server/discover") {
+			return nil, &AuthError{errors.New("denied by the person")}
+		}
+		body := `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"method not found"}}`
+		return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	})
+	b, err := NewBridge(Options{URL: "https://example.com/mcp", HTTPClient: &http.Client{Transport: server}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := make(chan string, 1)
+	r := newRouter(t.Context(), b, func(frame []byte) { lines <- string(frame) })
+	m, err := scan([]byte(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.send(m, func() {}, func() {})
+	if line := <-lines; !strings.Contains(line, "denied by the person") {
+		t.Errorf("got %s", line)
+	}
+	r.close()
 }

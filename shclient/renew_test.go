@@ -15,7 +15,7 @@ import (
 // agreed on in it.
 func TestLaneRenewsTheSession(t *testing.T) {
 	s := &legacyServer{}
-	p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
+	p := startBridge(t, shclient.Options{URL: serve(t, s)}, &shclient.BridgeOptions{DrainTimeout: time.Hour})
 	p.send(modern(`"l"`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["a:b","c:d","e:f"]},`))
 	if line := p.next(); !strings.Contains(line, "acknowledged") {
 		t.Errorf("got %s", line)
@@ -43,7 +43,7 @@ func TestLaneRenewsTheSession(t *testing.T) {
 	if got := s.requests(inSecond(`"g:h"`)); len(got) != 0 {
 		t.Error("a subscription came back that had ended")
 	}
-	p.stdin.Close()
+	p.stdin.Close() // nobody waits for the end of a subscription
 	p.wantError(`"l"`, -32000)
 	if err := p.wait(); err != nil {
 		t.Error(err)

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shclient
+
+import "github.com/atrawog/mcp-oauth-gateway/shproxy/era"
+
+// askModern carries a request of the modern era.
+func (r *router) askModern(q *request, sent, settle func()) {
+	profile, _ := era.ProfileOf(q.frame, q.Message) // the lane misses what is missing
+	if !r.settled(profile) {
+		sent() // a request does not depend on others, and this may include a login
+	}
+	server, err := r.speaks(q.ctx, profile, false)
+	switch {
+	case err != nil && q.ctx.Err() != nil && r.ctx.Err() == nil: // the program has cancelled it
+	case err != nil:
+		r.fail(q, err)
+	case server == EraModern:
+		r.carry(q, nil, sent, settle)
+	default:
+		r.carryOn(q, profile, sent, settle)
+	}
+}
+
+// settled reports whether it is known what the server speaks. One that has
+// failed as a legacy server is asked again.
+func (r *router) settled(profile era.Profile) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.lanes.open[profile.Key()]; l != nil && l.failed() {
+		r.lanes.drop(l, r.direct)
+		r.server = r.limits.ServerEra
+	}
+	return r.server != EraAuto
+}
+
+// carryOn carries a modern request to a legacy server.
+func (r *router) carryOn(q *request, profile era.Profile, sent, settle func()) {
+	l, err := r.enter(profile)
+	if err != nil {
+		r.fail(q, err)
+		return
+	}
+	defer r.leave(l)
+	r.carry(q, l, sent, settle)
+}
+
+// enter finds the lane for clients with a profile. The lane has to be left.
+func (r *router) enter(profile era.Profile) (*lane, error) {
+	key := profile.Key()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lanes.open[key] == nil {
+		if !r.lanes.makeRoom(r.direct) {
+			return nil, errNoLane
+		}
+		r.lanes.add(key, newLane(r, era.NewToLegacy(era.ToLegacyConfig{Profile: profile.Clone(), Self: self()})))
+	}
+	return r.lanes.enter(key), nil
+}
+
+func (r *router) leave(l *lane) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lanes.leave(l, r.direct)
+}
+
+// tellModern carries what may be a notification of a modern program: it need
+// not say so.
+func (r *router) tellModern(m message, sent, settle func()) {
+	profile, _ := era.ProfileOf(m.frame, m.Message)
+	early := (m.modern() || r.isFinding()) && !r.settled(profile)
+	if early {
+		sent()
+		if _, err := r.speaks(r.ctx, profile, false); err != nil {
+			r.debug("message dropped", r.direct.text(err))
+			return
+		}
+	}
+	l, passes := r.modernLane(m, profile)
+	switch {
+	case l != nil:
+		defer r.leave(l)
+		l.send(m, nil, sent, settle)
+	case passes, !early && r.isAlone(m):
+		r.direct.send(m, sent, settle)
+	default:
+		r.debug("message dropped", m.method())
+	}
+}
+
+// isAlone reports whether a message comes from a program that was not heard of.
+func (r *router) isAlone(m message) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !m.modern() && len(r.lanes.open) == 0
+}
+
+func (r *router) isFinding() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.finding != nil
+}
+
+// modernLane finds the lane for a notification, which has to be left, or
+// reports that the notification passes as it is.
+func (r *router) modernLane(m message, profile era.Profile) (l *lane, passes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.server != EraLegacy, !m.modern() && r.legacy:
+		return nil, true
+	case profile.Capabilities != nil:
+		l = r.lanes.enter(profile.Key())
+	case len(r.lanes.open) == 1:
+		for key := range r.lanes.open {
+			l = r.lanes.enter(key)
+		}
+	}
+	return l, false
+}
+
+// reconsider asks the server again what it speaks when a modern request failed
+// in a way that no modern server has, and if so takes care of the request.
+func (r *router) reconsider(m message, err error, settle func()) bool {
+	if !m.modern() || r.limits.ServerEra != EraAuto || !untouched(m, err) {
+		return false
+	}
+	q := r.requests.drop(m.id())
+	if q == nil {
+		return false
+	}
+	profile, _ := era.ProfileOf(m.frame, m.Message)
+	server, failed := r.speaks(q.ctx, profile, true)
+	switch {
+	case q.ctx.Err() != nil && r.ctx.Err() == nil:
+		return true // the program has cancelled it
+	case failed != nil || server != EraLegacy:
+		return false
+	}
+	r.carryOn(q, profile, func() {}, settle)
+	return true
+}
