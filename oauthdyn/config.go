@@ -229,7 +229,7 @@ func (c *Client) configure() error {
 	}
 	if m := cfg.Metadata; m.RedirectURIs != nil || m.GrantTypes != nil || m.ResponseTypes != nil || m.TokenEndpointAuthMethod != "" ||
 		m.ApplicationType != "" || m.ClientName != "" || m.Scope != "" || m.JWKS != nil || m.JWKSURI != "" {
-		return errors.New("Metadata sets a member that the client sets itself")
+		return errors.New("Config.Metadata sets a member that the client sets itself")
 	}
 	if cfg.ClientMetadataURL != "" {
 		if err := checkMetadataURL(cfg.ClientMetadataURL); err != nil {
