@@ -34,7 +34,7 @@ var rules = []rule{
 		reason: "the client serves one loopback request; test servers and pages are not its business",
 	}, {
 		from:   []string{"oauthdyn"},
-		ban:    []string{"github.com/lestrrat-go/jwx/...", "github.com/modelcontextprotocol/go-sdk/..."},
+		ban:    []string{"github.com/lestrrat-go/jwx/...", "github.com/modelcontextprotocol/go-sdk/...", "github.com/zalando/go-keyring/..."},
 		reason: "the client signs two kinds of JWT, which internal/jose/jwt does without a JOSE library, and serves any MCP implementation",
 	}, {
 		from:   []string{"oauthdyn/gosdk"},

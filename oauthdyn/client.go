@@ -23,8 +23,8 @@ import (
 // and asking a person is not allowed. [Client.Authenticate] is the remedy.
 var ErrNotSignedIn = errors.New("not signed in")
 
-// Client signs in to one protected resource and keeps its tokens fresh. It is
-// safe for concurrent use: whatever the number of goroutines that need a token,
+// Client signs in to one protected resource, for one person or for the program
+// itself, and keeps its tokens fresh. It is safe for concurrent use: whatever the number of goroutines that need a token,
 // one asks for it and the others wait.
 type Client struct {
 	cfg      Config
@@ -119,8 +119,13 @@ func (c *Client) HTTPClient() *http.Client {
 }
 
 // grantKey and registrationKey name the records of this program in the store.
+// What a program was granted itself is kept apart from a person's grant.
 func (c *Client) grantKey() string {
-	return "grant " + c.cfg.target() + " " + c.cfg.self()
+	key := "grant " + c.cfg.target() + " " + c.cfg.self()
+	if c.flow.unattended() {
+		key += " " + c.flow.grantType()
+	}
+	return key
 }
 
 func (c *Client) registrationKey(issuer string) string {

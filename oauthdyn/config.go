@@ -118,7 +118,8 @@ type Config struct {
 	// is opened. An https address registers the program as a web application.
 	RedirectURI string
 
-	// Store keeps registrations and grants; nil means a new MemoryStore.
+	// Store keeps registrations and grants; nil means a new MemoryStore. A
+	// program that acts for several people needs a store for each.
 	Store CredentialStore
 
 	// HTTPClient makes all requests; nil means a client of its own over
@@ -172,6 +173,26 @@ func (c Config) target() string {
 }
 
 func (c *Client) configure() error {
+	if c.flow = c.cfg.Flow; c.flow == nil {
+		c.flow = authorizationCode{}
+	}
+	for _, check := range []func() error{c.checkTarget, c.checkIdentity, c.checkRegistration, c.checkCallback} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	if err := c.flow.check(&c.cfg); err != nil {
+		return err
+	}
+	if err := checkScopes(c.cfg.Scopes); err != nil {
+		return err
+	}
+	c.setDefaults()
+	return nil
+}
+
+// checkTarget looks at what to sign in to.
+func (c *Client) checkTarget() error {
 	cfg := &c.cfg
 	if cfg.Resource == "" && cfg.AuthServer == "" {
 		return errors.New("Config needs a Resource, the URL of the MCP server, or an AuthServer")
@@ -189,27 +210,21 @@ func (c *Client) configure() error {
 		}
 	}
 	if cfg.AuthServer != "" {
-		if err := checkIssuer(cfg.AuthServer, true); err != nil {
-			return err
-		}
+		return checkIssuer(cfg.AuthServer, true)
 	}
+	return nil
+}
+
+// checkIdentity looks at who signs in.
+func (c *Client) checkIdentity() error {
+	cfg := &c.cfg
 	switch {
-	case cfg.CallbackPort < 0 || cfg.CallbackPort > 65535:
-		return fmt.Errorf("callback port %d is out of range", cfg.CallbackPort)
-	case cfg.CallbackPath != "" && !validCallbackPath(cfg.CallbackPath):
-		return fmt.Errorf("callback path %q: want a plain path that starts with a slash", cfg.CallbackPath)
-	case cfg.RedirectURI != "" && cfg.ReadRedirect == nil:
-		return errors.New("Config has a RedirectURI without ReadRedirect")
-	case cfg.RedirectURI != "" && (cfg.CallbackPort != 0 || cfg.CallbackPath != ""):
-		return errors.New("Config has both a RedirectURI and a callback port or path")
 	case cfg.ClientSecret != "" && cfg.ClientKey != nil:
 		return errors.New("Config has both a ClientSecret and a ClientKey")
-	case cfg.ClientKey == nil && cfg.ClientKeyID != "":
-		return errors.New("Config has a ClientKeyID without a ClientKey")
 	case cfg.ClientSecret != "" && cfg.ClientID == "":
 		return errors.New("Config has a ClientSecret without a ClientID")
-	case cfg.LoginTimeout < 0:
-		return errors.New("login timeout is negative")
+	case cfg.ClientKey == nil && cfg.ClientKeyID != "":
+		return errors.New("Config has a ClientKeyID without a ClientKey")
 	}
 	if cfg.ClientKey != nil {
 		key, err := jwt.NewKey(cfg.ClientKey, cfg.ClientKeyID)
@@ -218,33 +233,45 @@ func (c *Client) configure() error {
 		}
 		c.key = key
 	}
-	if c.flow = cfg.Flow; c.flow == nil {
-		c.flow = authorizationCode{}
+	if cfg.ClientMetadataURL != "" {
+		return checkMetadataURL(cfg.ClientMetadataURL)
 	}
-	if err := c.flow.check(cfg); err != nil {
-		return err
-	}
-	if cfg.InitialAccessToken != "" && !validToken(cfg.InitialAccessToken) {
+	return nil
+}
+
+// checkRegistration looks at what a dynamic registration says.
+func (c *Client) checkRegistration() error {
+	if token := c.cfg.InitialAccessToken; token != "" && !validToken(token) {
 		return errors.New("initial access token cannot be sent in a header")
 	}
-	if m := cfg.Metadata; m.RedirectURIs != nil || m.GrantTypes != nil || m.ResponseTypes != nil || m.TokenEndpointAuthMethod != "" ||
+	m := &c.cfg.Metadata
+	if m.RedirectURIs != nil || m.GrantTypes != nil || m.ResponseTypes != nil || m.TokenEndpointAuthMethod != "" ||
 		m.ApplicationType != "" || m.ClientName != "" || m.Scope != "" || m.JWKS != nil || m.JWKSURI != "" {
 		return errors.New("client metadata sets a member that the client sets itself")
 	}
-	if cfg.ClientMetadataURL != "" {
-		if err := checkMetadataURL(cfg.ClientMetadataURL); err != nil {
-			return err
-		}
+	return nil
+}
+
+// checkCallback looks at where a person's answer comes to.
+func (c *Client) checkCallback() error {
+	cfg := &c.cfg
+	switch {
+	case cfg.LoginTimeout < 0:
+		return errors.New("login timeout is negative")
+	case cfg.CallbackPort < 0 || cfg.CallbackPort > 65535:
+		return fmt.Errorf("callback port %d is out of range", cfg.CallbackPort)
+	case cfg.CallbackPath != "" && !validCallbackPath(cfg.CallbackPath):
+		return fmt.Errorf("callback path %q: want a plain path that starts with a slash", cfg.CallbackPath)
+	case cfg.RedirectURI == "":
+		return nil
+	case cfg.ReadRedirect == nil:
+		return errors.New("Config has a RedirectURI without ReadRedirect")
+	case cfg.CallbackPort != 0 || cfg.CallbackPath != "":
+		return errors.New("Config has both a RedirectURI and a callback port or path")
 	}
-	if cfg.RedirectURI != "" {
-		if err := redirecturi.Check(cfg.RedirectURI); err != nil {
-			return fmt.Errorf("redirect URI %q: %w", cfg.RedirectURI, err)
-		}
+	if err := redirecturi.Check(cfg.RedirectURI); err != nil {
+		return fmt.Errorf("redirect URI %q: %w", cfg.RedirectURI, err)
 	}
-	if err := checkScopes(cfg.Scopes); err != nil {
-		return err
-	}
-	c.setDefaults()
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -52,6 +53,11 @@ func (a DeviceAuthorization) String() string { return "device authorization at "
 
 // Format prints String for every verb.
 func (a DeviceAuthorization) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, a.String()) }
+
+// LogValue logs the page, without the code.
+func (a DeviceAuthorization) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("verification_uri", a.VerificationURI), slog.Time("expires", a.Expires))
+}
 
 func (DeviceCode) grantType() string { return GrantDeviceCode }
 func (DeviceCode) servers() []string { return nil }

@@ -83,7 +83,8 @@ func TestDeviceCode(t *testing.T) {
 		t.Errorf("sent %v", form)
 	}
 	m := f.regs[0]
-	if grants := fmt.Sprint(m["grant_types"]); !strings.Contains(grants, GrantDeviceCode) || m["redirect_uris"] != nil || m["response_types"] != nil {
+	if grants := fmt.Sprint(m["grant_types"]); !strings.Contains(grants, GrantDeviceCode) ||
+		fmt.Sprint(m["redirect_uris"], m["response_types"]) != "[] []" {
 		t.Errorf("registered %v", m)
 	}
 	// The registration is used again, and replaced once when it is forgotten.

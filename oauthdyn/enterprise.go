@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,6 +55,11 @@ func (f EnterpriseManaged) String() string { return "enterprise-managed by " + f
 
 // Format prints String for every verb.
 func (f EnterpriseManaged) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, f.String()) }
+
+// LogValue logs the identity provider, without secrets.
+func (f EnterpriseManaged) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("identity_provider", f.IdentityProvider), slog.String("client_id", f.ClientID))
+}
 
 func (EnterpriseManaged) grantType() string            { return GrantJWTBearer }
 func (f EnterpriseManaged) servers() []string          { return []string{f.IdentityProvider, f.TokenEndpoint} }

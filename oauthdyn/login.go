@@ -36,8 +36,8 @@ type attempt struct {
 	stored      bool     // the registration was made for an earlier login
 }
 
-// login gets a grant by the flow of this client. A registration that the server has forgotten is
-// replaced once.
+// login gets a grant by the flow of this client. A registration that the server
+// has forgotten is replaced once.
 func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
 	if !c.flow.unattended() {
 		var cancel context.CancelFunc

@@ -155,6 +155,24 @@ func TestMachineRefusalIsFinal(t *testing.T) {
 	}
 }
 
+// A program's own grant is not taken for that of the person who uses it.
+func TestClientCredentialsAreNotAPersonsGrant(t *testing.T) {
+	f := newFake(t)
+	f.clients["both"] = ClientMetadata{RedirectURIs: []string{"http://127.0.0.1/callback"}}
+	store := NewMemoryStore()
+	with := func(c *Config) { c.Store, c.ClientID, c.ClientSecret = store, "both", "pw" }
+	person, program := f.client(with), f.client(with, func(c *Config) { c.Flow = ClientCredentials{} })
+	if _, err := person.Authenticate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := program.TokenSource(t.Context()).Token(); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.lastForm().Get("grant_type"); got != GrantClientCredentials {
+		t.Errorf("the program uses the person's grant: the last request was for %s", got)
+	}
+}
+
 func TestClientCredentialsNeedAKnownClient(t *testing.T) {
 	f := machineServer(t)
 	c := f.client(func(c *Config) {

@@ -140,9 +140,10 @@ func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMet
 		return ClientMetadata{}, err
 	}
 	m := c.cfg.Metadata
+	// Left out, the response type would be code, which needs a redirect URI.
+	m.RedirectURIs, m.ResponseTypes = []string{}, []string{}
 	if redirectURI != "" {
-		m.RedirectURIs = []string{redirectURI}
-		m.ResponseTypes = []string{ResponseTypeCode}
+		m.RedirectURIs, m.ResponseTypes = []string{redirectURI}, []string{ResponseTypeCode}
 	}
 	m.TokenEndpointAuthMethod = method
 	if method == AuthMethodPrivateKeyJWT {
@@ -179,8 +180,8 @@ func (c *Client) registrationError(issuer string, asked ClientMetadata, err erro
 	case e == nil:
 		return fmt.Errorf("registration at %s: %w", issuer, err)
 	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
-		return fmt.Errorf("registration at %s as a %s application with the redirect URI %s: %w",
-			issuer, asked.ApplicationType, strings.Join(asked.RedirectURIs, " "), err)
+		return fmt.Errorf("registration at %s as a %s application with the redirect URIs %q: %w",
+			issuer, asked.ApplicationType, asked.RedirectURIs, err)
 	case c.cfg.InitialAccessToken != "":
 		return fmt.Errorf("registration at %s: the initial access token is refused: %w", issuer, err)
 	default:

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -39,6 +40,10 @@ type Dialer struct {
 
 // New returns a dialer for a client whose user configured some hosts.
 func New(configured ...string) *Dialer {
+	configured = slices.Clone(configured)
+	for i, host := range configured {
+		configured[i] = strings.ToLower(host)
+	}
 	return &Dialer{
 		configured: configured,
 		lookup: func(ctx context.Context, host string) ([]netip.Addr, error) {
@@ -86,7 +91,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 func (d *Dialer) trusts(host string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Contains(d.configured, host) || d.proxies[host]
+	return slices.Contains(d.configured, strings.ToLower(host)) || d.proxies[host]
 }
 
 // check judges the address of a connection that is about to be made.
@@ -102,7 +107,7 @@ func (d *Dialer) check(ctx context.Context, address string) error {
 	case (ip.IsPrivate() || ip.IsLoopback()) && d.isInside(ctx):
 		return nil
 	}
-	return fmt.Errorf("address %s is not public, and a peer has no business naming it", ip)
+	return fmt.Errorf("address %s is not public, and a peer has no business naming it; if it is right, name its host in the configuration", ip)
 }
 
 // isInside reports whether a configured host is not public.
@@ -138,6 +143,9 @@ func (d *Dialer) addresses(ctx context.Context, host string) ([]netip.Addr, erro
 // Internet are assigned (RFC 4291 section 2.4).
 var globalUnicast6 = netip.MustParsePrefix("2000::/3")
 
+// nat64 is how networks without IPv4 reach IPv4 addresses: RFC 6052.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
 // special holds the other blocks that no public server lives in, from the IANA
 // special-purpose address registries.
 var special = mustPrefixes(
@@ -172,6 +180,10 @@ func mustPrefixes(texts ...string) []netip.Prefix {
 
 // Public reports whether an address belongs to the public Internet.
 func Public(ip netip.Addr) bool {
+	if nat64.Contains(ip) {
+		b := ip.As16()
+		ip = netip.AddrFrom4([4]byte(b[12:]))
+	}
 	return ip.IsValid() && (ip.Is4() || globalUnicast6.Contains(ip)) &&
 		!slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

@@ -21,7 +21,7 @@ func public(context.Context, string) ([]netip.Addr, error) {
 }
 
 func TestPublic(t *testing.T) {
-	for text := range strings.FieldsSeq("93.184.216.34 8.8.8.8 2606:2800:220:1::1 100.63.255.255 172.32.0.1") {
+	for text := range strings.FieldsSeq("93.184.216.34 8.8.8.8 2606:2800:220:1::1 100.63.255.255 172.32.0.1 64:ff9b::808:808") {
 		if !Public(netip.MustParseAddr(text)) {
 			t.Errorf("%s is taken for a special address", text)
 		}
@@ -99,6 +99,10 @@ func TestC27NoConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := get(New("LocalHost"), named); err != nil {
+		t.Errorf("configured in another case: %v", err)
+	}
+	connections.Store(0)
 	if err := get(New(u.Hostname()), s.URL); err != nil || connections.Load() != 1 {
 		t.Errorf("configured: %v after %d connections", err, connections.Load())
 	}
