@@ -20,18 +20,24 @@ type BridgeOptions struct {
 	MaxMessageBytes int
 
 	// MaxInFlight is how many requests may wait for their answers at a time;
-	// further ones are answered with an error. Default 256.
+	// further ones are answered with error -32000. Default 256.
 	MaxInFlight int
 
 	// DrainTimeout is how long requests in flight may still be answered when
 	// the program has closed its end. Default 5 seconds.
 	DrainTimeout time.Duration
 
-	// ClientEra is the era that the program may speak. Default either.
+	// ClientEra is the era that the program may speak. A request of the other
+	// one is answered with the error that its programs understand: -32022 with
+	// the versions that are left, or -32602 if it names no version and is no
+	// initialize. Default EraAuto: either.
 	ClientEra Era
 
-	// ServerEra is the era that the server speaks. Default: it is asked when a
-	// message comes for which that matters.
+	// ServerEra is the era that the server speaks. Default EraAuto: it is asked
+	// when a message comes for which that matters, with server/discover; one
+	// that keeps silent for 10 seconds, not counting a login, is taken to be
+	// legacy. A request for which it cannot be found out is answered with error
+	// -32000, and the next one asks again.
 	ServerEra Era
 }
 
@@ -67,9 +73,14 @@ const (
 // A server that knows the HTTP+SSE transport of MCP 2024-11-05 only is spoken to
 // in that one.
 //
-// The bridge keeps the session: it remembers how the program initialized it,
-// and does so again, unseen, when the server has forgotten it. A request that
-// fails on the way is answered with a JSON-RPC error that says why.
+// A program and a server of different eras are translated between. Modern
+// requests to a legacy server travel in sessions, one for each combination of
+// clientInfo and clientCapabilities, of which there are at most 32.
+//
+// The bridge keeps its sessions: it remembers how they were initialized, which
+// level of log messages was set and what was subscribed to, and does so again,
+// unseen, when the server has forgotten one. A request that fails on the way is
+// answered with a JSON-RPC error that says why.
 //
 // A Bridge may be used by several goroutines; each call of Run is a connection
 // of its own.

@@ -25,6 +25,7 @@ type call struct {
 	cancel  context.CancelFunc
 	settle  func() // the client has nothing more to wait for
 
+	sent      atomic.Bool // all of it
 	answered  atomic.Bool
 	cancelled atomic.Bool   // by the client, which now wants no answer
 	done      chan struct{} // closed when the server's answer is delivered
@@ -115,12 +116,18 @@ func (t *callTable) named(m message) *call {
 
 // cancelled notes that the client has cancelled a call of the legacy era. The
 // server is told by a message and need not answer, so the stream is not kept
-// for ever.
+// for ever. A call that is still on its way to the server is not kept at all.
 func (t *callTable) cancelled(m message) {
-	if c := t.named(m); c != nil {
-		c.cancelled.Store(true)
-		c.settle()
+	c := t.named(m)
+	if c == nil {
+		return
+	}
+	c.cancelled.Store(true)
+	c.settle()
+	if c.sent.Load() {
 		time.AfterFunc(cancelTimeout, c.cancel)
+	} else {
+		c.cancel()
 	}
 }
 

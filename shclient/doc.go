@@ -9,7 +9,8 @@
 //     the official SDK's client behind our HTTP stack.
 //   - [Bridge] connects a program that speaks MCP over stdin and stdout with a
 //     remote server. It forwards bytes, so that what it does not know (methods,
-//     members, content types, the digits of a number) passes unchanged.
+//     members, content types, the digits of a number) passes unchanged; between
+//     the eras of MCP it translates.
 //
 // Both take [Options]. With Options.OAuth set they find the authorization
 // server, register, log in and refresh tokens by themselves, through package
@@ -23,10 +24,11 @@
 //	defer c.Close()
 //	result, err := c.CallTool(ctx, "echo", map[string]any{"message": "hello"})
 //
-// Both eras of the protocol are understood: servers with sessions (2025-03-26
-// to 2025-11-25) and servers without (2026-07-28). The bridge follows the
-// program at its other end: it translates the transport, not the era. It
-// recognizes servers of the deprecated HTTP+SSE transport (2024-11-05).
+// Both eras of the protocol are understood: servers with sessions (2024-11-05
+// to 2025-11-25) and servers without (2026-07-28), also over the deprecated
+// HTTP+SSE transport. Where the program at the other end of the bridge speaks
+// the era of the server, bytes pass; where it speaks the other one, the bridge
+// translates, through package era of shproxy.
 //
 // Credentials and custom headers go to the server's origin only; a redirect to
 // another origin is refused. Neither is written to a log or an error.

@@ -28,20 +28,8 @@ type host struct {
 // the era; empty means that the client probes for the modern one.
 func connectHost(t *testing.T, url, version string) *host {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	t.Cleanup(cancel)
-	b, err := shclient.NewBridge(shclient.Options{URL: url}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	inReader, inWriter := io.Pipe()
-	outReader, outWriter := io.Pipe()
 	h := &host{progress: make(chan *mcp.ProgressNotificationParams, 10), ended: make(chan error, 1)}
-	go func() {
-		h.ended <- b.Run(ctx, inReader, outWriter)
-		outWriter.Close()
-	}()
-	client := mcp.NewClient(&mcp.Implementation{Name: "host", Version: "1"}, &mcp.ClientOptions{
+	h.connect(t, url, version, nil, &mcp.ClientOptions{
 		CreateMessageHandler: func(_ context.Context, req *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
 			text := req.Params.Messages[0].Content.(*mcp.TextContent).Text
 			return &mcp.CreateMessageResult{Model: "m", Role: "assistant", Content: &mcp.TextContent{Text: "re: " + text}}, nil
@@ -53,11 +41,29 @@ func connectHost(t *testing.T, url, version string) *host {
 			h.progress <- req.Params
 		},
 	})
+	return h
+}
+
+func (h *host) connect(t *testing.T, url, version string, limits *shclient.BridgeOptions, o *mcp.ClientOptions) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	t.Cleanup(cancel)
+	b, err := shclient.NewBridge(shclient.Options{URL: url}, limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inReader, inWriter := io.Pipe()
+	outReader, outWriter := io.Pipe()
+	go func() {
+		h.ended <- b.Run(ctx, inReader, outWriter)
+		outWriter.Close()
+	}()
+	client := mcp.NewClient(&mcp.Implementation{Name: "host", Version: "1"}, o)
+	client.AddRoots(&mcp.Root{URI: "file:///here", Name: "here"})
 	h.ClientSession, err = client.Connect(ctx, &mcp.IOTransport{Reader: outReader, Writer: inWriter}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h
 }
 
 // leave closes the host's end, and waits for the bridge to follow.

@@ -5,6 +5,7 @@ package shclient
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/buildinfo"
@@ -19,14 +20,21 @@ type lane struct {
 	remote *remote
 	ctx    context.Context
 	end    context.CancelFunc
+	order  order
+	rewind chan struct{} // has something when due has changed
 
-	mu      sync.Mutex // guards the rest, and is held while something is written to the program, in order
-	tr      era.Translator
-	waiting map[string]chan struct{} // closed when a request of the program is answered, by key of its id
-	alarm   *time.Timer
-	due     time.Time
+	mu    sync.Mutex // guards the rest; nothing is waited for under it
+	tr    era.Translator
+	due   time.Time     // of the translator
+	shown chan struct{} // closed when the program has all that is for it
 
-	queue outbox
+	unopened atomic.Bool // the server did not let itself be initialized
+	parks    atomic.Bool // a call waits for its client to come back
+
+	// The router guards these.
+	users   int    // who send on it
+	used    uint64 // orders lanes by their last use
+	retired bool   // to be closed by its last user
 }
 
 // self is how the bridge calls itself where a peer does not say who it is.
@@ -35,196 +43,197 @@ func self() []byte {
 }
 
 func newLane(r *router, tr era.Translator) *lane {
-	l := &lane{router: r, tr: tr, waiting: make(map[string]chan struct{})}
+	l := &lane{router: r, tr: tr, rewind: make(chan struct{}, 1), shown: make(chan struct{})}
+	close(l.shown)
 	l.ctx, l.end = context.WithCancel(r.ctx)
 	l.remote = newRemote(l.ctx, r.endpoint, r.limits, l.deliver)
-	l.queue.wake = make(chan struct{}, 1)
-	l.remote.tasks.Go(l.pump)
+	l.remote.tasks.Go(l.watch)
 	return l
 }
 
-// close ends what is under way, and the session.
+// close ends what is under way, and the session. Nobody may send any more.
 func (l *lane) close() {
 	l.end()
-	l.mu.Lock()
-	if l.alarm != nil {
-		l.alarm.Stop()
-	}
-	l.mu.Unlock()
 	l.remote.close()
 }
 
-// send carries a message of the program, and returns when a request is
-// answered.
-func (l *lane) send(m message, sent, settle func()) {
-	key := jsonrpc.Key(m.id())
-	l.mu.Lock()
-	var done chan struct{}
-	if m.Kind == jsonrpc.Request && l.waiting[key] == nil {
-		done = make(chan struct{})
-		l.waiting[key] = done
-	}
-	var out era.Output
-	l.tr.FromClient(time.Now(), m.frame, m.Message, &out)
-	l.flush(&out)
-	if m.method() == methodCancelled {
-		span, _ := jsonrpc.Lookup(m.frame, m.Params, "requestId")
-		l.release(jsonrpc.Key(span.Of(m.frame)))
-	}
-	l.mu.Unlock()
+// send carries a message of the program, which is q if it is a request. It
+// returns when a request is answered, or when what the message set off is on
+// its way.
+func (l *lane) send(m message, q *request, sent, settle func()) {
+	e := l.take(m, q)
 	sent()
-	if done == nil {
+	e.show()
+	switch {
+	case q == nil:
+		e.await(l.ctx)
 		return
-	}
-	if m.method() == methodListen {
+	case m.method() == methodListen:
 		settle() // it lasts as long as the program wants
 	}
 	select {
-	case <-done:
+	case <-q.done:
 	case <-l.ctx.Done():
-		l.unanswered(m)
+		l.router.fail(q, errEnding)
 	}
 }
 
-// unanswered tells the program that its request gets no answer any more.
-func (l *lane) unanswered(m message) {
+// take lets the translator take a message of the program.
+func (l *lane) take(m message, q *request) *effect {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting[jsonrpc.Key(m.id())] != nil {
-		l.release(jsonrpc.Key(m.id()))
-		l.router.direct.reply(m, errEnding)
+	var out era.Output
+	if q != nil && !l.router.requests.take(q, l) {
+		q.finish() // the program has cancelled it
+	} else {
+		l.tr.FromClient(time.Now(), m.frame, m.Message, &out)
 	}
-}
-
-// release lets go of who waits for an answer to the program. mu is held.
-func (l *lane) release(key string) {
-	if done := l.waiting[key]; done != nil {
-		close(done)
-		delete(l.waiting, key)
-	}
+	return l.effect(&out)
 }
 
 // deliver takes a message of the server.
 func (l *lane) deliver(m message, about []byte) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	var out era.Output
 	if legacy, ok := l.tr.(*era.ToLegacy); ok {
 		legacy.FromStream(time.Now(), about, m.frame, m.Message, &out)
 	} else {
 		l.tr.FromServer(time.Now(), m.frame, m.Message, &out)
 	}
-	l.flush(&out)
+	e := l.effect(&out)
+	l.mu.Unlock()
+	e.show()
 }
 
-// flush does what the translator wants. mu is held.
-func (l *lane) flush(out *era.Output) {
-	for _, frame := range out.ToServer {
-		l.queue.add(frame)
-	}
-	for _, answer := range out.ToClient {
-		m, err := scan(answer.Frame)
-		if err != nil {
-			continue // translators write messages only
+// watch lets the translator do what is due.
+func (l *lane) watch() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			l.tick()
+		case <-l.rewind:
+		case <-l.ctx.Done():
+			return
 		}
-		l.router.write(m.frame)
-		if m.Kind == jsonrpc.Response {
-			l.release(jsonrpc.Key(m.id()))
+		l.mu.Lock()
+		due := l.due
+		l.mu.Unlock()
+		if timer.Stop(); !due.IsZero() {
+			timer.Reset(time.Until(due))
 		}
-	}
-	l.wind()
-}
-
-// wind sets the alarm to when the translator has something to do. mu is held.
-func (l *lane) wind() {
-	due := l.tr.Due()
-	if due.Equal(l.due) {
-		return
-	}
-	l.due = due
-	switch {
-	case due.IsZero():
-		l.alarm.Stop()
-	case l.alarm == nil:
-		l.alarm = time.AfterFunc(time.Until(due), l.tick)
-	default:
-		l.alarm.Reset(time.Until(due))
 	}
 }
 
 func (l *lane) tick() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ctx.Err() != nil {
-		return
-	}
-	l.due = time.Time{}
 	var out era.Output
 	l.tr.Tick(time.Now(), &out)
-	l.flush(&out)
+	e := l.effect(&out)
+	l.mu.Unlock()
+	e.show()
 }
 
-// failed reports whether the server did not let itself be initialized.
-func (l *lane) failed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	legacy, ok := l.tr.(*era.ToLegacy)
-	return ok && legacy.Failed()
+// failed reports whether the server is none for the lane, or not any more.
+func (l *lane) failed() bool { return l.unopened.Load() || l.remote.refuses.Load() }
+
+// effect is what a translator wants: messages to the server, which are on their
+// way, and lines for the program.
+type effect struct {
+	lane     *lane
+	posted   []*departure
+	frames   [][]byte
+	answered []*request
+	before   <-chan struct{} // closed when the lines are next
+	shown    chan struct{}   // to be closed behind them
 }
 
-// idle reports whether nobody would miss the lane.
-func (l *lane) idle() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.waiting) == 0 && !l.tr.Busy()
+// effect sends what is for the server on its way. What is for the program must
+// be shown. mu is held.
+func (l *lane) effect(out *era.Output) *effect {
+	e := &effect{lane: l}
+	for _, frame := range out.ToServer {
+		if m, err := scan(frame); err == nil { // translators write messages only
+			e.posted = append(e.posted, l.post(m))
+		}
+	}
+	for _, line := range out.ToClient {
+		m, err := scan(line.Frame)
+		if err != nil {
+			continue
+		}
+		if m.Kind == jsonrpc.Response {
+			q := l.router.requests.answer(m.id())
+			if q == nil {
+				continue // the end of the run was quicker
+			}
+			e.answered = append(e.answered, q)
+		}
+		e.frames = append(e.frames, m.frame)
+	}
+	if len(e.frames) > 0 {
+		e.before, e.shown = l.shown, make(chan struct{})
+		l.shown = e.shown
+	}
+	l.look()
+	return e
 }
 
-// waitsFor reports whether a request of the program is in flight.
-func (l *lane) waitsFor(key string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.waiting[key] != nil
-}
-
-// outbox holds what a translator wants to be sent until it is its turn. The
-// translator bounds it.
-type outbox struct {
-	wake chan struct{}
-
-	mu     sync.Mutex
-	frames [][]byte // mu guards it
-}
-
-func (o *outbox) add(frame []byte) {
-	o.mu.Lock()
-	o.frames = append(o.frames, frame)
-	o.mu.Unlock()
-	select {
-	case o.wake <- struct{}{}:
-	default:
+// look notes what others have to know of the translator. mu is held.
+func (l *lane) look() {
+	if legacy, ok := l.tr.(*era.ToLegacy); ok {
+		l.unopened.Store(legacy.Failed())
+	}
+	l.parks.Store(l.tr.Busy())
+	if due := l.tr.Due(); !due.Equal(l.due) {
+		l.due = due
+		select {
+		case l.rewind <- struct{}{}:
+		default:
+		}
 	}
 }
 
-func (o *outbox) take() [][]byte {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	all := o.frames
-	o.frames = nil
-	return all
+// show hands the lines to the program, in the order in which the translator
+// made them.
+func (e *effect) show() {
+	if len(e.frames) == 0 {
+		return
+	}
+	<-e.before
+	for _, frame := range e.frames {
+		e.lane.router.write(frame)
+	}
+	close(e.shown)
+	for _, q := range e.answered {
+		q.finish()
+	}
 }
 
-// pump sends what the translator wants to be sent, in order.
-func (l *lane) pump() {
-	for {
+// await waits until the server has what is for it.
+func (e *effect) await(ctx context.Context) {
+	for _, d := range e.posted {
 		select {
-		case <-l.queue.wake:
-		case <-l.ctx.Done():
+		case <-d.gone:
+		case <-ctx.Done():
 			return
 		}
-		for _, frame := range l.queue.take() {
-			if m, err := scan(frame); err == nil {
-				setOut(l.ctx, &l.remote.tasks, m, nil, func(sent func()) { l.remote.send(m, sent, func() {}) })
-			}
-		}
 	}
+}
+
+// post sends a message on its way to the server.
+func (l *lane) post(m message) *departure {
+	d, over := l.order.next(m)
+	sent := d.leave
+	if d.slow {
+		sent = func() {}
+	}
+	l.remote.tasks.Go(func() {
+		defer over()
+		if d.wait(l.ctx) {
+			l.remote.send(m, sent, d.leave)
+		}
+	})
+	return d
 }

@@ -16,6 +16,9 @@ const (
 	methodListen       = "subscriptions/listen"
 	methodListTools    = "tools/list"
 	methodCallTool     = "tools/call"
+	methodSetLevel     = "logging/setLevel"
+	methodSubscribe    = "resources/subscribe"
+	methodUnsubscribe  = "resources/unsubscribe"
 	methodToolsChanged = "notifications/tools/list_changed"
 )
 

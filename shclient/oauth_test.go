@@ -175,3 +175,39 @@ func TestWrongToken(t *testing.T) {
 		t.Error("a token and a login go together")
 	}
 }
+
+// Requests that wait for the same login share its failure, and only a later one
+// makes the person see another.
+func TestLoginFailsOnce(t *testing.T) {
+	p := newProtected(t, streamable(toolServer(nil), nil))
+	browser := p.Browser()
+	browser.Deny = true
+	o := p.options(nil)
+	opened, deny := make(chan struct{}, 10), make(chan struct{})
+	o.OAuth.OpenURL = func(ctx context.Context, url string) error {
+		opened <- struct{}{}
+		<-deny
+		return browser.Open(ctx, url)
+	}
+	program := startBridge(t, o, nil)
+	program.send(modern("1", "tools/list", ""), modernFrom(profile(1), "2", "tools/list", ""), "no message")
+	program.wantError("null", -32700) // both have set out
+	close(deny)
+	for range 2 {
+		if line := program.next(); !strings.Contains(line, "access_denied") {
+			t.Errorf("got %s", line)
+		}
+	}
+	if n := len(opened); n != 1 {
+		t.Errorf("%d logins, want 1", n)
+	}
+	browser.Deny = false
+	program.send(modern("3", "tools/list", ""))
+	program.wantResult("3")
+	if n := len(opened); n != 2 {
+		t.Errorf("%d logins, want 2", n)
+	}
+	if err := program.wait(); err != nil {
+		t.Error(err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
@@ -32,6 +33,7 @@ type remote struct {
 	refused func(m message, err error, settle func()) bool
 
 	session session
+	refuses atomic.Bool // the server does not let the session be opened again
 	calls   callTable
 	tools   toolTable
 
@@ -63,15 +65,21 @@ func (r *remote) send(m message, sent, settle func()) {
 		r.call(m, sent, settle)
 	case m.method() == methodCancelled && r.cancelModern(m):
 	case m.method() == methodInitialized && !m.modern():
-		r.session.remember(m)
-		r.tell(m)
-		if r.session.state().version != "" {
-			r.listen()
-			r.awaitStream()
-		}
+		r.note(m, r.initialized(m))
 	default:
-		r.tell(m)
+		r.note(m, r.tell(m))
 	}
+}
+
+// initialized carries the end of the client's handshake.
+func (r *remote) initialized(m message) error {
+	r.session.remember(m)
+	err := r.tell(m)
+	if r.session.state().version != "" {
+		r.listen()
+		r.awaitStream()
+	}
+	return err
 }
 
 // call carries a request.
@@ -94,7 +102,8 @@ func (r *remote) call(m message, sent, settle func()) {
 	case m.method() == methodListen:
 		settle() // it lasts as long as the client wants
 	}
-	if err := r.exchange(ctx, m, c, sent); err != nil && r.calls.answer(c) && !c.cancelled.Load() {
+	gone := func() { c.sent.Store(true); sent() }
+	if err := r.exchange(ctx, m, c, gone); err != nil && r.calls.answer(c) && !c.cancelled.Load() {
 		if r.ctx.Err() != nil {
 			err = errEnding
 		} else if r.refused != nil && r.refused(m, err, settle) {
@@ -116,12 +125,17 @@ func (r *remote) try(ctx context.Context, m message) (answer message, err error)
 	return c.result, err
 }
 
-// tell carries a notification or a response. There is nobody to answer.
-func (r *remote) tell(m message) {
+// tell carries a notification or a response.
+func (r *remote) tell(m message) error {
 	if m.method() == methodCancelled {
 		r.calls.cancelled(m)
 	}
-	if err := r.exchange(r.ctx, m, nil, func() {}); err != nil && r.ctx.Err() == nil {
+	return r.exchange(r.ctx, m, nil, func() {})
+}
+
+// note logs that a message was not delivered. There is nobody to answer.
+func (r *remote) note(m message, err error) {
+	if err != nil && r.ctx.Err() == nil {
 		r.logger.LogAttrs(r.ctx, slog.LevelWarn, "message not delivered",
 			slog.String("kind", m.Kind.String()), slog.String("method", m.method()), slog.String("error", r.text(err)))
 	}
@@ -165,6 +179,8 @@ func (r *remote) incoming(c *call, m message) {
 		r.session.opened(c, m)
 	case c.modern && c.request.method() == methodListTools:
 		m = r.learn(c, m)
+	case !c.modern && !m.Error.Present():
+		r.session.keep(c.request)
 	}
 	if c.hidden {
 		c.result = m
@@ -175,20 +191,20 @@ func (r *remote) incoming(c *call, m message) {
 
 // reply answers a request that got no answer from the server.
 func (r *remote) reply(m message, err error) {
+	answer, _ := scan(r.refusal(m, err)) // what is written here is well-formed
+	r.deliver(answer, nil)
+}
+
+// refusal is an error as the answer to a request.
+func (r *remote) refusal(m message, err error) []byte {
 	if answer, ok := errors.AsType[*rpcAnswer](err); ok {
-		r.deliverOwn(answer.withID(m.id()))
-		return
+		return answer.withID(m.id())
 	}
 	var data []byte
 	if status, ok := errors.AsType[*StatusError](err); ok {
 		data = append(strconv.AppendInt([]byte(`{"http_status":`), int64(status.Status), 10), '}')
 	}
-	r.deliverOwn(jsonrpc.AppendError(nil, m.id(), codeServerError, r.text(err), data))
-}
-
-func (r *remote) deliverOwn(frame []byte) {
-	m, _ := scan(frame) // what is written here is well-formed
-	r.deliver(m, nil)
+	return jsonrpc.AppendError(nil, m.id(), codeServerError, r.text(err), data)
 }
 
 // text is an error as the client and the log see it.

@@ -7,7 +7,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +28,8 @@ type session struct {
 	now         sessionState
 	initialize  message
 	initialized message
+	level       message            // the last logging/setLevel that the server took
+	subscribed  map[string]message // resources/subscribe, by URI
 	quiet       context.CancelFunc // ends the stream of the server's own messages
 	streaming   chan struct{}      // closed when the server has answered the request for it
 	old         bool               // the server is one of HTTP+SSE
@@ -89,6 +93,42 @@ func (s *session) opened(c *call, m message) {
 	}
 }
 
+// maxSubscriptions is how many subscriptions are taken over into another
+// session, and maxSubscription how many bytes one of them may have.
+const (
+	maxSubscriptions = 1000
+	maxSubscription  = 8 << 10
+)
+
+// keep remembers for a renewal what the server has agreed to.
+func (s *session) keep(m message) {
+	uri := m.param("uri")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch method := m.method(); {
+	case method == methodSetLevel:
+		s.level = m
+	case method == methodUnsubscribe:
+		delete(s.subscribed, uri)
+	case method == methodSubscribe && len(s.subscribed) < maxSubscriptions && len(m.frame) <= maxSubscription:
+		if s.subscribed == nil {
+			s.subscribed = make(map[string]message)
+		}
+		s.subscribed[uri] = m
+	}
+}
+
+// agreed is what was kept.
+func (s *session) agreed() []message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Collect(maps.Values(s.subscribed))
+	if s.level.frame != nil {
+		all = append(all, s.level)
+	}
+	return all
+}
+
 // silence ends the stream of the server's own messages. mu must be held.
 func (s *session) silence() {
 	if s.quiet != nil {
@@ -104,6 +144,13 @@ func (s *session) remember(m message) {
 	s.initialized = m
 }
 
+// opening is the client's initialize.
+func (s *session) opening() message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.initialize
+}
+
 // restart forgets the session because the client initializes anew, and says
 // farewell to the server if there was one.
 func (r *remote) restart(m message) {
@@ -112,7 +159,7 @@ func (r *remote) restart(m message) {
 	old := s.now
 	s.silence()
 	s.now = sessionState{generation: old.generation + 1}
-	s.initialize, s.initialized = m, message{}
+	s.initialize, s.initialized, s.level, s.subscribed = m, message{}, message{}, nil
 	s.mu.Unlock()
 	if old.id != "" {
 		r.tasks.Go(func() { r.hangUp(context.WithoutCancel(r.ctx), old) })
@@ -217,20 +264,55 @@ func (r *remote) renew(ctx context.Context, generation int) error {
 		return err
 	}
 	r.listen()
+	r.awaitStream()
+	r.agreeAgain(ctx)
 	return nil
+}
+
+// agreeTimeout bounds how long the server may take to agree again to what was
+// agreed on in the session that it forgot.
+const agreeTimeout = 5 * time.Second
+
+// agreeAgain sets the level of log messages and subscribes as the client did.
+func (r *remote) agreeAgain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, agreeTimeout)
+	defer cancel()
+	for _, m := range r.session.agreed() {
+		if err := r.agree(ctx, m); err != nil {
+			r.logger.LogAttrs(ctx, slog.LevelWarn, "not taken over into the new session",
+				slog.String("method", m.method()), slog.String("error", r.text(err)))
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// agree makes a request of the client again, which does not see it.
+func (r *remote) agree(ctx context.Context, m message) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := newHiddenCall(m, cancel)
+	if err := r.calls.add(c); err != nil {
+		return err
+	}
+	defer r.calls.remove(c)
+	if err := r.once(ctx, m, c, r.session.state(), func() {}); err != nil {
+		return err
+	}
+	return c.failure()
 }
 
 func (r *remote) initializeAgain(ctx context.Context, initialize message) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c := newHiddenCall(initialize, cancel)
-	if err := r.open(ctx, initialize, c); err != nil {
-		return err
+	err := r.open(ctx, initialize, c)
+	if err == nil && c.failure() != nil {
+		err = c.failure()
 	}
-	if err := c.failure(); err != nil {
-		return localError("the server refused: " + err.Error())
-	}
-	return nil
+	r.refuses.Store(err != nil && turnedDown(err))
+	return err
 }
 
 // hangUp ends a session at the server, as a courtesy: its answer, which may be

@@ -18,19 +18,17 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
 
-const benchFrame = `{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"echo","arguments":{"text":"The quick brown fox jumps over the lazy dog"}}}`
+const (
+	benchFrame  = `{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"echo","arguments":{"text":"The quick brown fox jumps over the lazy dog"}}}`
+	modernBench = `{"jsonrpc":"2.0","id":17,"method":"tools/call","params":{"name":"echo","arguments":{"text":"The quick brown fox jumps over the lazy dog"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`
+)
 
 // BenchmarkCall measures calls through the proxy to a real process beside a
-// bare handler that answers the same bytes. The clients are raw sockets, so
-// that they cost little; cpu-us/op is the CPU time of this process, clients
-// included, child excluded.
+// bare handler that answers the same bytes; the eras of client and server are
+// the same, or translated. The clients are raw sockets, so that they cost
+// little; cpu-us/op is the CPU time of this process, clients included, child
+// excluded.
 func BenchmarkCall(b *testing.B) {
-	proxy, err := New(testServer(testserver.Fast), nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer proxy.Shutdown(context.Background())
-	proxy.patience = time.Hour // a busy machine changes no reply
 	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.Header().Set("Content-Type", "application/json")
@@ -39,20 +37,40 @@ func BenchmarkCall(b *testing.B) {
 	for _, bench := range []struct {
 		name    string
 		handler http.Handler
-	}{{"nethttp", bare}, {"proxy", proxy}} {
+		modern  bool // client
+	}{
+		{"nethttp", bare, false},
+		{"proxy", benchProxy(b, EraLegacy), false},
+		{"modern", benchProxy(b, EraModern), true},
+		{"to-legacy", benchProxy(b, EraLegacy), true},
+		{"to-modern", benchProxy(b, EraModern), false},
+	} {
 		server := httptest.NewServer(bench.handler)
 		defer server.Close()
-		session := ""
-		if bench.handler == http.Handler(proxy) {
-			session = benchSession(b, server.URL)
+		header, frame := "Mcp-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: echo\r\n", modernBench
+		if !bench.modern {
+			header, frame = "Mcp-Protocol-Version: 2025-11-25\r\nMcp-Session-Id: "+benchSession(b, server.URL)+"\r\n", benchFrame
 		}
-		request := fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMcp-Session-Id: %s\r\nMcp-Protocol-Version: 2025-11-25\r\nContent-Length: %d\r\n\r\n%s", session, len(benchFrame), benchFrame)
+		request := fmt.Sprintf("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n%sContent-Length: %d\r\n\r\n%s", header, len(frame), frame)
 		for _, clients := range []int{1, 32} {
 			b.Run(fmt.Sprintf("%s/%d", bench.name, clients), func(b *testing.B) {
 				benchClients(b, server.Listener.Addr().String(), []byte(request), clients)
 			})
 		}
 	}
+}
+
+// benchProxy is a proxy in front of a server that is taken to speak an era.
+func benchProxy(b *testing.B, era Era) *Proxy {
+	server := testServer(testserver.Fast)
+	server.Era = era
+	proxy, err := New(server, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = proxy.Shutdown(context.Background()) })
+	proxy.patience = time.Hour // a busy machine changes no reply
+	return proxy
 }
 
 func benchSession(b *testing.B, url string) string {

@@ -80,6 +80,9 @@ func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) (
 // learnEra finds out what the server speaks, if nobody has yet, and reports
 // whether it has to be translated for.
 func (p *Proxy) learnEra(r *http.Request) (translated bool, _ *problem) {
+	if known, modern := p.sessions.KnownEra(); known {
+		return !modern, nil
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
 	defer cancel()
 	modern, err := p.sessions.Modern(ctx, p.caller(r).env)

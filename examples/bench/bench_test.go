@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 // TestSmoke runs the whole benchmark, with few calls, on what needs only Go.
 func TestSmoke(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	args := []string{"-rounds", "1", "-duration", "5s", "-calls", "64", "-systems", "stdio,http,shproxy", "-json"}
+	args := []string{"-rounds", "1", "-duration", "5s", "-calls", "64", "-systems", strings.Join(ownNames(), ","), "-json"}
 	if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitOK {
 		t.Fatalf("exit %d\n%s", code, stderr.String())
 	}
@@ -34,8 +34,8 @@ func TestSmoke(t *testing.T) {
 	if err := json.Unmarshal(stdout.Bytes(), &res); err != nil {
 		t.Fatal(err)
 	}
-	if len(res.Systems) != 3 {
-		t.Fatalf("%d systems, want 3", len(res.Systems))
+	if len(res.Systems) != 6 {
+		t.Fatalf("%d systems, want 6", len(res.Systems))
 	}
 	for _, s := range res.Systems {
 		if len(s.Rounds) != 1 {
@@ -162,7 +162,7 @@ func TestBadOptions(t *testing.T) {
 		{"-rounds 0", "-rounds 0: want 1 to 100"},
 		{"-duration 2h", "-duration 2h0m0s: want more than 0 and at most 1m"},
 		{"-calls -1", "-calls -1: want 0 or more"},
-		{"-systems http,ftp", `-systems: unknown system "ftp", want some of stdio,http,shproxy,supergateway,mcp-proxy,original`},
+		{"-systems http,ftp", `-systems: unknown system "ftp", want some of stdio,http,shproxy,modern,to-legacy,to-modern,supergateway,mcp-proxy,original`},
 		{"http://localhost/", `unexpected argument "http://localhost/": there are only flags, see -help`},
 	}
 	for _, test := range tests {

@@ -14,7 +14,8 @@ import (
 // An httpSession is an MCP session over Streamable HTTP.
 type httpSession struct {
 	address, path string
-	id            string // Mcp-Session-Id; "" until initialize
+	header        string // lines of every request
+	meta          string // member of the params of every call
 }
 
 // openHTTPSession initializes a session as the lifecycle page of MCP says.
@@ -25,20 +26,12 @@ func openHTTPSession(ctx context.Context, address, path string) (session, error)
 		return nil, err
 	}
 	defer c.close()
-	if err := c.conn.SetDeadline(time.Now().Add(startTimeout)); err != nil {
+	if err := c.begin("initialize", initializeFrame, initializeID, "protocolVersion"); err != nil {
 		return nil, err
 	}
-	if err := c.roundTrip([]byte(initializeFrame)); err != nil {
-		return nil, fmt.Errorf("initialize: %w", err)
+	if id := c.reply.sessionID; id != "" {
+		s.header = headerLine("Mcp-Session-Id", id) + headerLine("MCP-Protocol-Version", protocolVersion)
 	}
-	frame, err := c.reply.message(initializeID)
-	if err != nil {
-		return nil, fmt.Errorf("initialize: %w", err)
-	}
-	if member(frame, "protocolVersion") == nil {
-		return nil, fmt.Errorf("initialize: unexpected reply %.200s", frame)
-	}
-	s.id = c.reply.sessionID
 	c.head = s.requestHead()
 	if err := c.roundTrip([]byte(initializedFrame)); err != nil {
 		return nil, fmt.Errorf("notifications/initialized: %w", err)
@@ -68,18 +61,17 @@ func (s *httpSession) dial(ctx context.Context) (*httpLane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &httpLane{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), head: s.requestHead()}, nil
+	return &httpLane{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), head: s.requestHead(), meta: s.meta}, nil
 }
 
 // requestHead returns a POST request up to the value of its Content-Length.
 func (s *httpSession) requestHead() []byte {
 	head := "POST " + s.path + " HTTP/1.1\r\nHost: " + s.address +
 		"\r\nContent-Type: " + typeJSON + "\r\nAccept: " + typeJSON + ", " + typeEvents + "\r\n"
-	if s.id != "" {
-		head += "Mcp-Session-Id: " + s.id + "\r\nMCP-Protocol-Version: " + protocolVersion + "\r\n"
-	}
-	return []byte(head + "Content-Length: ")
+	return []byte(head + s.header + "Content-Length: ")
 }
+
+func headerLine(name, value string) string { return name + ": " + value + "\r\n" }
 
 // An httpLane is a persistent connection of a session. It is leaner than
 // net/http's client, whose cost would hide that of a fast server.
@@ -87,12 +79,32 @@ type httpLane struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	head    []byte
+	meta    string
 	request []byte
 	reply   reply
 	checker checker
 }
 
 func (c *httpLane) close() { c.conn.Close() }
+
+// begin sends the first request of a session. The result is one if it has the
+// member.
+func (c *httpLane) begin(method, frame string, id int64, want string) error {
+	if err := c.conn.SetDeadline(time.Now().Add(startTimeout)); err != nil {
+		return err
+	}
+	if err := c.roundTrip([]byte(frame)); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	answer, err := c.reply.message(id)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	if member(answer, want) == nil {
+		return fmt.Errorf("%s: unexpected reply %.200s", method, answer)
+	}
+	return nil
+}
 
 func (c *httpLane) drive(ctx context.Context, p *plan) (t tally) {
 	if err := c.conn.SetDeadline(p.deadline.Add(callTimeout)); err != nil {
@@ -107,7 +119,7 @@ func (c *httpLane) drive(ctx context.Context, p *plan) (t tally) {
 		if !ok {
 			return t
 		}
-		frame = appendCall(frame[:0], id, p.times)
+		frame = appendCall(frame[:0], id, p.times, c.meta)
 		if err := c.roundTrip(frame); err != nil {
 			t.fail(err)
 			return t

@@ -80,7 +80,7 @@ func (l *stdioLane) drive(ctx context.Context, p *plan) (t tally) {
 				break
 			}
 			waiting = append(waiting, sent{id, now})
-			frame = append(appendCall(frame[:0], id, p.times), '\n')
+			frame = append(appendCall(frame[:0], id, p.times, ""), '\n')
 			if _, err := l.stdin.Write(frame); err != nil {
 				t.fail(err)
 				return t

@@ -19,16 +19,19 @@ import (
 // The roles this program plays for the systems under test, as its first
 // argument.
 const (
-	roleStdio = "echo-stdio" // the MCP server that the bridges wrap
-	roleHTTP  = "echo-http"  // the bare net/http floor; the next argument is its address
+	roleStdio  = "echo-stdio"  // the MCP server that the bridges wrap
+	roleModern = "echo-modern" // the same in MCP 2026-07-28, and in no other version
+	roleHTTP   = "echo-http"   // the bare net/http floor; the next argument is its address
 )
 
-func isRole(arg string) bool { return arg == roleStdio || arg == roleHTTP }
+func isRole(arg string) bool { return arg == roleStdio || arg == roleModern || arg == roleHTTP }
 
 func serveRole(args []string, stdin io.Reader, stdout io.Writer) error {
 	switch {
 	case args[0] == roleStdio:
-		return serveStdio(stdin, stdout)
+		return serveStdio(stdin, stdout, answer)
+	case args[0] == roleModern:
+		return serveStdio(stdin, stdout, answerModern)
 	case len(args) == 2:
 		return serveHTTP(stdin, args[1])
 	}
@@ -37,7 +40,7 @@ func serveRole(args []string, stdin io.Reader, stdout io.Writer) error {
 
 // serveStdio answers newline-delimited frames until r ends. It flushes only
 // when no whole frame waits, so that pipelined calls share system calls.
-func serveStdio(r io.Reader, w io.Writer) error {
+func serveStdio(r io.Reader, w io.Writer, answer func(dst, frame []byte) []byte) error {
 	in, out := bufio.NewReaderSize(r, 64<<10), bufio.NewWriterSize(w, 64<<10)
 	var buf []byte
 	for {
@@ -109,24 +112,35 @@ func answer(dst, frame []byte) []byte {
 	dst = append(dst, id...)
 	switch string(method) {
 	case `"tools/call"`:
-		text, count := bytes.Trim(member(frame, "text"), `"`), times(member(frame, "times"))
-		dst = slices.Grow(dst, count*len(text)+64)
-		dst = append(dst, `,"result":{"content":[{"type":"text","text":"`...)
-		for range count {
-			dst = append(dst, text...)
-		}
-		return append(dst, `"}]}}`...)
+		return append(appendEcho(append(dst, `,"result":{`...), frame), `}}`...)
 	case `"initialize"`:
 		dst = append(dst, `,"result":{"protocolVersion":`...)
 		dst = append(dst, member(frame, "protocolVersion")...)
 		return append(dst, `,"capabilities":{"tools":{}},"serverInfo":{"name":"echo","version":"1.0.0"}}}`...)
 	case `"tools/list"`:
-		return append(dst, `,"result":{"tools":[{"name":"echo","description":"Repeats a text.","inputSchema":{"type":"object",`+
-			`"properties":{"text":{"type":"string"},"times":{"type":"integer"}},"required":["text"]}}]}}`...)
+		return append(dst, `,"result":{`+echoTools+`}}`...)
 	case `"ping"`:
 		return append(dst, `,"result":{}}`...)
 	}
-	return append(dst, `,"error":{"code":-32601,"message":"method not found"}}`...)
+	return append(dst, notFound...)
+}
+
+// Members of replies in either era.
+const (
+	echoTools = `"tools":[{"name":"echo","description":"Repeats a text.","inputSchema":{"type":"object",` +
+		`"properties":{"text":{"type":"string"},"times":{"type":"integer"}},"required":["text"]}}]`
+	notFound = `,"error":{"code":-32601,"message":"method not found"}}`
+)
+
+// appendEcho appends the content of the result of a call.
+func appendEcho(dst, frame []byte) []byte {
+	text, count := bytes.Trim(member(frame, "text"), `"`), times(member(frame, "times"))
+	dst = slices.Grow(dst, count*len(text)+64)
+	dst = append(dst, `"content":[{"type":"text","text":"`...)
+	for range count {
+		dst = append(dst, text...)
+	}
+	return append(dst, `"}]`...)
 }
 
 // times reads the times argument of the echo tool: 1 if absent, at most 10,000.

@@ -11,15 +11,27 @@ import (
 	"strings"
 )
 
-// protocolVersion is the newest MCP revision that every measured bridge speaks.
-const protocolVersion = "2025-06-18"
+// protocolVersion is the newest MCP revision that every measured bridge speaks,
+// modernVersion the one without sessions, in which every request says all.
+const (
+	protocolVersion = "2025-06-18"
+	modernVersion   = "2026-07-28"
+)
 
 const (
 	initializeID    = 1
 	initializeFrame = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"` + protocolVersion +
 		`","capabilities":{},"clientInfo":{"name":"bench","version":"1.0.0"}}}`
 	initializedFrame = `{"jsonrpc":"2.0","method":"notifications/initialized"}`
+
+	discoverID    = 1
+	discoverFrame = `{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{` + modernMeta + `}}`
 )
+
+// modernMeta is what modern requests say of the client: the same in all of
+// them, so that a bridge need not tell the clients apart.
+const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"` + modernVersion +
+	`","io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1.0.0"},"io.modelcontextprotocol/clientCapabilities":{}}`
 
 // firstCallID is large, so that ids have one length, and so that they cannot
 // meet the small ids that some bridges invent.
@@ -38,15 +50,20 @@ func appendText(dst []byte, id int64) []byte {
 	return dst[:start+textLength]
 }
 
-// appendCall appends a tools/call request of the echo tool.
-func appendCall(dst []byte, id int64, times int) []byte {
+// appendCall appends a tools/call request of the echo tool. meta is a further
+// member of its params, or empty.
+func appendCall(dst []byte, id int64, times int, meta string) []byte {
 	dst = append(dst, `{"jsonrpc":"2.0","id":`...)
 	dst = strconv.AppendInt(dst, id, 10)
 	dst = append(dst, `,"method":"tools/call","params":{"name":"echo","arguments":{"text":"`...)
 	dst = appendText(dst, id)
 	dst = append(dst, `","times":`...)
 	dst = strconv.AppendInt(dst, int64(times), 10)
-	return append(dst, `}}}`...)
+	dst = append(dst, '}')
+	if meta != "" {
+		dst = append(append(dst, ','), meta...)
+	}
+	return append(dst, `}}`...)
 }
 
 // A checker decides whether a frame is the right reply to a call. It is not

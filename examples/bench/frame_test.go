@@ -9,7 +9,7 @@ import (
 )
 
 func TestAppendCall(t *testing.T) {
-	frame := appendCall(nil, firstCallID, 3)
+	frame := appendCall(nil, firstCallID, 3, modernMeta)
 	var call struct {
 		ID     int64
 		Method string
@@ -19,6 +19,7 @@ func TestAppendCall(t *testing.T) {
 				Text  string
 				Times int
 			}
+			Meta map[string]any `json:"_meta"`
 		}
 	}
 	if err := json.Unmarshal(frame, &call); err != nil {
@@ -29,6 +30,9 @@ func TestAppendCall(t *testing.T) {
 	}
 	if text := call.Params.Arguments.Text; len(text) != textLength || call.Params.Arguments.Times != 3 {
 		t.Errorf("unexpected arguments in %s", frame)
+	}
+	if len(call.Params.Meta) != 3 || call.Params.Meta["io.modelcontextprotocol/protocolVersion"] != modernVersion {
+		t.Errorf("unexpected _meta in %s", frame)
 	}
 }
 
@@ -54,7 +58,7 @@ func TestCheck(t *testing.T) {
 		{"not often enough", `{"id":1000001,"result":{"content":[{"text":"` + text + `"}]}}`, 2, "reply does not echo the text"},
 		{"changed at the end", `{"id":1000001,"result":{"content":[{"text":"` + text + other + `"}]}}`, 2, "reply does not echo the text"},
 		{"no content", `{"id":1000001,"result":{}}`, 1, "reply does not echo the text"},
-		{"request echoed", string(appendCall(nil, id, 1)), 1, "reply does not echo the text"},
+		{"request echoed", string(appendCall(nil, id, 1, "")), 1, "reply does not echo the text"},
 		{"error", `{"id":1000001,"error":{"code":-32603,"message":"` + text + `"}}`, 1, `error reply: {"code":-32603,"message":"` + text + `"}`},
 		{"cut", `{"id":1000001,"res`, 1, "reply is not JSON: unexpected end of JSON input"},
 	}
@@ -107,14 +111,45 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+func TestAnswerModern(t *testing.T) {
+	tests := []struct{ name, frame, want string }{
+		{
+			"call", `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"text":"ab","times":2},` + modernMeta + `}}`,
+			`{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[{"type":"text","text":"abab"}]}}`,
+		},
+		{
+			"discover", discoverFrame,
+			`{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},` +
+				`"ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"echo","version":"1.0.0"}}}}`,
+		},
+		{
+			"initialize", initializeFrame,
+			`{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"unsupported protocol version","data":{"supported":["2026-07-28"],"requested":"2025-06-18"}}}`,
+		},
+		{"unknown", `{"jsonrpc":"2.0","id":2,"method":"ping"}`, `{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"method not found"}}`},
+		{"notification", initializedFrame, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got := answerModern(nil, []byte(test.frame))
+			if string(got) != test.want {
+				t.Errorf("got  %s\nwant %s", got, test.want)
+			}
+		})
+	}
+	if list := answerModern(nil, []byte(`{"id":1,"method":"tools/list"}`)); !json.Valid(list) || member(list, "resultType") == nil {
+		t.Errorf("tools/list: %s", list)
+	}
+}
+
 func TestServeStdio(t *testing.T) {
 	var in, out strings.Builder
 	const calls = 1000
 	for i := range int64(calls) {
-		in.Write(append(appendCall(nil, firstCallID+i, 1), '\n'))
+		in.Write(append(appendCall(nil, firstCallID+i, 1, ""), '\n'))
 		in.WriteString(initializedFrame + "\n")
 	}
-	if err := serveStdio(strings.NewReader(in.String()), &out); err != nil {
+	if err := serveStdio(strings.NewReader(in.String()), &out, answer); err != nil {
 		t.Fatal(err)
 	}
 	replies := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
@@ -127,21 +162,21 @@ func TestServeStdio(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := serveStdio(strings.NewReader(strings.Repeat("x", 100_000)), &out); err == nil {
+	if err := serveStdio(strings.NewReader(strings.Repeat("x", 100_000)), &out, answer); err == nil {
 		t.Error("an endless line is no error")
 	}
 }
 
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(initializeFrame), int64(1))
-	f.Add(appendCall(nil, firstCallID, 2), int64(firstCallID))
+	f.Add(appendCall(nil, firstCallID, 2, ""), int64(firstCallID))
 	f.Add([]byte(`{"id" :`), int64(0))
 	f.Add([]byte(`"id""id":"`), int64(-1))
 	f.Fuzz(func(t *testing.T, frame []byte, id int64) {
 		answer(nil, frame)
 		var c checker
 		c.check(frame, id, 1)
-		if err := c.check(answer(nil, appendCall(nil, max(id, 0), 2)), max(id, 0), 2); err != nil {
+		if err := c.check(answer(nil, appendCall(nil, max(id, 0), 2, "")), max(id, 0), 2); err != nil {
 			t.Errorf("the echo server fails the check: %v", err)
 		}
 	})

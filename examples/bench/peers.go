@@ -70,7 +70,7 @@ func original(dir string, child []string) []string {
 
 // system returns the peer as found under the peers directory.
 func (p peer) system(peersDir string, child []string) system {
-	s := &bridgeSystem{key: p.key, label: p.pack + " " + p.version + p.remark}
+	s := &bridgeSystem{key: p.key, label: p.pack + " " + p.version + p.remark, client: openHTTPSession}
 	if !p.installed(peersDir) {
 		s.absent = absentHint
 		return s

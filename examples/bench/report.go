@@ -22,10 +22,12 @@ func (r *results) writeMarkdown(w io.Writer) error {
 	if r.maxCalls > 0 {
 		fmt.Fprintf(&out, "At most %d calls a measurement: too few to compare.\n", r.maxCalls)
 	}
-	// Ratios come first, for they carry over to other machines.
+	// Ratios come first, for they carry over to other machines. The peers and
+	// the floors speak the legacy era, so that is what they are compared in.
 	r.perLoad(&out, "Share of the ideal calls/s, 1/(1/h + 1/s): h of bare net/http, s of bare stdio", isBridge,
 		func(s *systemResult, l load) string { return number(r.idealShare(s, l), 2) })
 	r.compareTable(&out)
+	r.translationTable(&out)
 	r.perLoad(&out, "Calls per second", all,
 		func(s *systemResult, l load) string { return number(s.median(rate(l)), 0) })
 	r.perLoad(&out, "Latency p50 / p99, ms", all,
@@ -60,8 +62,9 @@ func (r *results) perLoad(out io.Writer, title string, which func(*systemResult)
 	}
 }
 
-func all(*systemResult) bool        { return true }
-func isBridge(s *systemResult) bool { return !s.isFloor() }
+func all(*systemResult) bool            { return true }
+func isBridge(s *systemResult) bool     { return !s.isOurs() || s.Name == shproxyName }
+func isTranslated(s *systemResult) bool { return s.untranslated() != "" }
 
 // compareTable has the ratios that are no share of the ideal.
 func (r *results) compareTable(out io.Writer) {
@@ -72,7 +75,7 @@ func (r *results) compareTable(out io.Writer) {
 		"calls/s, "+many.Title+": shproxy makes", "CPU a call, "+many.Title+": shproxy needs")
 	for i := range r.Systems {
 		s := &r.Systems[i]
-		if s.isFloor() {
+		if !isBridge(s) {
 			continue
 		}
 		cells := []string{factor(s.ratio(p50(one), web)), factor(r.addedLatency(s, one)), factor(s.ratio(cpu(many), web)), "", ""}
@@ -82,6 +85,18 @@ func (r *results) compareTable(out io.Writer) {
 		}
 		t.row(s, cells)
 	}
+}
+
+// translationTable compares calls that are translated with those that pass.
+func (r *results) translationTable(out io.Writer) {
+	if !slices.ContainsFunc(r.Systems, func(s systemResult) bool { return isTranslated(&s) }) {
+		return
+	}
+	r.perLoad(out, "Translation: calls/s and CPU a call, relative to the same clients in front of a server of their era", isTranslated,
+		func(s *systemResult, l load) string {
+			base := r.find(s.untranslated())
+			return number(s.ratio(rate(l), base), 2) + " / " + number(s.ratio(cpu(l), base), 2)
+		})
 }
 
 // memoryTable also has the start time: both are the price of being there.

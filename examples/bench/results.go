@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -31,8 +32,20 @@ type systemResult struct {
 	Rounds  []round `json:"rounds"`
 }
 
-// isFloor reports whether the system is one that bridges are compared with.
-func (s *systemResult) isFloor() bool { return s.Name == stdioName || s.Name == httpName }
+// isOurs reports whether the system comes with the repository.
+func (s *systemResult) isOurs() bool { return slices.Contains(ownNames(), s.Name) }
+
+// untranslated is the system with the same clients in front of a server of
+// their era; empty if nothing is translated.
+func (s *systemResult) untranslated() string {
+	switch s.Name {
+	case toLegacyName:
+		return modernName
+	case toModernName:
+		return shproxyName
+	}
+	return ""
+}
 
 // A round is what one start of a system showed. Figures that could not be
 // had are 0.
@@ -118,7 +131,7 @@ func (r *results) writeJSON(w io.Writer) error {
 // every call. How the peers fare is a result, and no failure.
 func (r *results) failure() error {
 	for _, s := range r.Systems {
-		if !s.isFloor() && s.Name != shproxyName {
+		if !s.isOurs() {
 			continue
 		}
 		for _, round := range s.Rounds {

@@ -40,10 +40,19 @@ const (
 	stdioName   = "stdio"
 	httpName    = "http"
 	shproxyName = "shproxy"
+
+	// shproxy between other eras; see bridges.
+	modernName   = "modern"
+	toLegacyName = "to-legacy"
+	toModernName = "to-modern"
 )
 
+func ownNames() []string {
+	return []string{stdioName, httpName, shproxyName, modernName, toLegacyName, toModernName}
+}
+
 func systemNames() []string {
-	names := []string{stdioName, httpName, shproxyName}
+	names := ownNames()
 	for _, p := range peers {
 		names = append(names, p.key)
 	}
@@ -65,15 +74,16 @@ func prepare(ctx context.Context, opts *options, scratch string, progress io.Wri
 	if wanted(httpName) {
 		systems = append(systems, &httpSystem{self: self})
 	}
-	echo := []string{self, roleStdio}
-	if wanted(shproxyName) {
+	ours := slices.DeleteFunc(bridges(self), func(s *bridgeSystem) bool { return !wanted(s.key) })
+	if len(ours) > 0 {
 		binary, err := findShproxy(ctx, opts.shproxy, scratch, progress)
 		if err != nil {
 			return nil, err
 		}
-		systems = append(systems, &bridgeSystem{
-			key: shproxyName, label: "shproxy", command: []string{binary, "--port", portArg, "--"}, child: echo,
-		})
+		for _, s := range ours {
+			s.command = []string{binary, "--port", portArg, "--"}
+			systems = append(systems, s)
+		}
 	}
 	for _, p := range peers {
 		if !wanted(p.key) {
@@ -85,7 +95,7 @@ func prepare(ctx context.Context, opts *options, scratch string, progress io.Wri
 				return nil, fmt.Errorf("installing %s: %w", p.pack, err)
 			}
 		}
-		systems = append(systems, p.system(opts.peers, echo))
+		systems = append(systems, p.system(opts.peers, []string{self, roleStdio}))
 	}
 	return systems, nil
 }
@@ -164,7 +174,7 @@ func (s *httpSystem) start(ctx context.Context) (server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startHTTPServer(ctx, []string{s.self, roleHTTP, address}, address)
+	return startHTTPServer(ctx, []string{s.self, roleHTTP, address}, address, openHTTPSession)
 }
 
 // portArg stands for the port in a bridgeSystem's command.
@@ -176,6 +186,19 @@ type bridgeSystem struct {
 	absent     string   // why it cannot run
 	command    []string // with portArg; the child's command follows
 	child      []string
+	client     opener
+}
+
+// bridges are shproxy with clients and servers of both eras: bytes pass where
+// the two speak the same.
+func bridges(self string) []*bridgeSystem {
+	legacy, modern := []string{self, roleStdio}, []string{self, roleModern}
+	return []*bridgeSystem{
+		{key: shproxyName, label: "shproxy", child: legacy, client: openHTTPSession},
+		{key: modernName, label: "shproxy, modern", child: modern, client: openModernSession},
+		{key: toLegacyName, label: "shproxy, modern to legacy", child: legacy, client: openModernSession},
+		{key: toModernName, label: "shproxy, legacy to modern", child: modern, client: openHTTPSession},
+	}
 }
 
 func (s *bridgeSystem) name() string    { return s.key }
@@ -197,16 +220,20 @@ func (s *bridgeSystem) start(ctx context.Context) (server, error) {
 			argv[i] = port
 		}
 	}
-	return startHTTPServer(ctx, argv, address)
+	return startHTTPServer(ctx, argv, address, s.client)
 }
 
 // httpServer is a process that serves MCP at /mcp.
 type httpServer struct {
 	*process
 	address string
+	client  opener
 }
 
-func startHTTPServer(ctx context.Context, argv []string, address string) (server, error) {
+// An opener begins a session at a path of an address, in the era of its client.
+type opener func(ctx context.Context, address, path string) (session, error)
+
+func startHTTPServer(ctx context.Context, argv []string, address string, client opener) (server, error) {
 	p, err := startProcess(argv, false)
 	if err != nil {
 		return nil, err
@@ -215,11 +242,11 @@ func startHTTPServer(ctx context.Context, argv []string, address string) (server
 		p.stop()
 		return nil, err
 	}
-	return &httpServer{process: p, address: address}, nil
+	return &httpServer{process: p, address: address, client: client}, nil
 }
 
 func (s *httpServer) open(ctx context.Context) (session, error) {
-	opened, err := openHTTPSession(ctx, s.address, "/mcp")
+	opened, err := s.client(ctx, s.address, "/mcp")
 	if err != nil {
 		return nil, fmt.Errorf("%w; %s", err, s.output)
 	}

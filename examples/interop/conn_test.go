@@ -17,17 +17,33 @@ import (
 const (
 	legacyVersion = "2025-11-25"
 	modernVersion = "2026-07-28"
-
-	eraAuto   = "auto" // whatever client and server agree on
-	eraLegacy = "legacy"
 )
+
+// An era is what a client is told to speak.
+type era string
+
+const (
+	eraAuto   era = "auto" // whatever client and server agree on
+	eraLegacy era = "legacy"
+	eraModern era = "modern"
+)
+
+// flags make the proxy serve none but modern clients, so that those that fall
+// back, such as when a start takes long, find nothing to fall back to.
+func (e era) flags() []string {
+	if e == eraModern {
+		return []string{"--protocol", "modern"}
+	}
+	return nil
+}
 
 // The parameters of a driver's operations.
 type (
 	connectParams struct {
 		URL         string      `json:"url,omitempty"`
 		Command     []string    `json:"command,omitempty"` // without shproxy
-		Era         string      `json:"era"`
+		Era         era         `json:"era"`
+		Plain       bool        `json:"plain,omitempty"` // it declares no capabilities
 		Sampling    sampling    `json:"sampling"`
 		Elicitation elicitation `json:"elicitation"`
 		Roots       []root      `json:"roots"`
@@ -138,7 +154,10 @@ type conn struct {
 	hello  hello
 	// version is what the proxy is asked for; a bridge hides it in hello.
 	version string
-	wasted  bool // messages may have come to nothing, see mayWaste
+	answer  elicitation // to forms
+	atOnce  int         // how many calls are made at the same time
+	wasted  bool        // messages may have come to nothing, see mayWaste
+	missed  int         // messages that may have come to nothing, see mayBeMissed
 }
 
 // decode is for results that have the expected form.
@@ -294,10 +313,22 @@ func (c *conn) health() health {
 // wantNoneDropped expects that no message has come to nothing in the proxy.
 func (c *conn) wantNoneDropped() {
 	c.Helper()
-	if n := c.health().Dropped; n > 0 && !c.wasted {
-		c.Errorf("shproxy dropped %d messages", n)
+	if h := c.health(); int(h.Dropped) > c.missed && !c.wasted {
+		c.Errorf("shproxy dropped %d messages, and not %d at most", h.Dropped, c.missed)
 	}
 }
+
+// mayBeMissed says that the server has sent up to n messages while a client of
+// 2026-07-28 was away to answer it.
+func (c *conn) mayBeMissed(n int) {
+	if c.stateless() {
+		c.missed += n
+	}
+}
+
+// stateless reports whether the client itself speaks 2026-07-28, which has
+// neither sessions nor ping.
+func (c *conn) stateless() bool { return c.version == modernVersion && !c.who.bridges }
 
 // mayWaste says that the server may from now on send what nobody waits for,
 // such as the progress of a call that was cancelled.
@@ -307,12 +338,13 @@ func (c *conn) mayWaste() {
 	c.wasted = true
 }
 
-// idle waits until no call is in flight in the proxy.
-func (c *conn) idle() {
+// idle waits until no call is in flight in the proxy, but those that were at
+// some time before: subscriptions.
+func (c *conn) idle(before health) {
 	c.Helper()
 	await(c.ctx, c.T, func() string {
-		if n := c.health().Calls; n > 0 {
-			return fmt.Sprintf("the end of %d calls in flight", n)
+		if n := c.health().Calls; n > before.Calls {
+			return fmt.Sprintf("the end of %d calls in flight, %d of which may last", n, before.Calls)
 		}
 		return ""
 	})

@@ -18,7 +18,7 @@ var (
 		Model: "interop-model", Role: "assistant",
 		Content: textContent{Type: "text", Text: "a sample of the client"},
 	}
-	elicited = elicitation{Action: "accept", Content: map[string]any{"name": "Ada Lovelace", "check": true, "integer": 7}}
+	elicited = elicitation{Action: "accept", Content: map[string]any{"name": "Ada Lovelace", "check": true, "integer": 7, "color": "green", "password": "swordfish"}}
 )
 
 // everything is @modelcontextprotocol/server-everything, in full depth.
@@ -33,7 +33,12 @@ func everything(*testing.T) stage {
 			everythingLists(c)
 			everythingResults(c)
 			serverAsks(c)
-			serverTells(c)
+			if c.stateless() {
+				pagesToOpen(c)
+				serverTellsWhoAsks(c)
+			} else {
+				serverTells(c)
+			}
 			progressInOrder(c)
 			bigMessages(c)
 			cancellation(c)
@@ -84,7 +89,9 @@ func everythingResults(c *conn) {
 	if !strings.Contains(string(complete), "Engineering") {
 		c.Errorf("completion %s", complete)
 	}
-	c.do("ping", nil)
+	if !c.stateless() {
+		c.do("ping", nil)
+	}
 }
 
 // serverAsks has the server send requests to the client, and use its answers.
@@ -99,6 +106,20 @@ func serverAsks(c *conn) {
 		c.Errorf("asked for input by %s", asked.Params)
 	}
 	c.wantText("get-roots-list", map[string]any{}, "2 total", "file:///interop/one", "the second root")
+}
+
+// pagesToOpen has the server ask the user to open pages: in mid-call, and by
+// an error after which the call is made again, which legacy clients do as they
+// like.
+func pagesToOpen(c *conn) {
+	const tool, done = "trigger-url-elicitation", "completed the URL elicitation"
+	page := map[string]any{"url": "http://127.0.0.1/page", "message": "Please open this"}
+	c.wantText(tool, page, done)
+	c.await("elicitation/create", "http://127.0.0.1/page")
+	page["errorPath"] = true
+	c.wantText(tool, page, done)
+	c.await("elicitation/create", "satisfy the prerequisite")
+	c.await("elicitation/create", "http://127.0.0.1/page")
 }
 
 // serverTells has the server send notifications of its own accord.
@@ -119,25 +140,54 @@ func serverTells(c *conn) {
 	c.none("notifications/message", "Received Subscribe") // is below the level now
 }
 
+// serverTellsWhoAsks has the server send notifications to a client that asked
+// for them: with a request for those of its log, else on a stream.
+func serverTellsWhoAsks(c *conn) {
+	const (
+		uri  = "demo://resource/dynamic/text/1"
+		file = "demo://resource/session/greeting.gz"
+	)
+	logging := callParams{Name: "toggle-simulated-logging", Arguments: map[string]any{}, Meta: map[string]any{metaLogLevel: "debug"}}
+	c.do("call", logging)
+	c.await("notifications/message", "evel")
+	logging.Meta = nil
+	c.do("call", logging)
+	c.none("notifications/message", "")
+	c.do("watch", nil)
+	c.wantText("gzip-file-as-resource", map[string]any{"name": "greeting.gz", "data": "data:text/plain,hello"}, "")
+	c.await("notifications/resources/list_changed", "")
+	c.wantAll("resources", c.list().Resources, []string{file})
+	if read := c.do("read", uriParams{file}); !strings.Contains(string(read), `"blob"`) {
+		c.Errorf("resource %s", read)
+	}
+	c.do("subscribe", uriParams{uri})
+	c.wantText("toggle-subscriber-updates", map[string]any{}, "Started")
+	c.await("notifications/resources/updated", uri)
+	c.wantText("toggle-subscriber-updates", map[string]any{}, "Stopped")
+	c.do("unsubscribe", uriParams{uri})
+}
+
+const metaLogLevel = "io.modelcontextprotocol/logLevel"
+
 // progressInOrder makes several calls at the same time that report progress.
 func progressInOrder(c *conn) {
-	const calls = 8
-	var (
-		ids   [calls]int
-		waits [calls]func() string
-	)
+	ids, waits := make([]int, c.atOnce), make([]func() string, c.atOnce)
 	steps := func(i int) int { return 3 + i }
-	for i := range calls {
+	for i := range ids {
 		ids[i], waits[i] = c.startCall(callParams{
 			Name:      "trigger-long-running-operation",
 			Arguments: map[string]any{"duration": 0.4, "steps": steps(i)},
 			Progress:  true,
 		})
 	}
-	for i := range calls {
+	for i := range ids {
 		got, want := waits[i](), fmt.Sprintf("Steps: %d.", steps(i))
 		if !strings.HasSuffix(got, want) {
 			c.Errorf("call %d: %q, want %q in the end", i, got, want)
+		}
+		if c.stateless() {
+			progressRises(c, ids[i], steps(i))
+			continue
 		}
 		total := steps(i)
 		if c.losesLast() {
@@ -149,9 +199,32 @@ func progressInOrder(c *conn) {
 			}
 		}
 	}
-	if !c.losesLast() {
+	if !c.losesLast() && !c.stateless() {
 		c.none("notifications/progress", "")
 	}
+}
+
+// progressRises is for calls that a server interrupts to ask for roots, which
+// this one does soon after each of its processes has started. As long as the
+// client has not come back with them, progress has nobody to go to.
+func progressRises(c *conn, id, steps int) {
+	c.Helper()
+	seen, last := 0, 0.0
+	for _, e := range c.driver.pending(matching("notifications/progress", fmt.Sprintf(`"call":%d,`, id))) {
+		p := decode[progress](c, "progress", e.Params)
+		switch {
+		case p.Total == 0: // the TypeScript SDK's client counts the rounds as well
+		case p.Progress <= last || p.Total != float64(steps):
+			c.Errorf("progress %v of %v after %v of %v", p.Progress, p.Total, last, steps)
+		default:
+			last = p.Progress
+			seen++
+		}
+	}
+	if seen == 0 {
+		c.Error("no progress")
+	}
+	c.mayBeMissed(steps - seen)
 }
 
 func bigMessages(c *conn) {
@@ -163,6 +236,7 @@ func bigMessages(c *conn) {
 
 // cancellation gives up a call that goes on for long.
 func cancellation(c *conn) {
+	before := c.health()
 	id, wait := c.start("call", callParams{
 		Name:      "trigger-long-running-operation",
 		Arguments: map[string]any{"duration": 300, "steps": 3000},
@@ -176,7 +250,7 @@ func cancellation(c *conn) {
 	if raw, err := wait(); err == nil {
 		c.Errorf("the cancelled call gave %.200s", raw)
 	}
-	c.idle() // since shproxy has forgotten it as well
+	c.idle(before) // since shproxy has forgotten it as well
 	c.wantText("echo", map[string]any{"message": "still here"}, "still here")
 }
 

@@ -104,6 +104,8 @@ func (g *goClient) do(c command) (any, error) {
 		return nil, g.session.Subscribe(g.ctx, &mcp.SubscribeParams{URI: c.Params.(uriParams).URI})
 	case "unsubscribe":
 		return nil, g.session.Unsubscribe(g.ctx, &mcp.UnsubscribeParams{URI: c.Params.(uriParams).URI})
+	case "watch":
+		return nil, nil // its handlers make it ask for changes
 	case "level":
 		return nil, g.session.SetLoggingLevel(g.ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(c.Params.(levelParams).Level)})
 	case "ping":
@@ -120,7 +122,7 @@ func (g *goClient) do(c command) (any, error) {
 
 func (g *goClient) connect(p connectParams) (any, error) {
 	client := mcp.NewClient(&mcp.Implementation{Name: "interop-go", Version: "1.0.0"}, g.options(p))
-	for _, r := range p.Roots {
+	for _, r := range p.Roots { // without the capability, nobody asks for them
 		client.AddRoots(&mcp.Root{URI: r.URI, Name: r.Name})
 	}
 	client.AddReceivingMiddleware(g.tellRoots)
@@ -162,19 +164,41 @@ func (g *goClient) transport(p connectParams) mcp.Transport {
 }
 
 func (g *goClient) options(p connectParams) *mcp.ClientOptions {
+	o := g.listening()
+	o.Capabilities = &mcp.ClientCapabilities{}
+	if p.Plain {
+		return o
+	}
+	o.Capabilities.RootsV2 = &mcp.RootCapabilities{ListChanged: true}
+	o.Capabilities.Elicitation = &mcp.ElicitationCapabilities{Form: &mcp.FormElicitationCapabilities{}, URL: &mcp.URLElicitationCapabilities{}}
+	o.CreateMessageHandler = func(_ context.Context, r *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
+		g.emit("sampling/createMessage", r.Params)
+		return &mcp.CreateMessageResult{
+			Model: p.Sampling.Model, Role: mcp.Role(p.Sampling.Role), Content: &mcp.TextContent{Text: p.Sampling.Content.Text},
+		}, nil
+	}
+	o.ElicitationHandler = func(_ context.Context, r *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+		g.emit("elicitation/create", r.Params)
+		result := &mcp.ElicitResult{Action: p.Elicitation.Action}
+		if r.Params.Mode != "url" {
+			result.Content = p.Elicitation.Content
+		}
+		return result, nil
+	}
+	return o
+}
+
+// listening has the handlers of what a server tells unasked.
+func (g *goClient) listening() *mcp.ClientOptions {
 	return &mcp.ClientOptions{
-		CreateMessageHandler: func(_ context.Context, r *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
-			g.emit("sampling/createMessage", r.Params)
-			return &mcp.CreateMessageResult{
-				Model: p.Sampling.Model, Role: mcp.Role(p.Sampling.Role), Content: &mcp.TextContent{Text: p.Sampling.Content.Text},
-			}, nil
-		},
-		ElicitationHandler: func(_ context.Context, r *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
-			g.emit("elicitation/create", r.Params)
-			return &mcp.ElicitResult{Action: p.Elicitation.Action, Content: p.Elicitation.Content}, nil
-		},
 		ToolListChangedHandler: func(_ context.Context, r *mcp.ToolListChangedRequest) {
 			g.emit("notifications/tools/list_changed", r.Params)
+		},
+		PromptListChangedHandler: func(_ context.Context, r *mcp.PromptListChangedRequest) {
+			g.emit("notifications/prompts/list_changed", r.Params)
+		},
+		ResourceListChangedHandler: func(_ context.Context, r *mcp.ResourceListChangedRequest) {
+			g.emit("notifications/resources/list_changed", r.Params)
 		},
 		ResourceUpdatedHandler: func(_ context.Context, r *mcp.ResourceUpdatedNotificationRequest) {
 			g.emit("notifications/resources/updated", r.Params)

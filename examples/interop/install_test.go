@@ -50,17 +50,29 @@ func npmBundle() bundle {
 	}
 }
 
-// pythonBundle is a virtual environment, outside of the tree since it can
-// neither be moved nor copied.
+// pythonBundle has the Python client, and servers.
 func pythonBundle() bundle {
+	return pythonEnvironment("the Python packages", "requirements.txt", "interop")
+}
+
+// pythonV1Bundle has a server on the Python SDK's version 1.
+func pythonV1Bundle() bundle {
+	return pythonEnvironment("the Python packages of version 1", "requirements-v1.txt", "interop-v1")
+}
+
+func bundles() []bundle { return []bundle{npmBundle(), pythonBundle(), pythonV1Bundle()} }
+
+// pythonEnvironment is a virtual environment, outside of the tree since it can
+// neither be moved nor copied.
+func pythonEnvironment(name, pins, dir string) bundle {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		cache = os.TempDir()
 	}
 	b := bundle{
-		name: "the Python packages",
-		pins: inTestdata("requirements.txt"),
-		dir:  filepath.Join(cache, "mcp-oauth-gateway", "interop"),
+		name: name,
+		pins: inTestdata(pins),
+		dir:  filepath.Join(cache, "mcp-oauth-gateway", dir),
 	}
 	b.commands = [][]string{
 		{"python3", "-m", "venv", "--clear", b.dir},
@@ -71,7 +83,7 @@ func pythonBundle() bundle {
 
 // notInstalled names the first bundle that is missing or not as pinned.
 func notInstalled() string {
-	for _, b := range []bundle{npmBundle(), pythonBundle()} {
+	for _, b := range bundles() {
 		if !b.installed() {
 			return b.name + " are"
 		}
@@ -80,7 +92,7 @@ func notInstalled() string {
 }
 
 func install(ctx context.Context) error {
-	for _, b := range []bundle{npmBundle(), pythonBundle()} {
+	for _, b := range bundles() {
 		if b.installed() {
 			continue
 		}
@@ -118,7 +130,8 @@ func npmCommand(name string) string {
 	return filepath.Join(npmBundle().dir, ".bin", name)
 }
 
-// pythonCommand is the path of a program from a Python package.
-func pythonCommand(name string) string {
-	return filepath.Join(pythonBundle().dir, "bin", name)
-}
+// command is the path of a program from a Python package.
+func (b bundle) command(name string) string { return filepath.Join(b.dir, "bin", name) }
+
+// pythonCommand is one from most of them.
+func pythonCommand(name string) string { return pythonBundle().command(name) }

@@ -69,6 +69,19 @@ var buildGoServer = sync.OnceValues(func() (string, error) {
 	return build(".", "github.com/modelcontextprotocol/go-sdk/conformance/everything-server")
 })
 
+// buildOneEra builds our own server that speaks one era.
+var buildOneEra = sync.OnceValues(func() (string, error) { return build("..", "./oneera") })
+
+// buildProgram is the command that one of the above builds.
+func buildProgram(t *testing.T, build func() (string, error)) []string {
+	t.Helper()
+	program, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{program}
+}
+
 func build(dir, pack string) (string, error) {
 	program := filepath.Join(scratch, path.Base(pack))
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)

@@ -50,8 +50,10 @@ type server struct {
 }
 
 type stage struct {
+	flags   []string // of the proxy
 	env     []string // of the server, beside that of the proxy
 	command []string
+	plain   bool   // the client cannot be asked for anything
 	roots   []root // of the client
 	play    func(*conn)
 }
@@ -71,12 +73,12 @@ func TestLegacy(t *testing.T) {
 		{server{"memory", memory}, []client{goSDK, typescriptV1, typescriptV2, python}},
 		{server{"sequential-thinking", sequentialThinking}, []client{goSDK, typescriptV1, typescriptV2, remote}},
 		{server{"fetch", fetch}, []client{goSDK, typescriptV1, typescriptV2, python, remote}},
-		{server{"time", timeServer}, []client{goSDK, typescriptV1}},
+		{server{"time", timeV2}, []client{goSDK, typescriptV1}},
 		{server{"git", git}, []client{goSDK, typescriptV1, remote}},
 	})
 }
 
-func meetAll(t *testing.T, era, version string, rows []row) {
+func meetAll(t *testing.T, era era, version string, rows []row) {
 	for _, r := range rows {
 		for _, c := range r.clients {
 			t.Run(r.name+"/"+c.name, func(t *testing.T) {
@@ -88,7 +90,7 @@ func meetAll(t *testing.T, era, version string, rows []row) {
 }
 
 // meet lets one client play one server's story, and looks at what is left.
-func meet(t *testing.T, s server, who client, era, version string) {
+func meet(t *testing.T, s server, who client, era era, version string) {
 	if *directFlag && who.bridges {
 		t.Skip("mcp-remote is for servers on HTTP")
 	}
@@ -97,11 +99,14 @@ func meet(t *testing.T, s server, who client, era, version string) {
 	st := s.stage(t)
 	mark := newMark(t)
 	command := slices.Concat([]string{"env", mark}, st.env, st.command)
-	c := &conn{T: t, ctx: ctx, who: who}
-	if !*directFlag {
-		c.proxy = startProxy(t, slices.Concat(who.proxyFlags(), []string{"--"}, command)...)
+	c := &conn{T: t, ctx: ctx, who: who, answer: elicited, atOnce: 8}
+	if era == eraModern && !st.plain {
+		c.atOnce = 3 // each has a process of the server to itself
 	}
-	c.connect(connectParams{Command: command, Era: era, Roots: st.roots}, version)
+	if !*directFlag {
+		c.proxy = startProxy(t, slices.Concat(who.proxyFlags(), era.flags(), st.flags, []string{"--"}, command)...)
+	}
+	c.connect(connectParams{Command: command, Era: era, Plain: st.plain, Roots: st.roots}, version)
 	if n := c.health().Sessions; c.proxy != nil && n != who.sessions(version) {
 		t.Errorf("%d sessions, want %d", n, who.sessions(version))
 	}
@@ -127,7 +132,7 @@ func meet(t *testing.T, s server, who client, era, version string) {
 func (c *conn) connect(params connectParams, version string) {
 	c.Helper()
 	c.version = version
-	params.Sampling, params.Elicitation = sampled, elicited
+	params.Sampling, params.Elicitation = sampled, c.answer
 	params.Roots = append([]root{}, params.Roots...) // never null
 	if c.proxy != nil {
 		params.Command, params.URL = nil, c.proxy.url
@@ -143,9 +148,15 @@ func (c *conn) connect(params connectParams, version string) {
 }
 
 // connect is for tests that have a proxy already.
-func connect(ctx context.Context, t *testing.T, who client, p *proxy, era, version string) *conn {
+func connect(ctx context.Context, t *testing.T, who client, p *proxy, era era, version string) *conn {
 	t.Helper()
-	c := &conn{T: t, ctx: ctx, who: who, proxy: p}
+	return connectAnswering(ctx, t, who, p, era, version, elicited)
+}
+
+// connectAnswering is for tests whose clients do not all give the same answer.
+func connectAnswering(ctx context.Context, t *testing.T, who client, p *proxy, era era, version string, answer elicitation) *conn {
+	t.Helper()
+	c := &conn{T: t, ctx: ctx, who: who, proxy: p, answer: answer}
 	c.connect(connectParams{Era: era}, version)
 	return c
 }

@@ -30,7 +30,6 @@ func filesystem(t *testing.T) stage {
 		roots:   []root{{"file://" + dir, "the workspace"}},
 		play: func(c *conn) {
 			c.wantAll("tools", c.list().Tools, []string{"read_text_file", "write_file", "edit_file", "list_directory"})
-			c.await("roots/list", "")
 			await(c.ctx, c.T, func() string {
 				if got := c.text("list_allowed_directories", map[string]any{}); !strings.Contains(got, dir) {
 					return fmt.Sprintf("%s among the allowed directories, which are %q", dir, got)
@@ -57,6 +56,35 @@ func filesystem(t *testing.T) stage {
 				c.Errorf("edited to %q", got)
 			}
 			c.wantText("list_directory", map[string]any{"path": dir}, "[FILE] big.txt", "[FILE] new.txt")
+		},
+	}
+}
+
+// filesystemByArguments is the same server for a client that has no roots:
+// what it serves, its command line says.
+func filesystemByArguments(t *testing.T) stage {
+	dir, other := t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(dir, "note.txt"), "a note")
+	writeFile(t, filepath.Join(other, "secret.txt"), "secret")
+	return stage{
+		command: []string{npmCommand("mcp-server-filesystem"), dir},
+		plain:   true,
+		play: func(c *conn) {
+			c.wantText("list_allowed_directories", map[string]any{}, dir)
+			c.wantText("read_text_file", map[string]any{"path": filepath.Join(dir, "note.txt")}, "a note")
+			c.wantToolError("read_text_file", map[string]any{"path": filepath.Join(other, "secret.txt")}, "Access denied")
+			calls := make([]callParams, 8)
+			for i := range calls {
+				path := filepath.Join(dir, fmt.Sprint(i))
+				writeFile(c.T, path, fmt.Sprint("file ", i))
+				calls[i] = callParams{Name: "read_text_file", Arguments: map[string]any{"path": path}}
+			}
+			for i, got := range c.together(calls) {
+				if want := fmt.Sprint("file ", i); !strings.Contains(got, want) {
+					c.Errorf("%q instead of %q", got, want)
+				}
+			}
+			c.none("roots/list", "")
 		},
 	}
 }

@@ -105,6 +105,7 @@ func (p *proxy) stop(t *testing.T) {
 // health is the part of /healthz that is looked at here.
 type health struct {
 	Sessions int   `json:"sessions"`
+	Started  int   `json:"children_started"`
 	Calls    int   `json:"calls"`
 	Dropped  int64 `json:"messages_dropped"`
 }

@@ -83,6 +83,7 @@ func fetch(t *testing.T) stage {
 // giveUpPage cancels the fetch of a page that never comes. The server must
 // learn of it, which the page notices.
 func giveUpPage(c *conn, url string, asked, gone <-chan struct{}) {
+	before := c.health()
 	id, wait := c.start("call", callParams{Name: "fetch", Arguments: map[string]any{"url": url}})
 	for _, step := range []struct {
 		what string
@@ -102,7 +103,7 @@ func giveUpPage(c *conn, url string, asked, gone <-chan struct{}) {
 	if raw, err := wait(); err == nil {
 		c.Errorf("the cancelled call gave %.200s", raw)
 	}
-	c.idle()
+	c.idle(before)
 }
 
 // canGiveUp says whether a cancellation by this client can reach the server.
@@ -116,22 +117,23 @@ func (c *conn) canGiveUp() bool {
 	return c.who.name != goSDK.name || c.version == modernVersion || cancelsAfterDisconnect
 }
 
-// timeServer is mcp-server-time.
-func timeServer(*testing.T) stage {
+// timeServer is mcp-server-time, in the environment of a bundle. Of its results
+// some versions say everything twice.
+func timeServer(b bundle, structured bool) stage {
 	return stage{
-		command: []string{pythonCommand("mcp-server-time"), "--local-timezone", "Europe/Vienna"},
+		command: []string{b.command("mcp-server-time"), "--local-timezone", "Europe/Vienna"},
 		play: func(c *conn) {
 			c.wantAll("tools", c.list().Tools, []string{"get_current_time", "convert_time"})
 			now := c.call("get_current_time", map[string]any{"timezone": "Asia/Kolkata"})
-			if !strings.Contains(now.text(), "+05:30") || !strings.Contains(string(now.StructuredContent), "Asia/Kolkata") {
+			if !strings.Contains(now.text(), "+05:30") || structured != strings.Contains(string(now.StructuredContent), "Asia/Kolkata") {
 				c.Errorf("now: %s, %s", now.text(), now.StructuredContent)
 			}
 			c.wantText("convert_time", map[string]any{"source_timezone": "Asia/Tokyo", "time": "16:30", "target_timezone": "UTC"},
 				"T07:30:00+00:00", "-9.0h")
 			c.wantToolError("get_current_time", map[string]any{"timezone": "Mars/Olympus"}, "Mars/Olympus")
 			zones := []string{"UTC", "Asia/Tokyo", "Asia/Kathmandu", "Europe/Vienna", "America/New_York", "America/Caracas", "Africa/Cairo", "Pacific/Chatham"}
-			calls := make([]callParams, len(zones))
-			for i, zone := range zones {
+			calls := make([]callParams, c.atOnce)
+			for i, zone := range zones[:c.atOnce] {
 				calls[i] = callParams{Name: "get_current_time", Arguments: map[string]any{"timezone": zone}}
 			}
 			for i, got := range c.together(calls) {
@@ -142,6 +144,11 @@ func timeServer(*testing.T) stage {
 		},
 	}
 }
+
+func timeV2(*testing.T) stage { return timeServer(pythonBundle(), true) }
+
+// timeV1 is on the Python SDK's version 1.
+func timeV1(*testing.T) stage { return timeServer(pythonV1Bundle(), false) }
 
 // git is mcp-server-git, with a repository of its own.
 func git(t *testing.T) stage {

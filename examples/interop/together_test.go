@@ -69,6 +69,43 @@ func TestTogether(t *testing.T) {
 	p.stop(t)
 }
 
+// TestAskedTogether has clients of 2026-07-28 at one proxy, all of which a
+// server of the older versions asks for something at the same time. Two say the
+// same of themselves, so that they may get the same processes.
+func TestAskedTogether(t *testing.T) {
+	requireProxy(t)
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), cellTimeout)
+	defer cancel()
+	mark := newMark(t)
+	p := startProxy(t, "--protocol", "modern", "--", "env", mark, npmCommand("mcp-server-everything"))
+	var conns []*conn
+	for i, who := range []client{goSDK, typescriptV2, typescriptV2, python} {
+		answer := elicitation{Action: "accept", Content: map[string]any{"name": fmt.Sprint("client ", i)}}
+		conns = append(conns, connectAnswering(ctx, t, who, p, eraModern, modernVersion, answer))
+	}
+	for range 3 {
+		var waits []func() string
+		for _, c := range conns {
+			_, wait := c.startCall(callParams{Name: "trigger-elicitation-request", Arguments: map[string]any{}})
+			waits = append(waits, wait)
+		}
+		for i, wait := range waits {
+			if got, want := wait(), fmt.Sprint("Name: client ", i); !strings.Contains(got, want) {
+				t.Errorf("%s: %.300q lacks %q", conns[i].who.name, got, want)
+			}
+		}
+	}
+	for _, c := range conns {
+		c.do("close", nil)
+	}
+	conns[0].idle(health{})
+	p.stop(t)
+	if left := markedProcesses(mark); len(left) > 0 {
+		t.Errorf("left when shproxy had ended: %s", describe(left))
+	}
+}
+
 // TestNPX wraps a server as most people do. npx runs npm, which runs a shell,
 // which runs the server; all must end with the session.
 func TestNPX(t *testing.T) {

@@ -165,6 +165,7 @@ func (p *play) output(out *Output) (parts []txtar.File) {
 		server = append(server, p.line(frame))
 	}
 	for _, m := range out.ToClient {
+		checkScanned(p.t, m)
 		related := ""
 		if m.Related != nil {
 			related = "[" + string(m.Related) + "] "

@@ -71,6 +71,15 @@ func lookup(frame []byte, span jsonrpc.Span, path ...string) jsonrpc.Span {
 	return span
 }
 
+// membersOf are the members of an object by name, for who looks for many.
+func membersOf(frame []byte, span jsonrpc.Span) map[string]jsonrpc.Span {
+	all := make(map[string]jsonrpc.Span)
+	for name, value := range jsonrpc.Members(frame, span) {
+		all[jsonrpc.Text(name.Of(frame))] = value
+	}
+	return all
+}
+
 // whole is the span of raw JSON that was cut out of a frame.
 func whole(raw []byte) jsonrpc.Span { return jsonrpc.Span{Start: 0, End: len(raw)} }
 
@@ -86,10 +95,15 @@ func trueAt(frame []byte, span jsonrpc.Span, path ...string) bool {
 
 // splice applies edits in whatever order they are.
 func splice(frame []byte, edits []jsonrpc.Edit) []byte {
-	slices.SortStableFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
 	room := len(frame)
 	for _, e := range edits {
 		room += len(e.With)
 	}
-	return jsonrpc.AppendSplice(make([]byte, 0, room), frame, edits...)
+	return jsonrpc.AppendSplice(make([]byte, 0, room), frame, inPlace(edits)...)
+}
+
+// inPlace sorts edits by where they are.
+func inPlace(edits []jsonrpc.Edit) []jsonrpc.Edit {
+	slices.SortStableFunc(edits, func(a, b jsonrpc.Edit) int { return cmp.Compare(a.Span.Start, b.Span.Start) })
+	return edits
 }

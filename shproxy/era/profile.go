@@ -33,11 +33,9 @@ func ProfileOf(frame []byte, m jsonrpc.Message) (p Profile, ok bool) {
 
 // Key is the same for profiles that are the same, byte for byte.
 func (p Profile) Key() string {
-	hash := sha256.New()
-	hash.Write(p.Capabilities)
-	hash.Write([]byte{0})
-	hash.Write(p.Info)
-	return string(hash.Sum(nil))
+	var room [256]byte
+	hash := sha256.Sum256(append(append(append(room[:0], p.Capabilities...), 0), p.Info...))
+	return string(hash[:])
 }
 
 // Clone returns a copy that shares no memory.

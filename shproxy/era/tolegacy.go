@@ -78,6 +78,7 @@ const (
 // which reach the client if the call that asked for them is the only one.
 type ToLegacy struct {
 	cfg    ToLegacyConfig
+	asks   bool // the client takes any request of the server
 	opened opened
 	server server
 
@@ -96,6 +97,7 @@ type ToLegacy struct {
 	listened  uint64               // how many there were
 	resources map[string]*resource // by URI
 	level     int                  // what the server logs
+	logging   int                  // calls in flight that want to know of it
 
 	held int // bytes; see MaxHeld
 }
@@ -103,7 +105,7 @@ type ToLegacy struct {
 // NewToLegacy returns a translator for a server to which nothing was said yet.
 func NewToLegacy(c ToLegacyConfig) *ToLegacy {
 	return &ToLegacy{
-		cfg:   c.complete(),
+		cfg: c.complete(), asks: c.Profile.Asked(),
 		calls: make(map[uint64]*legacyCall), byClient: make(map[string]*legacyCall),
 		askable: make(map[uint64]*legacyCall), asking: make(map[uint64]*legacyCall), parked: make(map[uint64]*legacyCall),
 		listens: make(map[string]*listen), opening: make(map[string]*listen), resources: make(map[string]*resource),
@@ -134,11 +136,11 @@ func (t *ToLegacy) FromClient(now time.Time, frame []byte, m jsonrpc.Message, ou
 // check refuses a request that is none of the modern era.
 func (t *ToLegacy) check(frame []byte, m jsonrpc.Message) []byte {
 	id := m.ID.Of(frame)
-	version := jsonrpc.Text(m.ProtocolVersion.Of(frame))
+	modern := jsonrpc.Is(frame, m.ProtocolVersion, Modern)
 	switch {
-	case version == "":
+	case !modern && jsonrpc.Text(m.ProtocolVersion.Of(frame)) == "":
 		return refusal(id, jsonrpc.InvalidParams, `params._meta must hold "`+jsonrpc.MetaProtocolVersion+`"`)
-	case version != Modern:
+	case !modern:
 		data := append([]byte(`{"supported":["`+Modern+`"],"requested":`), m.ProtocolVersion.Of(frame)...)
 		return jsonrpc.AppendError(nil, id, jsonrpc.UnsupportedProtocolVersion, "unsupported protocol version", append(data, '}'))
 	case t.inFlight(jsonrpc.Key(id)):
@@ -198,23 +200,14 @@ func (t *ToLegacy) told(frame []byte, m jsonrpc.Message, out *Output) {
 			out.Dropped++ // nothing can have come before it that it would belong to
 			return
 		}
-		out.server(splice(frame, metaEdit(nil, frame, m)))
+		out.server(splice(frame, legacyMeta(nil, frame, m)))
 	}
-}
-
-// metaEdit appends the edit that takes out of _meta, if there is one, what the
-// legacy era does not have there.
-func metaEdit(edits []jsonrpc.Edit, frame []byte, m jsonrpc.Message) []jsonrpc.Edit {
-	if !m.Meta.Present() {
-		return edits
-	}
-	return append(edits, jsonrpc.Edit{Span: m.Meta, With: without(nil, frame, m.Meta, modernMeta)})
 }
 
 // cancel gives up a call because the client said so; span is where it names
 // the request.
 func (t *ToLegacy) cancel(c *legacyCall, frame []byte, m jsonrpc.Message, span jsonrpc.Span, out *Output) {
-	out.server(splice(frame, metaEdit([]jsonrpc.Edit{{Span: span, With: strconv.AppendUint(nil, c.key, 10)}}, frame, m)))
+	out.server(splice(frame, legacyMeta([]jsonrpc.Edit{{Span: span, With: strconv.AppendUint(nil, c.key, 10)}}, frame, m)))
 	t.giveUp(c, "the client cancelled the request", out)
 }
 
@@ -260,13 +253,13 @@ func (t *ToLegacy) answered(now time.Time, frame []byte, m jsonrpc.Message, out 
 		if c.talk != nil {
 			c.talk.refuse("the call has ended", out)
 		}
-		up := t.up(c, frame, m)
 		if c.missing != "" && isFailure(frame, m) {
-			up = jsonrpc.AppendError(nil, c.id, jsonrpc.MissingRequiredClientCapability,
-				"the server needs a capability that the client has not declared", []byte(`{"requiredCapabilities":`+c.missing+`}`))
+			out.client(jsonrpc.AppendError(nil, c.id, jsonrpc.MissingRequiredClientCapability,
+				"the server needs a capability that the client has not declared", []byte(`{"requiredCapabilities":`+c.missing+`}`)), nil)
+		} else {
+			t.up(c, frame, m, out)
 		}
 		t.forget(c)
-		out.client(up, nil)
 	}
 }
 

@@ -133,16 +133,15 @@ func TestToLegacyBoundsQuestions(t *testing.T) {
 		t.Parallel()
 		k := newLegacyTalk(t, 1000).start()
 		k.call("1")
-		deep := strings.Repeat("[", jsonrpc.MaxDepth-5) + strings.Repeat("]", jsonrpc.MaxDepth-5)
-		k.server(`{"jsonrpc":"2.0","id":2,"error":{"code":-32042,"message":"URL","data":{"elicitations":[{"mode":"url","x":"%s"},{"mode":"url","x":%s}%s]}}}`,
-			strings.Repeat("x", 1000), deep, strings.Repeat(`,{"mode":"url"}`, 200))
+		k.server(`{"jsonrpc":"2.0","id":2,"error":{"code":-32042,"message":"URL","data":{"elicitations":[{"mode":"url","x":"%s"}%s]}}}`,
+			strings.Repeat("x", 1000), strings.Repeat(`,{"mode":"url"}`, 200))
 		if m := readMessage(t, k.out.ToClient[0].Frame); len(m.Result.InputRequests) == 0 || k.tr.held > 1000 {
 			t.Fatalf("%d questions, %d bytes", len(m.Result.InputRequests), k.tr.held)
 		}
 		k = newLegacyTalk(t, 0).start()
 		k.call("1")
-		k.server(`{"jsonrpc":"2.0","id":2,"error":{"code":-32042,"message":"URL","data":{"elicitations":[{"mode":"url"}%s]}}}`,
-			strings.Repeat(`,{"mode":"url"}`, 200))
+		k.server(`{"jsonrpc":"2.0","id":2,"error":{"code":-32042,"message":"URL","data":{"elicitations":[{"mode":"url","x":%s}%s]}}}`,
+			nested(jsonrpc.MaxDepth-5), strings.Repeat(`,{"mode":"url"}`, 200))
 		if m := readMessage(t, k.out.ToClient[0].Frame); len(m.Result.InputRequests) != maxQuestions {
 			t.Fatalf("%d questions", len(m.Result.InputRequests))
 		}
@@ -320,6 +319,38 @@ func TestToLegacyDeclined(t *testing.T) {
 	k.retry("3", k.state(), `"elicitation-2":{"action":"accept"}`)
 	k.refused("has not opened the URL")
 	k.empty()
+
+	k.call("4") // for which an answer to another question says nothing
+	k.server(`{"jsonrpc":"2.0","id":"q","method":"elicitation/create"}`)
+	k.tick(time.Second)
+	k.retry("5", k.state(), `"q":{"action":"decline"}`)
+	k.server(`{"jsonrpc":"2.0","id":%d,"error":{"code":-32042,"message":"URL","data":{"elicitations":[{"mode":"url"}]}}}`, k.tr.last)
+	k.retry("6", k.state(), `"elicitation-1":{"action":"accept"}`)
+	k.passed()
+}
+
+// TestToLegacyStateOfAnother has a requestState of another conversation with a
+// server, in which a call has the same number.
+func TestToLegacyStateOfAnother(t *testing.T) {
+	t.Parallel()
+	sealer := NewSealer()
+	park := func(process, principal string) (k *legacyTalk, state string) {
+		k = newLegacyTalk(t, 0)
+		k.tr.cfg.Sealer, k.tr.cfg.Process, k.tr.cfg.Principal = sealer, process, principal
+		k.start().call("1")
+		k.server(`{"jsonrpc":"2.0","id":1,"method":"roots/list"}`)
+		k.tick(time.Second)
+		return k, k.state()
+	}
+	one, mine := park("one", "ann")
+	_, other := park("two", "ann")
+	_, bobs := park("one", "bob")
+	for _, state := range []string{other, bobs} {
+		one.retry("2", state, `"roots-1":{"roots":[]}`)
+		one.refused("requestState is not valid")
+	}
+	one.retry("2", mine, `"roots-1":{"roots":[]}`)
+	one.passed()
 }
 
 func TestToLegacyBoundsListens(t *testing.T) {
@@ -393,11 +424,15 @@ func TestToLegacyServerIsSilent(t *testing.T) {
 	k.empty()
 	k.out.Reset()
 	k.tr.Ping([]byte(`"x"`), &k.out)
-	k.server(`{"jsonrpc":"2.0","id":%d,"error":{"code":-32601,"message":"no"}}`, k.tr.last)
-	if len(k.out.ToClient) != 1 || string(k.out.ToClient[0].Frame) != `{"jsonrpc":"2.0","id":"x","error":{"code":-32601,"message":"no"}}` {
-		t.Fatalf("%q", k.out.ToClient)
+	k.client(`{"jsonrpc":"2.0","id":"call","method":"tools/call","params":{"_meta":{%s,"io.modelcontextprotocol/logLevel":"info"}}}`, modernMembers)
+	k.server(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","_meta":{"io.modelcontextprotocol/subscriptionId":1}}}`)
+	if len(k.out.ToClient) != 1 || string(k.out.ToClient[0].Related) != `"call"` || strings.Contains(string(k.out.ToClient[0].Frame), "_meta") {
+		t.Fatalf("the only call at work gets %s", k.out.ToClient)
 	}
-	k.empty()
+	k.server(`{"jsonrpc":"2.0","id":%d,"result":{"x":1}}`, k.tr.last-2)
+	if len(k.out.ToClient) != 1 || string(k.out.ToClient[0].Frame) != `{"jsonrpc":"2.0","id":"x","result":{"x":1}}` {
+		t.Fatalf("%s", k.out.ToClient)
+	}
 }
 
 // TestToLegacyBoundsName has servers whose name is too much, or nests too
@@ -471,6 +506,12 @@ func TestToLegacyKeepsNoFrames(t *testing.T) {
 		t.Fatal(answer)
 	}
 	k.empty()
+	k.request(`"call"`, "tools/call", `"inputResponses":{"who":{"roots":[1]}},`)
+	k.server(`{"jsonrpc":"2.0","id":"who","method":"roots/list"}`)
+	k.passed()
+	if answer := string(k.out.ToServer[0]); answer != `{"jsonrpc":"2.0","id":"who","result":{"roots":[1]}}` {
+		t.Fatal(answer)
+	}
 }
 
 // TestToLegacySpeed has a server that asks and takes back while many calls are
@@ -489,5 +530,35 @@ func TestToLegacySpeed(t *testing.T) {
 	k.request(`"l"`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":[`+strings.Join(slices.Repeat([]string{`"a:1"`}, 10_000), ",")+`]},`)
 	if len(k.out.ToServer) != 1 || len(k.tr.listens[`"l`].uris) != 1 {
 		t.Fatalf("%d subscriptions", len(k.out.ToServer))
+	}
+}
+
+// TestToLegacySpeedOfForms has answers of a size that only a client makes up, to
+// questions that only a server does. The work must not be the product of both.
+func TestToLegacySpeedOfForms(t *testing.T) {
+	t.Parallel()
+	members := func(n int, format string) string {
+		var list []string
+		for i := range n {
+			list = append(list, fmt.Sprintf(format, i))
+		}
+		return strings.Join(list, ",")
+	}
+	k := newLegacyTalk(t, 0).start()
+	k.call("1")
+	k.server(`{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"requestedSchema":{"properties":{%s},"required":[%s]}}}`,
+		members(5000, `"%d":{"type":"string"}`), members(5000, `"%d"`))
+	for i := range maxQuestions - 1 {
+		k.server(`{"jsonrpc":"2.0","id":"q%d","method":"roots/list"}`, i)
+	}
+	k.tick(time.Second)
+	state, content, others := k.state(), members(50_000, `"%d":""`), members(50_000, `"%d":{}`)
+	began := time.Now()
+	k.retry("2", state, `"q":{"action":"accept","content":{`+content+`}},`+others)
+	if len(k.out.ToServer) != 1 {
+		t.Fatalf("%d answers", len(k.out.ToServer))
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Fatalf("that took %v", took)
 	}
 }

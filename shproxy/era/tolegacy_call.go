@@ -41,10 +41,10 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 	if c.level > 0 {
 		t.setLevel(c.level, out)
 	}
-	down := t.down(c.key, frame, m)
+	down := down(c.key, frame, m, traits.asks, out)
 	if traits.asks {
 		t.askable[c.key] = c
-		t.prepare(c, down, lookup(frame, m.Params, memberResponses).Of(frame))
+		t.prepare(c, down, frame, m)
 	}
 	if c.frame != nil && len(t.orphans) > 0 {
 		t.askFirst(now, c, out)
@@ -55,9 +55,16 @@ func (t *ToLegacy) forward(now time.Time, frame []byte, m jsonrpc.Message, trait
 
 // prepare keeps what is needed to let the server ask something. Where that is
 // too much, the server cannot, but may not want to.
-func (t *ToLegacy) prepare(c *legacyCall, down, responses []byte) {
-	if t.cfg.Profile.Asked() && t.fits(len(down)+len(responses)) {
-		c.frame, c.prepared = down, bytes.Clone(responses)
+func (t *ToLegacy) prepare(c *legacyCall, down, frame []byte, m jsonrpc.Message) {
+	if !t.asks {
+		return
+	}
+	var responses []byte
+	if hasRetry(frame) {
+		responses = lookup(frame, m.Params, memberResponses).Of(frame)
+	}
+	if t.fits(len(down) + len(responses)) {
+		c.frame, c.prepared = bytes.Clone(down), bytes.Clone(responses)
 		t.weigh(c)
 	}
 }
@@ -77,7 +84,9 @@ func (t *ToLegacy) newCall() *legacyCall {
 // attach makes a request of the client the one that the call answers.
 func (t *ToLegacy) attach(c *legacyCall, frame []byte, m jsonrpc.Message) {
 	c.id = bytes.Clone(m.ID.Of(frame))
-	c.level = severity(jsonrpc.Text(m.LogLevel.Of(frame)))
+	if c.level = severity(jsonrpc.Text(m.LogLevel.Of(frame))); c.level > 0 {
+		t.logging++
+	}
 	if hasToken(frame, m) {
 		c.shown = bytes.Clone(m.ProgressToken.Of(frame))
 	}
@@ -88,6 +97,9 @@ func (t *ToLegacy) attach(c *legacyCall, frame []byte, m jsonrpc.Message) {
 // detach leaves the call without a request of the client.
 func (t *ToLegacy) detach(c *legacyCall) {
 	delete(t.byClient, jsonrpc.Key(c.id))
+	if c.level > 0 {
+		t.logging--
+	}
 	c.id, c.shown, c.level = nil, nil, 0
 	t.weigh(c)
 }
@@ -134,16 +146,6 @@ func (t *ToLegacy) weigh(c *legacyCall) {
 	c.held = n
 }
 
-// modernMeta are the members of _meta that say what a legacy server learns by
-// initialize.
-func modernMeta(name string) bool {
-	switch name {
-	case jsonrpc.MetaProtocolVersion, jsonrpc.MetaClientInfo, jsonrpc.MetaClientCapabilities, jsonrpc.MetaLogLevel:
-		return true
-	}
-	return false
-}
-
 const memberToken = "progressToken"
 
 // hasToken reports whether a request has a progress token. Like the id, the
@@ -154,22 +156,28 @@ func hasToken(frame []byte, m jsonrpc.Message) bool {
 	return len(token) > 0 && (token[0] == '"' || token[0] == '-' || token[0] >= '0' && token[0] <= '9')
 }
 
-// down is a request as the server sees it.
-func (t *ToLegacy) down(key uint64, frame []byte, m jsonrpc.Message) []byte {
+// down is a request as the server sees it; retry says that members of a retry
+// are not the server's.
+func down(key uint64, frame []byte, m jsonrpc.Message, retry bool, out *Output) []byte {
 	id := strconv.AppendUint(nil, key, 10)
-	var meta []byte
+	var room [8]jsonrpc.Edit
+	edits := legacyMeta(append(room[:0], jsonrpc.Edit{Span: m.ID, With: id}), frame, m)
 	if hasToken(frame, m) {
-		meta = without(nil, frame, m.Meta, func(name string) bool { return name == memberToken || modernMeta(name) }, member{memberToken, id})
-	} else {
-		meta = without(nil, frame, m.Meta, modernMeta)
+		edits = append(edits, jsonrpc.Edit{Span: m.ProgressToken, With: id})
 	}
-	edits := [2]jsonrpc.Edit{{Span: m.ID, With: id}, {Span: m.Meta, With: meta}}
-	if hasRetry(frame) {
-		edits[1] = jsonrpc.Edit{Span: m.Params, With: without(nil, frame, m.Params, func(name string) bool {
-			return name == "_meta" || name == memberState || name == memberResponses
-		}, member{"_meta", meta})}
+	if retry && hasRetry(frame) {
+		edits, _ = cut(edits, frame, m.Params, func(name, _ jsonrpc.Span) bool {
+			return jsonrpc.Is(frame, name, memberState) || jsonrpc.Is(frame, name, memberResponses)
+		})
 	}
-	return splice(frame, edits[:])
+	return out.splice(frame, edits)
+}
+
+// legacyMeta appends the edits that take out of _meta, if there is one, what a
+// legacy server learns by initialize.
+func legacyMeta(edits []jsonrpc.Edit, frame []byte, m jsonrpc.Message) []jsonrpc.Edit {
+	edits, _ = cut(edits, frame, m.Meta, func(name, _ jsonrpc.Span) bool { return isOurs(frame, name) })
+	return edits
 }
 
 // hasRetry reports whether a frame may have members of a retry.

@@ -16,15 +16,15 @@ func (q question) filledIn(frame []byte, content jsonrpc.Span) bool {
 		return false
 	}
 	schema := lookup(q.params, whole(q.params), "requestedSchema")
+	given := membersOf(frame, content)
 	for required := range jsonrpc.Items(q.params, lookup(q.params, schema, "required")) {
-		if !lookup(frame, content, jsonrpc.Text(required.Of(q.params))).Present() {
+		if _, ok := given[jsonrpc.Text(required.Of(q.params))]; !ok {
 			return false
 		}
 	}
-	properties := lookup(q.params, schema, "properties")
-	for name, value := range jsonrpc.Members(frame, content) {
-		kind := textAt(q.params, properties, jsonrpc.Text(name.Of(frame)), "type")
-		if !isOfType(value.Of(frame), kind) {
+	properties := membersOf(q.params, lookup(q.params, schema, "properties"))
+	for name, value := range given {
+		if !isOfType(value.Of(frame), textAt(q.params, properties[name], "type")) {
 			return false
 		}
 	}

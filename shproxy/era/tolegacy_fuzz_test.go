@@ -122,6 +122,7 @@ func (g *legacyGame) wild(text string, give func(time.Time, []byte, jsonrpc.Mess
 	}
 	for _, msg := range out.ToClient {
 		readMessage(g.t, msg.Frame)
+		checkScanned(g.t, msg)
 	}
 	g.checkTables()
 }

@@ -174,19 +174,14 @@ func (t *ToLegacy) unlisten(l *listen, out *Output) {
 
 // changed tells those who want to know what the server says.
 func (t *ToLegacy) changed(frame []byte, m jsonrpc.Message, listens []*listen, out *Output) {
-	reached := false
 	for _, l := range listens {
 		if !l.acknowledged {
 			continue
 		}
-		reached = true
 		meta := without(nil, frame, m.Meta, func(name string) bool { return name == jsonrpc.MetaSubscriptionID },
 			member{jsonrpc.MetaSubscriptionID, l.id})
 		params := without(nil, frame, m.Params, func(name string) bool { return name == "_meta" }, member{"_meta", meta})
 		out.client(notification(jsonrpc.Text(m.Method.Of(frame)), string(params)), l.id)
-	}
-	if !reached {
-		out.Dropped++
 	}
 }
 

@@ -63,11 +63,14 @@ func (t *ToLegacy) logged(frame []byte, m jsonrpc.Message, out *Output) {
 	if c == nil {
 		c = t.alone()
 	}
-	if c == nil || c.level == 0 || severity(textAt(frame, m.Params, "level")) < c.level {
+	switch {
+	case c == nil && t.logging > 0:
 		out.Dropped++
-		return
+	case c == nil || c.level == 0 || severity(textAt(frame, m.Params, "level")) < c.level:
+		// Nobody has asked for it.
+	default:
+		out.client(ofNoSubscription(frame, m), c.id)
 	}
-	out.client(ofNoSubscription(frame, m), c.id)
 }
 
 // alone is the only call that the server can be at work for, or nil.

@@ -103,8 +103,13 @@ func (p *legacyPlayer) retry() {
 	}
 	id := p.id()
 	p.say("retry %s %s round %d with %v", id, s.mark, s.round, given)
-	p.m.retry(id, s.mark, s.round, true, "", given)
-	p.g.request(id, "tools/call", s.mark, `"progressToken":"MARK"`,
+	level, meta := "", `"progressToken":"MARK"`
+	if p.r.IntN(4) == 0 {
+		level = levels[p.r.IntN(2)]
+		meta += `,"io.modelcontextprotocol/logLevel":"` + level + `"`
+	}
+	p.m.retry(id, s.mark, s.round, true, level, given)
+	p.g.request(id, "tools/call", s.mark, meta,
 		fmt.Sprintf(`"name":"t","arguments":{"mark":%q},"requestState":%q,"inputResponses":{%s}`, s.mark, s.state, strings.Join(responses, ",")))
 }
 

@@ -69,8 +69,8 @@ func (s *server) name(info []byte) {
 	}
 }
 
-// up is a response of the server as the client sees it.
-func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message) []byte {
+// up passes a response of the server on as the client is to see it.
+func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message, out *Output) {
 	var room [4]jsonrpc.Edit
 	edits := append(room[:0], jsonrpc.Edit{Span: m.ID, With: c.id})
 	switch {
@@ -79,7 +79,7 @@ func (t *ToLegacy) up(c *legacyCall, frame []byte, m jsonrpc.Message) []byte {
 	case isObject(frame, m.Result):
 		edits = t.complete(edits, c, frame, m.Result)
 	}
-	return splice(frame, edits)
+	out.answer(frame, m, edits)
 }
 
 // complete adds to a result what the modern era demands and it does not have.
@@ -207,7 +207,7 @@ func (t *ToLegacy) elicitURL(now time.Time, c *legacyCall, frame []byte, m jsonr
 	k.refuse("the call has ended", out)
 	for item := range jsonrpc.Items(frame, lookup(frame, m.Error, "data", "elicitations")) {
 		q := question{method: methodElicit, params: bytes.Clone(item.Of(frame))}
-		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions && t.fits(q.weight()) && q.passes() {
+		if textAt(frame, item, "mode") == "url" && len(k.open) < maxQuestions && t.fits(q.weight()) {
 			k.add(q)
 			t.weigh(c)
 		}

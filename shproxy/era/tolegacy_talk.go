@@ -81,13 +81,11 @@ func (t *ToLegacy) asked(now time.Time, frame []byte, m jsonrpc.Message, out *Ou
 // client has not declared. If the server makes do without, nobody will know.
 func (t *ToLegacy) misses(method string, frame []byte, params jsonrpc.Span) {
 	var found *legacyCall
-	for _, c := range t.calls {
-		if c.traits.asks && found != nil {
+	for _, c := range t.askable {
+		if found != nil {
 			return
 		}
-		if c.traits.asks {
-			found = c
-		}
+		found = c
 	}
 	if found == nil {
 		return
@@ -250,9 +248,10 @@ func (t *ToLegacy) keep(c *legacyCall, frame []byte) {
 // answers gives the server what the client says to its questions. What the
 // client does not say, or says in a way that is no answer, stays open.
 func (k *talk) answers(frame []byte, responses jsonrpc.Span, out *Output) {
+	given := membersOf(frame, responses)
 	rest := k.open[:0]
 	for _, q := range k.open {
-		value := lookup(frame, responses, q.name)
+		value := given[q.name]
 		if !q.answeredBy(frame, value) {
 			rest = append(rest, q)
 			continue

@@ -44,7 +44,7 @@ func (t *ToModern) completed(c *modernCall, frame []byte, m jsonrpc.Message, out
 		edits = legacyTools(edits, frame, tools)
 	}
 	t.forget(c)
-	out.client(splice(frame, edits), nil)
+	out.answer(frame, m, edits)
 }
 
 // legacyTools takes out the schemas of results that are no objects, which

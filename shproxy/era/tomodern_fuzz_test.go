@@ -159,6 +159,7 @@ func (g *modernGame) check(out *Output) {
 		g.ids[key] = true
 	}
 	for _, msg := range out.ToClient {
+		checkScanned(g.t, msg)
 		g.reached(msg)
 	}
 	if t := g.tr; t.held < 0 || t.held > t.cfg.MaxHeld || len(t.calls) > len(t.byClient) || len(t.tokens) > len(t.byClient) {

@@ -77,6 +77,7 @@ type scanner struct {
 	b         []byte
 	i         int
 	depth     int
+	trusted   bool   // the frame was scanned before
 	escaped   bool   // the last string had an escape
 	version   bool   // a jsonrpc member that says "2.0"
 	disguises uint32 // bits of the fields of params that are there in another case

@@ -20,6 +20,37 @@ func AppendSplice(dst, frame []byte, edits ...Edit) []byte {
 	return append(dst, frame[at:]...)
 }
 
+// Moved returns the message that [AppendSplice] makes of m's frame with the same
+// edits, without another scan. Each edit must leave valid JSON that m still
+// describes: it replaces a member that m names, or lies inside or outside of
+// all of them.
+func (m Message) Moved(edits ...Edit) Message {
+	for _, s := range [...]*Span{
+		&m.ID, &m.Method, &m.Params, &m.Result, &m.Error,
+		&m.Meta, &m.ProgressToken, &m.ProtocolVersion, &m.LogLevel, &m.SubscriptionID,
+	} {
+		*s = s.moved(edits)
+	}
+	return m
+}
+
+func (s Span) moved(edits []Edit) Span {
+	if !s.Present() {
+		return s
+	}
+	to := s
+	for _, e := range edits {
+		grown := len(e.With) - (e.Span.End - e.Span.Start)
+		if e.Span.End <= s.Start {
+			to.Start += grown
+		}
+		if e.Span.Start < s.End {
+			to.End += grown
+		}
+	}
+	return to
+}
+
 // Fold turns the raw line breaks of a frame that [Scan] accepted into spaces,
 // in place, so that the frame fits on one line of the stdio transport. Such
 // line breaks can only be whitespace between tokens.

@@ -16,6 +16,14 @@ export function emit(event, params = {}) {
   process.stdout.write(JSON.stringify({ event, params }) + '\n');
 }
 
+// abilities are what a client declares, unless it is to declare nothing.
+export const abilities = { sampling: {}, elicitation: { form: {}, url: {} }, roots: { listChanged: true } };
+
+// elicit answers a form, or opens a page.
+export function elicit({ mode }, { action, content }) {
+  return mode === 'url' ? { action } : { action, content };
+}
+
 // drive serves commands. connect(params) returns the client with the few
 // operations that the two lines of the SDK spell in different ways.
 export function drive(connect) {
@@ -68,6 +76,7 @@ export function drive(connect) {
     complete: params => it.client.complete(params),
     subscribe: params => it.subscribe(params),
     unsubscribe: params => it.unsubscribe(params),
+    watch: () => it.watch(),
     level: ({ level }) => it.client.setLoggingLevel(level),
     ping: () => it.client.ping(),
 

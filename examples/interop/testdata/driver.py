@@ -29,7 +29,7 @@ def emit(event, params=None):
 class Driver:
     def __init__(self, params):
         self.calls = {}  # id of the command -> CancelScope
-        self.listening = {}  # URI -> Event that ends the subscription
+        self.listening = {}  # URI, or None for lists -> Event that ends the subscription
 
         async def sampling(_, request):
             emit("sampling/createMessage", request)
@@ -37,7 +37,8 @@ class Driver:
 
         async def elicitation(_, request):
             emit("elicitation/create", request)
-            return types.ElicitResult.model_validate(params["elicitation"])
+            answer = params["elicitation"]
+            return types.ElicitResult(action=answer["action"], content=None if request.mode == "url" else answer["content"])
 
         async def roots(_):
             emit("roots/list")
@@ -49,6 +50,7 @@ class Driver:
             elif not isinstance(notification, types.ProgressNotification):
                 emit(notification.method, notification.params)
 
+        answers = {"sampling_callback": sampling, "elicitation_callback": elicitation, "list_roots_callback": roots}
         if "url" in params:
             # By default it would refuse events of more than 1 MiB, thus large
             # results that take long.
@@ -58,10 +60,9 @@ class Driver:
             server = StdioServerParameters(command=command, args=args)
         self.client = Client(
             server,
-            mode=params.get("era", "auto"),
-            sampling_callback=sampling,
-            elicitation_callback=elicitation,
-            list_roots_callback=roots,
+            # A version instead of auto would keep it from asking what the server has.
+            mode={"modern": "auto"}.get(params["era"], params["era"]),
+            **{} if params.get("plain") else answers,
             message_handler=message,
             cache=None,
         )
@@ -111,15 +112,23 @@ class Driver:
     async def subscribe(self, params):
         if self.client.protocol_version < "2026-07-28":
             return await self.client.session.subscribe_resource(params["uri"])
-        opened = anyio.Event()
-        self.listening[params["uri"]] = anyio.Event()
-        self.tasks.start_soon(self.listen, params["uri"], opened)
-        await opened.wait()
+        await self.listen(params["uri"], resource_subscriptions=[params["uri"]])
 
-    async def listen(self, uri, opened):
-        async with self.client.listen(resource_subscriptions=[uri]) as subscription:
-            opened.set()
-            await self.listening[uri].wait()
+    async def watch(self, _):
+        if self.client.protocol_version >= "2026-07-28":
+            await self.listen(None, tools_list_changed=True, prompts_list_changed=True, resources_list_changed=True)
+
+    async def listen(self, what, **filter):
+        opened, ended = anyio.Event(), anyio.Event()
+        self.listening[what] = ended
+
+        async def keep():
+            async with self.client.listen(**filter):
+                opened.set()
+                await ended.wait()
+
+        self.tasks.start_soon(keep)
+        await opened.wait()
 
     async def unsubscribe(self, params):
         if self.client.protocol_version < "2026-07-28":
@@ -162,6 +171,7 @@ async def main():
                     break
                 driver.tasks.start_soon(driver.run, command)
             else:
+                driver.tasks.cancel_scope.cancel()
                 return
     except Exception as error:
         write({"id": connect["id"], "error": {"code": getattr(error, "code", 0), "message": repr(error)}})

@@ -5,21 +5,23 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { CreateMessageRequestSchema, ElicitRequestSchema, ListRootsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { drive, emit } from './driver.mjs';
+import { abilities, drive, elicit, emit } from './driver.mjs';
 
-drive(async ({ url, command, sampling, elicitation, roots }) => {
+drive(async ({ url, command, plain, sampling, elicitation, roots }) => {
   const client = new Client(
     { name: 'interop-typescript-v1', version: '1.0.0' },
-    { capabilities: { sampling: {}, elicitation: {}, roots: { listChanged: true } } },
+    { capabilities: plain ? {} : abilities },
   );
   const answer = (schema, result) =>
     client.setRequestHandler(schema, async ({ method, params }) => {
       emit(method, params);
-      return result;
+      return result(params);
     });
-  answer(CreateMessageRequestSchema, sampling);
-  answer(ElicitRequestSchema, elicitation);
-  answer(ListRootsRequestSchema, { roots });
+  if (!plain) {
+    answer(CreateMessageRequestSchema, () => sampling);
+    answer(ElicitRequestSchema, asked => elicit(asked, elicitation));
+    answer(ListRootsRequestSchema, () => ({ roots }));
+  }
   const transport = url
     ? new StreamableHTTPClientTransport(new URL(url))
     : new StdioClientTransport({ command: command[0], args: command.slice(1) });
@@ -39,6 +41,7 @@ drive(async ({ url, command, sampling, elicitation, roots }) => {
     callTool: (params, options) => client.callTool(params, undefined, options),
     subscribe: params => client.subscribeResource(params),
     unsubscribe: params => client.unsubscribeResource(params),
+    watch: async () => {}, // it is told of changes unasked
     terminate: async () => transport.terminateSession?.(),
   };
 });

@@ -3,24 +3,28 @@
 // The driver of the TypeScript SDK's version 2, @modelcontextprotocol/client.
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { drive, emit } from './driver.mjs';
+import { abilities, drive, elicit, emit } from './driver.mjs';
 
-drive(async ({ url, command, era, sampling, elicitation, roots }) => {
+const modes = { auto: 'auto', legacy: 'legacy', modern: { pin: '2026-07-28' } };
+
+drive(async ({ url, command, era, plain, sampling, elicitation, roots }) => {
   const client = new Client(
     { name: 'interop-typescript-v2', version: '1.0.0' },
     {
-      capabilities: { sampling: {}, elicitation: {}, roots: { listChanged: true } },
-      versionNegotiation: { mode: era === 'legacy' ? 'legacy' : 'auto' },
+      capabilities: plain ? {} : abilities,
+      versionNegotiation: { mode: modes[era] },
     },
   );
   const answer = (method, result) =>
     client.setRequestHandler(method, async ({ params }) => {
       emit(method, params);
-      return result;
+      return result(params);
     });
-  answer('sampling/createMessage', sampling);
-  answer('elicitation/create', elicitation);
-  answer('roots/list', { roots });
+  if (!plain) {
+    answer('sampling/createMessage', () => sampling);
+    answer('elicitation/create', asked => elicit(asked, elicitation));
+    answer('roots/list', () => ({ roots }));
+  }
   const transport = url
     ? new StreamableHTTPClientTransport(new URL(url))
     : new StdioClientTransport({ command: command[0], args: command.slice(1) });
@@ -44,6 +48,9 @@ drive(async ({ url, command, era, sampling, elicitation, roots }) => {
     async unsubscribe({ uri }) {
       if (!modern()) return client.unsubscribeResource({ uri });
       await listening.get(uri).close();
+    },
+    async watch() {
+      if (modern()) await client.listen({ toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true });
     },
     terminate: async () => transport.terminateSession?.(),
   };

@@ -38,7 +38,7 @@ type knowledge struct {
 // caller finds out by asking a child with his environment; the error tells why
 // that failed.
 func (m *Manager) Modern(ctx context.Context, env []string) (bool, error) {
-	if known, is := m.knownEra(); known {
+	if known, is := m.KnownEra(); known {
 		return is, nil
 	}
 	select {
@@ -47,7 +47,7 @@ func (m *Manager) Modern(ctx context.Context, env []string) (bool, error) {
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	if known, is := m.knownEra(); known {
+	if known, is := m.KnownEra(); known {
 		return is, nil
 	}
 	if err := ctx.Err(); err != nil { // the select takes either when both are there
@@ -56,7 +56,8 @@ func (m *Manager) Modern(ctx context.Context, env []string) (bool, error) {
 	return m.discover(ctx, env)
 }
 
-func (m *Manager) knownEra() (known, modern bool) {
+// KnownEra reports whether it is known what Modern would answer, and what.
+func (m *Manager) KnownEra() (known, modern bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e := &m.knows
@@ -123,7 +124,7 @@ func (m *Manager) discover(ctx context.Context, env []string) (bool, error) {
 	case len(env) == 0 || w.alive(l): // it was silent, or ended, and not for the sake of one caller
 		m.setEra(false, silence)
 	}
-	_, is := m.knownEra()
+	_, is := m.KnownEra()
 	m.log(slog.LevelDebug, "asked the server for its protocol versions", slog.Bool("modern", is))
 	w.mu.Lock()
 	defer w.mu.Unlock()

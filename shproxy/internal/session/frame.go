@@ -35,6 +35,9 @@ type Frame struct {
 // keep is the size up to which a buffer stays with its frame.
 const keep = 64 << 10
 
+// headroom is for what edits add to a message.
+const headroom = 256
+
 var frames = sync.Pool{New: func() any { return new(Frame) }}
 
 // NewFrame returns an empty frame.
@@ -63,6 +66,9 @@ func newFrame(data []byte, owned bool, edits ...jsonrpc.Edit) *Frame {
 	case owned && len(edits) == 1:
 		f.Data = slices.Replace(data, edits[0].Span.Start, edits[0].Span.End, edits[0].With...)
 	default:
+		if len(data) > keep && cap(f.Data) == 0 {
+			f.Data = child.LongBuffer(len(data) + headroom)
+		}
 		f.Data = jsonrpc.AppendSplice(f.Data, data, edits...)
 	}
 	return f

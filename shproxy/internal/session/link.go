@@ -36,8 +36,7 @@ type link struct {
 	era     era.Translator // nil if the child speaks as its clients do
 	process string         // names the conversation in a requestState
 	refused []byte         // the child's answer to initialize, after which it was tried in the modern era
-	spare   *era.Output
-	alarm   *time.Timer // for the translator, at due
+	alarm   *time.Timer    // for the translator, at due
 	due     time.Time
 }
 
@@ -48,6 +47,14 @@ const maxEdits = 3
 // send passes a request on, under an id of the link's. Edits are further
 // changes to it. w.mu is held.
 func (l *link) send(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit) error {
+	if l.era != nil && edit.With != nil { // a translator has to know what else is in the message
+		var err error
+		frame = jsonrpc.AppendSplice(nil, frame, edit)
+		if m, err = jsonrpc.Scan(frame); err != nil {
+			return err
+		}
+		edit = jsonrpc.Edit{}
+	}
 	l.lastKey++
 	c.l, c.key = l, l.lastKey
 	var digits [20]byte
@@ -69,7 +76,7 @@ func (l *link) send(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit)
 	if l.era != nil && c.ours && jsonrpc.Is(frame, m.Method, "ping") {
 		end, err = l.ping(c)
 	} else {
-		end, err = l.queue(frame, inOrder(edits)...)
+		end, err = l.queue(frame, m, inOrder(edits)...)
 	}
 	if err != nil && l.pending[key] == c {
 		l.unsent(c)
@@ -81,11 +88,11 @@ func (l *link) send(c *Call, frame []byte, m jsonrpc.Message, edit jsonrpc.Edit)
 	return nil
 }
 
-// queue passes a message on, translated if need be. It returns the position in
-// the child's input behind it. w.mu is held.
-func (l *link) queue(frame []byte, edits ...jsonrpc.Edit) (end int64, err error) {
+// queue passes a message on, translated if need be, with edits of members that
+// m names. It returns the position in the child's input behind it. w.mu is held.
+func (l *link) queue(frame []byte, m jsonrpc.Message, edits ...jsonrpc.Edit) (end int64, err error) {
 	if l.era != nil {
-		return l.translate(frame, edits...)
+		return l.translate(frame, m, edits...)
 	}
 	return l.child.Queue(frame, edits...)
 }
@@ -106,7 +113,14 @@ func (l *link) unsent(c *Call) {
 
 // post passes a notification or a response on. w.mu is held.
 func (l *link) post(frame []byte, edits ...jsonrpc.Edit) error {
-	_, err := l.queue(frame, edits...)
+	var m jsonrpc.Message
+	if l.era != nil {
+		var err error
+		if m, err = jsonrpc.Scan(frame); err != nil {
+			return err
+		}
+	}
+	_, err := l.queue(frame, m, edits...)
 	return err
 }
 
@@ -152,7 +166,7 @@ func (l *link) Receive(frame []byte, m jsonrpc.Message, owned bool) {
 	switch {
 	case w.link != l:
 	case l.era != nil:
-		l.translateUp(frame, m)
+		l.translateUp(frame, m, owned)
 	default:
 		l.take(frame, m, owned, nil)
 	}
@@ -287,7 +301,7 @@ func (l *link) Broken(id []byte, reason error) {
 	case l.era != nil: // which knows whose answer it was
 		frame := jsonrpc.AppendError(nil, id, jsonrpc.InternalError, err.Error(), nil)
 		if m, err := jsonrpc.Scan(frame); err == nil {
-			l.translateUp(frame, m)
+			l.translateUp(frame, m, false)
 		}
 		return
 	default:

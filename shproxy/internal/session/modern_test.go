@@ -183,7 +183,7 @@ func TestEraOfOneCaller(t *testing.T) {
 	child.Hears()
 	child.Exit(1)
 	<-done
-	if known, _ := m.knownEra(); known {
+	if known, _ := m.KnownEra(); known {
 		t.Error("the era is taken for known")
 	}
 }

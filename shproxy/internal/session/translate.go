@@ -9,9 +9,11 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -60,7 +62,7 @@ func (l *link) tryModern(c *Call, refused []byte) bool {
 	}
 	l.refused = bytes.Clone(refused)
 	l.toModern()
-	_, err = l.translate(hello, jsonrpc.Edit{Span: m.ID, With: appendKey(c.key)})
+	_, err = l.translate(hello, m, jsonrpc.Edit{Span: m.ID, With: appendKey(c.key)})
 	return err == nil
 }
 
@@ -96,45 +98,44 @@ func (w *Worker) parked() bool { return w.link != nil && w.link.era != nil && w.
 // notWritten is the position of what the child has not been sent.
 const notWritten = math.MaxInt64
 
-// translate passes a message of the clients on. It returns the position in the
-// child's input behind what came of it. w.mu is held.
-func (l *link) translate(frame []byte, edits ...jsonrpc.Edit) (end int64, err error) {
-	frame = jsonrpc.AppendSplice(make([]byte, 0, len(frame)+64), frame, edits...)
-	m, err := jsonrpc.Scan(frame)
-	if err != nil {
-		return 0, err
-	}
-	out := l.output()
-	l.era.FromClient(time.Now(), frame, m, out)
-	return l.flush(out)
+// translation is the memory of one step of a translator.
+type translation struct {
+	frame []byte // of a client, edited
+	out   era.Output
+}
+
+var translations = sync.Pool{New: func() any { return new(translation) }}
+
+// translate passes a message of the clients on, with edits of members that m
+// names. It returns the position in the child's input behind what came of it.
+// w.mu is held.
+func (l *link) translate(frame []byte, m jsonrpc.Message, edits ...jsonrpc.Edit) (end int64, err error) {
+	t := translations.Get().(*translation)
+	t.frame = jsonrpc.AppendSplice(t.frame[:0], frame, edits...)
+	l.era.FromClient(time.Now(), t.frame, m.Moved(edits...), &t.out)
+	return l.flush(t)
 }
 
 // translateUp takes a message of the child. w.mu is held.
-func (l *link) translateUp(frame []byte, m jsonrpc.Message) {
-	out := l.output()
-	l.era.FromServer(time.Now(), frame, m, out)
-	_, _ = l.flush(out) // what cannot be sent is the child's loss: it does not read
+func (l *link) translateUp(frame []byte, m jsonrpc.Message, owned bool) {
+	t := translations.Get().(*translation)
+	l.era.FromServer(time.Now(), frame, m, &t.out)
+	_, _ = l.flush(t) // what cannot be sent is the child's loss: it does not read
+	if owned {
+		child.Recycle(frame)
+	}
 }
 
 // ping asks the child itself for a sign of life. w.mu is held.
 func (l *link) ping(c *Call) (end int64, err error) {
-	out := l.output()
-	l.era.Ping(appendKey(c.key), out)
-	return l.flush(out)
-}
-
-// output is an empty output, whose memory flush keeps for the next.
-func (l *link) output() *era.Output {
-	out := l.spare
-	l.spare = nil
-	if out == nil {
-		out = &era.Output{}
-	}
-	return out
+	t := translations.Get().(*translation)
+	l.era.Ping(appendKey(c.key), &t.out)
+	return l.flush(t)
 }
 
 // flush sends what a translator wants to be sent.
-func (l *link) flush(out *era.Output) (end int64, err error) {
+func (l *link) flush(t *translation) (end int64, err error) {
+	out := &t.out
 	end = notWritten
 	for _, frame := range out.ToServer {
 		to, failed := l.child.Queue(frame)
@@ -148,12 +149,20 @@ func (l *link) flush(out *era.Output) (end int64, err error) {
 		l.w.drop("there is nobody to tell, or to ask", nil)
 	}
 	for _, message := range out.ToClient {
-		if m, failed := jsonrpc.Scan(message.Frame); failed == nil {
-			l.take(message.Frame, m, false, message.Related)
+		m := message.Scanned
+		if m.Kind == jsonrpc.Invalid {
+			var failed error
+			if m, failed = jsonrpc.Scan(message.Frame); failed != nil {
+				continue
+			}
 		}
+		l.take(message.Frame, m, false, message.Related)
 	}
 	out.Reset()
-	l.spare = out
+	if cap(t.frame) > keep {
+		t.frame = nil
+	}
+	translations.Put(t)
 	l.wind()
 	return end, err
 }
@@ -182,9 +191,9 @@ func (l *link) tick() {
 		return
 	}
 	l.due = time.Time{}
-	out := l.output()
-	l.era.Tick(time.Now(), out)
-	_, _ = l.flush(out) // as in translateUp
+	t := translations.Get().(*translation)
+	l.era.Tick(time.Now(), &t.out)
+	_, _ = l.flush(t) // as in translateUp
 }
 
 // unsend makes the translator forget a request that could not be sent.
