@@ -50,6 +50,7 @@ func TestProxies(t *testing.T) {
 			t.Run("client signs in, streams and steps up", func(t *testing.T) { s.at(t).client() })
 			read, write := s.token("mcp:read"), s.token("mcp:read", "mcp:write")
 			t.Run("S91 spoofed headers", func(t *testing.T) { s.at(t).spoofed(read) })
+			t.Run("stream", func(t *testing.T) { s.at(t).stream(read) })
 			t.Run("scopes by path", func(t *testing.T) { s.at(t).scopes(read, write) })
 			t.Run("S93 path tricks", func(t *testing.T) { s.at(t).tricks(read) })
 			t.Run("S90 odd headers", func(t *testing.T) { s.at(t).oddHeaders(read) })
@@ -186,6 +187,31 @@ func (s *stack) wantCall(session *mcp.ClientSession, call *mcp.CallToolParams, w
 	}
 	if text, ok := result.Content[0].(*mcp.TextContent); !ok || text.Text != want {
 		s.t.Errorf("%s: %v", call.Name, result.Content[0])
+	}
+}
+
+// stream wants each event when it is sent.
+func (s *stack) stream(token string) {
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.proxy+"/mcp/stream", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	for _, want := range []string{"data: 1\n\n", "data: 2\n\n"} {
+		event := make([]byte, len(want))
+		if _, err := io.ReadFull(res.Body, event); err != nil || string(event) != want {
+			s.t.Fatalf("%s, event %q, error %v", res.Status, event, err)
+		}
+		if want == "data: 1\n\n" {
+			s.server.more <- struct{}{}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ package deploy_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,10 +37,11 @@ type stack struct {
 	endAuth func() // ends the oauthdyn command
 }
 
-// A backend is the MCP server at /mcp, and below it a place that answers 200. It
-// remembers what reaches it.
+// A backend is the MCP server at /mcp; below it are /mcp/stream and places that
+// answer 200. It remembers what reaches it.
 type backend struct {
-	mcp http.Handler
+	mcp  http.Handler
+	more chan struct{} // lets a stream go on
 
 	mu sync.Mutex
 	// mu guards the field below.
@@ -50,8 +52,24 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	b.seen = append(b.seen, r.Clone(context.WithoutCancel(r.Context())))
 	b.mu.Unlock()
-	if r.URL.Path == "/mcp" {
+	switch r.URL.Path {
+	case "/mcp":
 		b.mcp.ServeHTTP(w, r)
+	case "/mcp/stream":
+		b.stream(w, r)
+	}
+}
+
+// stream sends an event, and another one when it is told to. Unlike shproxy it
+// does not ask proxies not to buffer.
+func (b *backend) stream(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	fmt.Fprint(w, "data: 1\n\n")
+	w.(http.Flusher).Flush()
+	select {
+	case <-b.more:
+		fmt.Fprint(w, "data: 2\n\n")
+	case <-r.Context().Done():
 	}
 }
 
@@ -157,7 +175,7 @@ func newBackend(t *testing.T) *backend {
 			t.Error(err)
 		}
 	})
-	return &backend{mcp: mcp}
+	return &backend{mcp: mcp, more: make(chan struct{})}
 }
 
 // startAuth runs oauthdyn serve --verify. Reading takes mcp:read; the tool wipe

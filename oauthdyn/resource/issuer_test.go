@@ -215,7 +215,7 @@ func TestImpatientCallers(t *testing.T) {
 	})
 }
 
-func TestUnknownKeyIsLookedUpOnceAMinute(t *testing.T) { // S82
+func TestS82UnknownKeyIsLookedUpOnceAMinute(t *testing.T) { // S82
 	synctest.Test(t, func(t *testing.T) {
 		f := newIssuerFixture(t)
 		v := f.verifier()
@@ -335,7 +335,7 @@ func TestOldKeysServeWhileTheIssuerHangs(t *testing.T) {
 	})
 }
 
-func TestCacheNeverOutlives(t *testing.T) { // S89
+func TestS89CacheNeverOutlives(t *testing.T) { // S89
 	synctest.Test(t, func(t *testing.T) {
 		f := newIssuerFixture(t)
 		v := f.verifier()
@@ -377,7 +377,7 @@ func TestCacheNeverOutlives(t *testing.T) { // S89
 	})
 }
 
-func TestCacheIsBounded(t *testing.T) { // S89
+func TestS89CacheIsBounded(t *testing.T) { // S89
 	f := newIssuerFixture(t)
 	v := f.verifier()
 	for i := range 300 {

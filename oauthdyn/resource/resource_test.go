@@ -75,7 +75,7 @@ func newResource(t *testing.T, edit func(*resource.Options)) *resource.Resource 
 	return r
 }
 
-func TestMiddleware(t *testing.T) {
+func TestR2R5R6S90Middleware(t *testing.T) {
 	res := newResource(t, nil)
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := resource.FromContext(r.Context())
@@ -156,7 +156,7 @@ func checkRefusal(t *testing.T, rec *httptest.ResponseRecorder, code string) {
 	}
 }
 
-func TestNoScopesInChallengeWhenNoneIsRequired(t *testing.T) {
+func TestR3NoScopesInChallengeWhenNoneIsRequired(t *testing.T) {
 	res := newResource(t, func(o *resource.Options) { o.RequiredScopes = nil })
 	rec := httptest.NewRecorder()
 	res.Middleware(http.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest("GET", "/mcp", nil))

@@ -166,7 +166,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-func TestHostileTokens(t *testing.T) {
+func TestS80toS87HostileTokens(t *testing.T) {
 	set, keys := newSet(t)
 	key := set.keys[0].private
 	kid := set.ActiveID()
@@ -277,7 +277,7 @@ func overflow(r, s *big.Int) string {
 	return rawSignature(32, r, s)
 }
 
-func TestParseJWKS(t *testing.T) {
+func TestS83ParseJWKS(t *testing.T) {
 	set, _ := newSet(t)
 	data, err := set.PublicJWKS()
 	if err != nil {
@@ -313,7 +313,7 @@ func TestParseJWKS(t *testing.T) {
 	}
 }
 
-func TestCheck(t *testing.T) {
+func TestS85Check(t *testing.T) {
 	expect := Expect{Issuer: "https://auth.example", Audience: []string{"https://mcp.example/mcp", "api://mcp"}, Now: now, Skew: time.Minute}
 	for _, test := range []struct {
 		name string
