@@ -33,9 +33,22 @@ var rules = []rule{
 		ban:    []string{"net/http/httptest", "html/template"},
 		reason: "the client serves one loopback request; test servers and pages are not its business",
 	}, {
+		from:   []string{"oauthdyn"},
+		ban:    []string{"github.com/lestrrat-go/jwx/...", "github.com/modelcontextprotocol/go-sdk/...", "github.com/zalando/go-keyring/..."},
+		reason: "the client signs two kinds of JWT, which internal/jose/jwt does without a JOSE library, and serves any MCP implementation",
+	}, {
+		from:   []string{"oauthdyn/gosdk"},
+		ban:    []string{"github.com/modelcontextprotocol/go-sdk/mcp", "github.com/lestrrat-go/jwx/..."},
+		reason: "the adapter is for the SDK's seam, which is light",
+	}, {
 		from:   []string{"oauthdyn/resource/..."},
 		ban:    []string{"oauthdyn/authserver/..."},
 		reason: "a resource server trusts any authorization server, not only ours",
+	}, {
+		from:   []string{"oauthdyn/resource/..."},
+		except: []string{"oauthdyn/resource/gosdk"},
+		ban:    []string{"github.com/modelcontextprotocol/go-sdk/..."},
+		reason: "tokens can be checked in front of any server; resource/gosdk is for those built with the SDK",
 	}, {
 		from:   []string{"oauthdyn/authserver/store/memory", "oauthdyn/authserver/store/storetest"},
 		ban:    []string{"oauthdyn/authserver/store/bolt"},

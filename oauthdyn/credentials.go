@@ -22,8 +22,8 @@ var ErrNoCredentials = errors.New("no stored credentials")
 
 // Credentials is one record of a [CredentialStore]. It belongs to exactly one
 // authorization server and is never used at another (MCP authorization,
-// "Authorization Server Binding"). A record holds either a registration or a
-// grant.
+// "Authorization Server Binding"). A record holds a registration or a grant, or
+// only says which server a client belongs to that was registered by hand.
 type Credentials struct {
 	// Issuer is the authorization server's issuer identifier.
 	Issuer string `json:"issuer"`
@@ -56,19 +56,31 @@ type Grant struct {
 	ClientSecret string `json:"client_secret,omitempty"`
 	AuthMethod   string `json:"token_endpoint_auth_method,omitempty"`
 
-	AccessToken  string    `json:"access_token"`            // of type Bearer
+	AccessToken  string    `json:"access_token"`            // of type Bearer, or DPoP with a DPoPKey
 	RefreshToken string    `json:"refresh_token,omitempty"` // empty if none was issued
 	Scopes       []string  `json:"scopes,omitempty"`        // granted
 	Requested    []string  `json:"requested,omitempty"`     // asked for
 	Obtained     time.Time `json:"obtained,omitzero"`       // when the access token was received
 	Expiry       time.Time `json:"expiry,omitzero"`         // of the access token; zero when unknown
+
+	// DPoPKey is the private key, in PKCS #8 form, that the tokens are bound
+	// to (RFC 9449); empty for bearer tokens.
+	DPoPKey []byte `json:"dpop_key,omitempty"`
+}
+
+// tokenType is the scheme under which the access token is sent.
+func (g *Grant) tokenType() string {
+	if len(g.DPoPKey) > 0 {
+		return tokenTypeDPoP
+	}
+	return tokenTypeBearer
 }
 
 // Token returns the grant in the form that golang.org/x/oauth2 uses.
 func (g *Grant) Token() *oauth2.Token {
 	t := &oauth2.Token{
 		AccessToken:  g.AccessToken,
-		TokenType:    "Bearer",
+		TokenType:    g.tokenType(),
 		RefreshToken: g.RefreshToken,
 		Expiry:       g.Expiry,
 	}
@@ -89,6 +101,7 @@ func (c *Credentials) clone() *Credentials {
 	if c.Grant != nil {
 		g := *c.Grant
 		g.Scopes, g.Requested = slices.Clone(g.Scopes), slices.Clone(g.Requested)
+		g.DPoPKey = slices.Clone(g.DPoPKey)
 		d.Grant = &g
 	}
 	return &d

@@ -40,6 +40,7 @@ func sampleCredentials() *Credentials {
 		Grant: &Grant{
 			Resource: "https://mcp.example/mcp", ClientID: "id", ClientSecret: "HUSH-copy", AccessToken: "HUSH-access", RefreshToken: "HUSH-refresh",
 			Scopes: []string{"a"}, Requested: []string{"a", "b"}, Obtained: now, Expiry: now.Add(time.Hour),
+			DPoPKey: []byte("HUSH-key"),
 		},
 	}
 }
@@ -130,7 +131,7 @@ func TestS120SecretsAreNotPrinted(t *testing.T) {
 	if err := store.Save(t.Context(), "k", c); err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Resource: "https://mcp.example/mcp", ClientID: "id", ClientSecret: "HUSH-configured", Store: store}
+	cfg := Config{Resource: "https://mcp.example/mcp", ClientID: "id", ClientSecret: "HUSH-configured", InitialAccessToken: "HUSH-initial", Store: store}
 	client, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -143,6 +144,7 @@ func TestS120SecretsAreNotPrinted(t *testing.T) {
 	for _, v := range []any{
 		*c, c, *c.Registration, c.Registration, *c.Registration.Client, c.Registration.Client, *c.Grant, c.Grant,
 		cfg, &cfg, client, store, []*Grant{c.Grant}, map[string]Grant{"k": *c.Grant}, nested{*c, c}, &nested{c, c},
+		DeviceAuthorization{UserCode: "HUSH"}, EnterpriseManaged{ClientSecret: "HUSH"}, &EnterpriseManaged{ClientSecret: "HUSH"},
 		client.TokenSource(t.Context()), client.Transport(nil), client.HTTPClient(),
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
@@ -164,7 +166,7 @@ func TestS120SecretsAreNotPrinted(t *testing.T) {
 func TestS120SecretsAreNotLoggedAsJSON(t *testing.T) {
 	c := sampleCredentials()
 	for _, v := range []any{*c, c, *c.Registration, c.Registration, *c.Registration.Client, c.Registration.Client, *c.Grant, c.Grant,
-		Config{ClientSecret: "HUSH"}} {
+		Config{ClientSecret: "HUSH"}, DeviceAuthorization{UserCode: "HUSH"}, EnterpriseManaged{ClientSecret: "HUSH"}} {
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "v", v)
 		if strings.Contains(log.String(), "HUSH") {

@@ -43,6 +43,10 @@ type Discovery struct {
 	// Scopes are those of the resource's challenge, if it sent one.
 	Scopes []string
 
+	// DPoP tells that the resource takes only tokens that are bound to a key
+	// (RFC 9449).
+	DPoP bool
+
 	// Legacy tells that the resource publishes no metadata, so that its origin
 	// is taken for the authorization server, as MCP 2025-03-26 had it.
 	Legacy bool
@@ -69,7 +73,7 @@ func (c *Client) discover(ctx context.Context, ch *Challenge) (*Discovery, error
 			return nil, err
 		}
 	}
-	d := &Discovery{Resource: c.cfg.Resource, Scopes: ch.Scopes()}
+	d := &Discovery{Resource: c.cfg.Resource, Scopes: ch.Scopes(), DPoP: ch.Scheme == schemeDPoP}
 	var candidates []string
 	if c.resource != nil {
 		if err := c.findResourceMetadata(ctx, ch.ResourceMetadata(), d); err != nil {
@@ -112,7 +116,7 @@ func (c *Client) probe(ctx context.Context) (*Challenge, error) {
 	}
 	_ = resp.Body.Close() // it may be a stream; only the header counts
 	if resp.StatusCode == http.StatusUnauthorized {
-		if ch, ok := BearerChallenge(resp.Header); ok {
+		if ch, ok := oauthChallenge(resp.Header); ok {
 			return &ch, nil
 		}
 	}
@@ -162,6 +166,7 @@ func (c *Client) findResourceMetadata(ctx context.Context, fromChallenge string,
 				return fmt.Errorf("resource metadata %s: %w", at, err)
 			}
 			d.Resource, d.ResourceMetadata, d.ResourceMetadataURL = m.Resource, m, at
+			d.DPoP = d.DPoP || m.DPoPBoundAccessTokensRequired
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -252,14 +257,23 @@ func (c *Client) order(candidates []string) ([]string, error) {
 	return candidates, nil
 }
 
-// useServer reads and checks the metadata of an authorization server.
+// useServer reads the metadata of an authorization server and takes it over.
 func (c *Client) useServer(ctx context.Context, issuer string, d *Discovery) error {
-	if err := checkIssuer(issuer, c.local()); err != nil {
+	m, err := c.serverMetadata(ctx, issuer)
+	if err != nil {
 		return err
+	}
+	return c.adopt(issuer, m, d)
+}
+
+// serverMetadata reads and checks the metadata of an authorization server.
+func (c *Client) serverMetadata(ctx context.Context, issuer string) (*ServerMetadata, error) {
+	if err := checkIssuer(issuer, c.local()); err != nil {
+		return nil, err
 	}
 	u, err := url.Parse(issuer)
 	if err != nil {
-		return fmt.Errorf("authorization server %q is not a URL", issuer)
+		return nil, fmt.Errorf("authorization server %q is not a URL", issuer)
 	}
 	var failed []error
 	for _, at := range serverMetadataURLs(u) {
@@ -267,16 +281,16 @@ func (c *Client) useServer(ctx context.Context, issuer string, d *Discovery) err
 		err := c.getJSON(ctx, at, m)
 		if err == nil {
 			if m.Issuer != issuer {
-				return fmt.Errorf("metadata %s names the issuer %q, not %q, and must not be used (RFC 8414 section 3.3)", at, m.Issuer, issuer)
+				return nil, fmt.Errorf("metadata %s names the issuer %q, not %q, and must not be used (RFC 8414 section 3.3)", at, m.Issuer, issuer)
 			}
-			return c.adopt(issuer, m, d)
+			return m, nil
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		failed = append(failed, err)
 	}
-	return fmt.Errorf("authorization server %s has no usable metadata: %w", issuer, errors.Join(failed...))
+	return nil, fmt.Errorf("authorization server %s has no usable metadata: %w", issuer, errors.Join(failed...))
 }
 
 // serverMetadataURLs lists the addresses of an issuer's metadata in the order
@@ -315,21 +329,18 @@ func (c *Client) useOrigin(ctx context.Context, d *Discovery) error {
 
 // adopt takes over validated metadata once it allows a safe login.
 func (c *Client) adopt(issuer string, m *ServerMetadata, d *Discovery) error {
-	if !slices.Contains(m.CodeChallengeMethodsSupported, "S256") {
-		return fmt.Errorf("authorization server %s does not announce PKCE with S256 (code_challenge_methods_supported), which MCP requires", issuer)
+	if err := c.flow.usable(m); err != nil {
+		return fmt.Errorf("authorization server %s %w", issuer, err)
 	}
-	for _, e := range []struct {
-		name, url string
-		required  bool
-	}{
-		{"authorization_endpoint", m.AuthorizationEndpoint, true},
-		{"token_endpoint", m.TokenEndpoint, true},
-		{"registration_endpoint", m.RegistrationEndpoint, false},
+	if m.TokenEndpoint == "" {
+		return fmt.Errorf("authorization server %s announces no token_endpoint", issuer)
+	}
+	for _, e := range []struct{ name, url string }{
+		{"authorization_endpoint", m.AuthorizationEndpoint},
+		{"token_endpoint", m.TokenEndpoint},
+		{"registration_endpoint", m.RegistrationEndpoint},
 	} {
-		switch {
-		case e.url == "" && e.required:
-			return fmt.Errorf("authorization server %s announces no %s", issuer, e.name)
-		case e.url == "":
+		if e.url == "" {
 			continue
 		}
 		if err := c.checkURL(e.url); err != nil {

@@ -4,6 +4,7 @@ package oauthdyn
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -352,6 +353,19 @@ func TestS112UnsafeURLs(t *testing.T) {
 			_, err := f.client().Authenticate(t.Context())
 			wantError(t, err, tt.want)
 		})
+	}
+}
+
+// A resource in public must not make this machine connect to its neighbours.
+func TestC27S112PublicResourceMayNotNamePrivateAddresses(t *testing.T) {
+	s := httptest.NewTLSServer(http.NotFoundHandler())
+	defer s.Close()
+	c, err := New(Config{Resource: "https://93.184.216.34/mcp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{s.URL, "https://10.0.0.1/x", "https://169.254.169.254/latest/meta-data"} {
+		wantError(t, c.getJSON(t.Context(), at, &ServerMetadata{}), "not public")
 	}
 }
 

@@ -16,22 +16,26 @@
 // A [Client] follows the authorization chapter of the MCP specification
 // (2026-07-28, https://modelcontextprotocol.io/specification): protected
 // resource metadata (RFC 9728), authorization server metadata (RFC 8414 and
-// OpenID Connect Discovery), dynamic client registration (RFC 7591), the
-// authorization code grant with PKCE S256 (RFC 7636) and a loopback redirect
-// (RFC 8252), resource indicators (RFC 8707), the issuer check of RFC 9207, and
-// refresh.
+// OpenID Connect Discovery), client ID metadata documents, dynamic client
+// registration and its management (RFC 7591, RFC 7592), the authorization code
+// grant with PKCE S256 (RFC 7636) and a loopback redirect (RFC 8252), resource
+// indicators (RFC 8707), the issuer check of RFC 9207, refresh, revocation (RFC
+// 7009) and tokens that are bound to a key (RFC 9449). Other ways to a grant,
+// the device flow and those without a person, are a [Flow].
 //
 // # What it defends against
 //
 // Metadata is used only when it names exactly the issuer and the resource that
 // were asked for; a bearer token is sent to the origin of its resource and
-// nowhere else; the callback listens on the loopback address before a browser
-// opens; authorization URLs other than http and https are never opened, and no
+// nowhere else; metadata cannot lead a client to addresses that only its own
+// machine can reach; the callback listens on the loopback address before a
+// browser opens; authorization URLs other than http and https are never opened, and no
 // shell is involved.
 //
 // # Neighbours
 //
 // Package resource protects an HTTP handler with the tokens that this package
 // obtains, package authserver issues them, and package oauthdyntest is an
-// authorization server for tests.
+// authorization server for tests. Package gosdk fits a client into the seam of
+// the official Go SDK for MCP.
 package oauthdyn

@@ -29,6 +29,17 @@ const (
 	CodeInvalidRedirectURI    = "invalid_redirect_uri"
 	CodeInvalidClientMetadata = "invalid_client_metadata"
 
+	// RFC 7009, section 2.2.1.
+	CodeUnsupportedTokenType = "unsupported_token_type"
+
+	// RFC 8628, section 3.5.
+	CodeAuthorizationPending = "authorization_pending"
+	CodeSlowDown             = "slow_down"
+	CodeExpiredToken         = "expired_token"
+
+	// RFC 9449, section 8.
+	CodeUseDPoPNonce = "use_dpop_nonce"
+
 	// RFC 8707, section 2.
 	CodeInvalidTarget = "invalid_target"
 )

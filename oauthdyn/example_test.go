@@ -4,6 +4,9 @@ package oauthdyn_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"net/http"
@@ -43,6 +46,67 @@ func ExampleNew() {
 	fmt.Printf("%s %s %v\n", resp.Status, body, err)
 	// Output:
 	// 200 OK hello alice <nil>
+}
+
+// A program that acts on its own behalf authenticates with a private key.
+func ExampleClientCredentials() {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // read it from a file
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := oauthdyn.New(oauthdyn.Config{
+		Resource:  "https://mcp.example.com/mcp",
+		ClientID:  "nightly-report",
+		ClientKey: key,
+		Flow:      oauthdyn.ClientCredentials{},
+	})
+	fmt.Println(client, err)
+	// Output:
+	// configuration of nightly-report for https://mcp.example.com/mcp <nil>
+}
+
+// A person signs in with the browser of another machine.
+func ExampleDeviceCode() {
+	client, err := oauthdyn.New(oauthdyn.Config{
+		Resource: "https://mcp.example.com/mcp",
+		Flow: oauthdyn.DeviceCode{Prompt: func(_ context.Context, a oauthdyn.DeviceAuthorization) error {
+			_, err := fmt.Printf("Open %s and enter %s\n", a.VerificationURI, a.UserCode)
+			return err
+		}},
+	})
+	fmt.Println(client, err)
+	// Output:
+	// configuration of MCP client for https://mcp.example.com/mcp <nil>
+}
+
+// A program that has a web address publishes what it is.
+func ExampleNewMetadataHandler() {
+	h, err := oauthdyn.NewMetadataHandler("https://app.example.com/oauth/client.json", oauthdyn.ClientMetadata{ClientName: "My program"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/oauth/client.json", nil))
+	fmt.Println(w.Body)
+	// Output:
+	// {
+	//   "client_id": "https://app.example.com/oauth/client.json",
+	//   "redirect_uris": [
+	//     "http://127.0.0.1/callback",
+	//     "http://localhost/callback"
+	//   ],
+	//   "token_endpoint_auth_method": "none",
+	//   "grant_types": [
+	//     "authorization_code",
+	//     "refresh_token"
+	//   ],
+	//   "response_types": [
+	//     "code"
+	//   ],
+	//   "client_name": "My program"
+	// }
 }
 
 // A program without a screen shows the address and waits for the redirect.

@@ -140,7 +140,7 @@ func secureScheme(u *url.URL, local bool) error {
 // checkRedirect follows a few redirects of metadata, none of anything that
 // carries a secret.
 func (c *Client) checkRedirect(req *http.Request, via []*http.Request) error {
-	if via[0].Method != http.MethodGet || len(via) > maxRedirects {
+	if via[0].Method != http.MethodGet || via[0].Header.Get("Authorization") != "" || len(via) > maxRedirects {
 		return http.ErrUseLastResponse
 	}
 	return c.checkURL(req.URL.String())
@@ -160,14 +160,20 @@ func peerText(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// postError makes an error of an answer that is not a success.
-func postError(resp *http.Response, body []byte) error {
+// endpointError makes an error of an answer that is not a success.
+func endpointError(status int, body []byte) *Error {
 	e := &Error{}
 	if decodeObject(body, e) != nil {
 		*e = Error{}
 	}
-	e.Status = resp.StatusCode
+	e.Status = status
 	e.Code, e.Description, e.URI = peerText(e.Code), peerText(e.Description), peerText(e.URI)
+	return e
+}
+
+// postError is endpointError for requests that a client authenticates.
+func postError(resp *http.Response, body []byte) error {
+	e := endpointError(resp.StatusCode, body)
 	if e.Code == "" && resp.StatusCode == http.StatusUnauthorized {
 		e.Code = CodeInvalidClient // RFC 6749 section 5.2 has no other 401
 	}

@@ -4,11 +4,13 @@ package oauthdyn
 
 import (
 	"context"
+	"crypto/cipher"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -33,6 +35,7 @@ const (
 // it, whose name ends in ".locks".
 type FileStore struct {
 	path string
+	aead cipher.AEAD // seals the records; nil for plain ones
 }
 
 // NewFileStore returns a store that keeps its records in the file path. Nothing
@@ -61,16 +64,16 @@ func (s *FileStore) Load(_ context.Context, key string) (*Credentials, error) {
 	if !ok {
 		return nil, ErrNoCredentials
 	}
-	c := new(Credentials)
-	if json.Unmarshal(raw, c) != nil { // its error could quote a secret
-		return nil, fmt.Errorf("credential file: %w", s.damaged())
+	c, err := s.open(key, raw)
+	if err != nil {
+		return nil, fmt.Errorf("credential file: %w", err)
 	}
 	return c, nil
 }
 
 // Save implements CredentialStore.
 func (s *FileStore) Save(ctx context.Context, key string, c *Credentials) error {
-	raw, err := json.Marshal(c)
+	raw, err := s.seal(key, c)
 	if err != nil {
 		return fmt.Errorf("credential file: %w", err)
 	}
@@ -148,6 +151,12 @@ func (s *FileStore) read() (*storeFile, error) {
 	}
 	return file, nil
 }
+
+// String names the file.
+func (s *FileStore) String() string { return "file store " + s.path }
+
+// Format prints String for every verb, without the key of a sealed store.
+func (s *FileStore) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 func (s *FileStore) damaged() error {
 	return fmt.Errorf("%s is damaged; move it away and sign in again", s.path)

@@ -3,15 +3,10 @@
 package oauthdyn
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -194,93 +189,5 @@ func TestFileStoreConcurrentWriters(t *testing.T) {
 		if _, err := NewFileStore(path).Load(t.Context(), fmt.Sprint(i)); err != nil {
 			t.Errorf("record %d: %v", i, err)
 		}
-	}
-}
-
-// childEnv tells this test binary to be one process of
-// TestS118ProcessesRefreshOnce; its value is the resource and the file.
-const childEnv = "OAUTHDYN_TEST_CHILD"
-
-func TestMain(m *testing.M) {
-	if v := os.Getenv(childEnv); v != "" {
-		if err := refreshingProcess(v); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	os.Exit(m.Run())
-}
-
-// refreshingProcess waits for a line, then has 10 goroutines ask for the token.
-func refreshingProcess(v string) error {
-	resource, path, _ := strings.Cut(v, " ")
-	c, err := New(Config{Resource: resource, ClientName: "test", Store: NewFileStore(path)})
-	if err != nil {
-		return err
-	}
-	fmt.Println("ready")
-	if _, err := bufio.NewReader(os.Stdin).ReadString('\n'); err != nil {
-		return err
-	}
-	errs := make([]error, 10)
-	var all sync.WaitGroup
-	for i := range errs {
-		all.Go(func() {
-			var token interface{ Valid() bool }
-			token, errs[i] = c.TokenSource(context.Background()).Token()
-			if errs[i] == nil && !token.Valid() {
-				errs[i] = errors.New("token is not valid")
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
-}
-
-func TestS118ProcessesRefreshOnce(t *testing.T) {
-	f := newFake(t)
-	path := filepath.Join(t.TempDir(), "c.json")
-	signedIn(t, f, func(c *Config) { c.Store = NewFileStore(path) })
-	before := f.count("POST /token")
-	f.replace("/token", func(w http.ResponseWriter, r *http.Request) { f.serveToken(w, r) })
-
-	const processes = 4
-	var all, ready sync.WaitGroup
-	start := make(chan struct{})
-	ready.Add(processes)
-	for range processes {
-		all.Go(func() {
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
-			cmd.Env = append(os.Environ(), childEnv+"="+f.resource()+" "+path)
-			stdin, err := cmd.StdinPipe()
-			if err != nil {
-				t.Error(err)
-			}
-			stdout, err := cmd.StdoutPipe()
-			if err != nil {
-				t.Error(err)
-			}
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
-			if err := cmd.Start(); err != nil {
-				t.Error(err)
-				ready.Done()
-				return
-			}
-			_, _ = bufio.NewReader(stdout).ReadString('\n')
-			ready.Done()
-			<-start
-			_, _ = io.WriteString(stdin, "go\n")
-			if err := cmd.Wait(); err != nil {
-				t.Errorf("%v: %s", err, &stderr)
-			}
-		})
-	}
-	ready.Wait()
-	close(start)
-	all.Wait()
-	if n := f.count("POST /token") - before; n != 1 {
-		t.Errorf("%d refreshes by %d processes", n, processes)
 	}
 }

@@ -13,11 +13,6 @@ import (
 )
 
 const (
-	// earlyLimit is the longest time before its expiry that a token is
-	// refreshed; a tenth of its lifetime if that is less, and up to twice as
-	// much with jitter.
-	earlyLimit = 5 * time.Minute
-
 	// earlyPatience bounds a refresh that could still be put off.
 	earlyPatience = 5 * time.Second
 
@@ -50,19 +45,6 @@ func (n need) metBy(g *Grant, c *Client) bool {
 	return usable(g) && (!n.early || !c.due(g))
 }
 
-// usable reports whether an access token has not expired, as far as is known.
-func usable(g *Grant) bool { return g.Expiry.IsZero() || time.Now().Before(g.Expiry) }
-
-// due reports whether it is time to refresh a token.
-func (c *Client) due(g *Grant) bool {
-	if g.Expiry.IsZero() {
-		return false
-	}
-	early := min(g.Expiry.Sub(g.Obtained)/10, earlyLimit)
-	early += time.Duration(c.jitter * float64(early))
-	return !time.Now().Before(g.Expiry.Add(-max(early, 0)))
-}
-
 // current returns a grant with a usable access token, without asking a person.
 func (c *Client) current(ctx context.Context) (*Credentials, error) {
 	creds, quiet, err := c.peek(ctx)
@@ -73,7 +55,7 @@ func (c *Client) current(ctx context.Context) (*Credentials, error) {
 		return nil, ErrNotSignedIn
 	case !usable(creds.Grant):
 		return c.acquire(ctx, need{})
-	case quiet || !c.due(creds.Grant) || creds.Grant.RefreshToken == "":
+	case quiet || !c.due(creds.Grant) || creds.Grant.RefreshToken == "" && !c.flow.unattended():
 		return creds, nil
 	}
 	n := need{early: true}
@@ -151,7 +133,7 @@ func (c *Client) acquireLocked(ctx context.Context, n need) (*Credentials, error
 		c.log.LogAttrs(ctx, slog.LevelInfo, "refresh is refused, a new sign-in is needed", slog.Any("error", err))
 		refused = fmt.Errorf("%w: %w", ErrNotSignedIn, err)
 	}
-	if !n.login {
+	if !n.login && !c.flow.unattended() {
 		return nil, refused
 	}
 	return c.login(ctx, n)
@@ -190,7 +172,11 @@ func (c *Client) refresh(ctx context.Context, creds *Credentials, n need) (*Cred
 		return nil, err
 	}
 	form := url.Values{"grant_type": {GrantRefreshToken}, "refresh_token": {creds.Grant.RefreshToken}}
-	g, err := c.requestToken(ctx, d, id, form)
+	key, err := c.keyOf(creds.Grant)
+	if err != nil {
+		return nil, err
+	}
+	g, err := c.requestToken(ctx, d, id, form, key)
 	if err != nil {
 		return nil, c.refreshFailed(ctx, creds, err)
 	}
@@ -277,7 +263,8 @@ func (c *Client) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { unlockStore(); release() }, nil
 }
 
-// load makes the stored grant the present one, nil if there is none. A grant that could not be saved takes precedence, and is saved again.
+// load makes the stored grant the present one, nil if there is none. A grant
+// that could not be saved takes precedence, and is saved again.
 func (c *Client) load(ctx context.Context) (*Credentials, error) {
 	c.mu.Lock()
 	creds, unsaved := c.grant, c.unsaved
@@ -293,9 +280,17 @@ func (c *Client) load(ctx context.Context) (*Credentials, error) {
 		return nil, err
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if present := c.grant; present != nil && creds != nil && sameTokens(present, creds) {
+		return present, nil // its times have a monotonic clock reading
+	}
 	c.grant = creds
-	c.mu.Unlock()
 	return creds, nil
+}
+
+func sameTokens(a, b *Credentials) bool {
+	return a.Issuer == b.Issuer && a.Grant.AccessToken == b.Grant.AccessToken &&
+		a.Grant.RefreshToken == b.Grant.RefreshToken && a.Grant.Expiry.Equal(b.Grant.Expiry)
 }
 
 // stored returns what the store has, nil if that comes from another server than

@@ -381,49 +381,6 @@ func stubClient(t *testing.T, s *stub, lifetime time.Duration) *Client {
 	return c
 }
 
-func TestS121EarlyRefreshWithJitter(t *testing.T) {
-	for _, jitter := range []float64{0, 0.5, 1} {
-		synctest.Test(t, func(t *testing.T) {
-			s := &stub{token: func() *http.Response {
-				return jsonResponse(200, map[string]any{"access_token": "a1", "expires_in": 900})
-			}}
-			c := stubClient(t, s, 900*time.Second)
-			c.jitter = jitter
-			ts := c.TokenSource(t.Context())
-			early := time.Duration(90 * float64(time.Second) * (1 + jitter))
-			time.Sleep(900*time.Second - early - time.Second)
-			if token, err := ts.Token(); err != nil || token.AccessToken != "a0" || s.tokens.Load() != 0 {
-				t.Errorf("jitter %v: refreshed too early: %v", jitter, err)
-			}
-			time.Sleep(time.Second)
-			if token, err := ts.Token(); err != nil || token.AccessToken != "a1" || s.tokens.Load() != 1 {
-				t.Errorf("jitter %v: not refreshed: %v", jitter, err)
-			}
-		})
-	}
-}
-
-func TestLongTokensAreRefreshedMinutesBefore(t *testing.T) {
-	c := &Client{jitter: 1}
-	now := time.Now()
-	for _, tt := range []struct {
-		left time.Duration
-		due  bool
-	}{{11 * time.Minute, false}, {9 * time.Minute, true}, {-time.Hour, true}} {
-		g := &Grant{Obtained: now.Add(-24 * time.Hour), Expiry: now.Add(tt.left)}
-		if c.due(g) != tt.due {
-			t.Errorf("%v before expiry: due %v", tt.left, !tt.due)
-		}
-	}
-	if c.due(&Grant{Obtained: now}) {
-		t.Error("a token of unknown lifetime is due")
-	}
-	// The clock was set back after the token was stored.
-	if g := (&Grant{Obtained: now.Add(2 * time.Hour), Expiry: now.Add(time.Hour)}); c.due(g) || !usable(g) {
-		t.Error("a token with a strange history is not used until its end")
-	}
-}
-
 func TestEarlyRefreshFailureIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stub{token: func() *http.Response { return jsonResponse(503, map[string]any{}) }}

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/loopback"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // probeAuthorizationTimeout bounds the question whether a stored registration
@@ -32,15 +32,19 @@ type attempt struct {
 	state       string
 	verifier    string
 	scopes      []string
-	stored      bool // the registration was made for an earlier login
+	key         *jwt.Key // to bind the tokens to; nil for bearer tokens
+	stored      bool     // the registration was made for an earlier login
 }
 
-// login signs a person in. A registration that the server has forgotten is
-// replaced once.
+// login gets a grant by the flow of this client. A registration that the server
+// has forgotten is replaced once.
 func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.LoginTimeout,
-		fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
-	defer cancel()
+	if !c.flow.unattended() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, c.cfg.LoginTimeout,
+			fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
+		defer cancel()
+	}
 	d, err := c.discover(ctx, n.challenge)
 	if err != nil {
 		return nil, err
@@ -49,13 +53,13 @@ func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	creds, err := c.loginOnce(ctx, d, scopes)
+	creds, err := c.flow.run(ctx, c, d, scopes)
 	if forgotten, ok := errors.AsType[*forgottenError](err); ok {
 		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is not known any more, registering again", slog.String("issuer", d.Issuer))
 		if err := c.forgetRegistration(ctx, d.Issuer, forgotten.clientID); err != nil {
 			return nil, err
 		}
-		creds, err = c.loginOnce(ctx, d, scopes)
+		creds, err = c.flow.run(ctx, c, d, scopes)
 	}
 	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -76,9 +80,9 @@ func (e *forgottenError) Error() string {
 func (e *forgottenError) Unwrap() error { return e.err }
 
 // blame marks an error that means that a stored registration is gone.
-func (a *attempt) blame(err error) error {
-	if a.stored && (errors.Is(err, &Error{Code: CodeInvalidClient}) || errors.Is(err, &Error{Code: CodeUnauthorizedClient})) {
-		return &forgottenError{clientID: a.client.ClientID, err: err}
+func blame(stored bool, clientID string, err error) error {
+	if stored && (errors.Is(err, &Error{Code: CodeInvalidClient}) || errors.Is(err, &Error{Code: CodeUnauthorizedClient})) {
+		return &forgottenError{clientID: clientID, err: err}
 	}
 	return err
 }
@@ -90,19 +94,23 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	if err != nil {
 		return nil, err
 	}
-	l, err := c.listen(registered)
+	b, err := c.listen(registered, client != nil)
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
+	defer b.close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, l.URL()); err != nil {
+		if client, err = c.registerDynamic(ctx, d, b); err != nil {
 			return nil, err
 		}
 	}
+	key, err := c.keyFor(d)
+	if err != nil {
+		return nil, err
+	}
 	a := &attempt{
-		d: d, client: client, redirectURI: l.URL(), scopes: scopes,
+		d: d, key: key, client: client, redirectURI: b.uri, scopes: scopes,
 		state: rand.Text(), verifier: oauth2.GenerateVerifier(), stored: stored,
 	}
 	page, err := a.url()
@@ -114,13 +122,13 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 			return nil, err
 		}
 	}
-	answer, err := c.ask(ctx, l, page)
+	answer, err := c.ask(ctx, b, page)
 	if err != nil {
 		return nil, err
 	}
 	code, err := a.check(answer)
 	if err != nil {
-		return nil, a.blame(err)
+		return nil, blame(a.stored, a.client.ClientID, err)
 	}
 	return c.redeem(ctx, a, code)
 }
@@ -143,6 +151,9 @@ func (a *attempt) url() (string, error) {
 	q.Set("code_challenge_method", "S256")
 	if a.d.Resource != "" {
 		q.Set("resource", a.d.Resource)
+	}
+	if a.key != nil {
+		q.Set("dpop_jkt", a.key.Thumbprint()) // RFC 9449 section 10
 	}
 	if len(a.scopes) > 0 {
 		q.Set("scope", strings.Join(a.scopes, " "))
@@ -176,27 +187,30 @@ func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) 
 	return nil
 }
 
-// ask shows the authorization URL and waits for the redirect.
-func (c *Client) ask(ctx context.Context, l *loopback.Listener, page string) (url.Values, error) {
+// ask shows the authorization URL and waits for the redirect, which comes to
+// the listener or is read from the person, whichever is first.
+func (c *Client) ask(ctx context.Context, b *callback, page string) (url.Values, error) {
 	openCtx, cancel := context.WithCancel(ctx)
-	opened := make(chan error, 1)
-	go func() { opened <- c.cfg.OpenURL(openCtx, page) }()
-	opening := true
+	opened := c.open(openCtx, page)
+	opening := opened != nil
 	defer func() {
-		l.Close() // lets the reply page leave before the opener is told to stop
+		b.close() // lets the reply page leave before the opener is told to stop
 		cancel()
 		if opening {
 			<-opened
 		}
 	}()
+	read := c.readRedirect(openCtx, b, page)
 	for {
 		select {
-		case q := <-l.Answer():
+		case q := <-b.answer():
 			return q, nil
+		case a := <-read:
+			return a.query, a.err
 		case err := <-opened:
 			opening = false
 			select {
-			case q := <-l.Answer(): // it did its work before it failed
+			case q := <-b.answer(): // it did its work before it failed
 				return q, nil
 			default:
 			}
@@ -208,6 +222,41 @@ func (c *Client) ask(ctx context.Context, l *loopback.Listener, page string) (ur
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// open starts Config.OpenURL, if there is one, and returns its outcome.
+func (c *Client) open(ctx context.Context, page string) chan error {
+	if c.cfg.OpenURL == nil {
+		return nil
+	}
+	opened := make(chan error, 1)
+	go func() { opened <- c.cfg.OpenURL(ctx, page) }()
+	return opened
+}
+
+// redirected is the outcome of Config.ReadRedirect.
+type redirected struct {
+	query url.Values
+	err   error
+}
+
+// readRedirect starts Config.ReadRedirect, if there is one, and returns its
+// outcome. Nobody waits for it: reading from a terminal cannot be called off.
+func (c *Client) readRedirect(ctx context.Context, b *callback, page string) chan redirected {
+	if c.cfg.ReadRedirect == nil {
+		return nil
+	}
+	read := make(chan redirected, 1)
+	go func() {
+		text, err := c.cfg.ReadRedirect(ctx, page)
+		if err != nil {
+			read <- redirected{err: fmt.Errorf("read the redirect: %w", err)}
+			return
+		}
+		q, err := b.parse(text)
+		read <- redirected{q, err}
+	}()
+	return read
 }
 
 // check returns the code of an answer, or why there is none. Until state and
@@ -249,24 +298,9 @@ func (c *Client) redeem(ctx context.Context, a *attempt, code string) (*Credenti
 		"code":          {code},
 		"redirect_uri":  {a.redirectURI},
 		"code_verifier": {a.verifier},
-	})
+	}, a.key)
 	if err != nil {
-		return nil, a.blame(err)
+		return nil, blame(a.stored, a.client.ClientID, err)
 	}
-	g.Requested = a.scopes
-	if c.cfg.ClientID == "" {
-		g.ClientSecret, g.AuthMethod = a.client.ClientSecret, a.client.TokenEndpointAuthMethod
-	}
-	if g.Scopes == nil {
-		g.Scopes = a.scopes // RFC 6749 section 5.1: as asked for
-	}
-	creds := &Credentials{Issuer: a.d.Issuer, Grant: g}
-	if err := c.keep(ctx, creds); err != nil {
-		return nil, fmt.Errorf("signed in, but the token could not be saved: %w", err)
-	}
-	c.mu.Lock()
-	c.unproved = g.AccessToken
-	c.mu.Unlock()
-	c.log.LogAttrs(ctx, slog.LevelInfo, "signed in", slog.String("issuer", a.d.Issuer), slog.Any("grant", *g))
-	return creds, nil
+	return c.accept(ctx, a.d, a.client, g, a.scopes)
 }

@@ -14,6 +14,9 @@ type ServerMetadata struct {
 	IntrospectionEndpoint string `json:"introspection_endpoint,omitempty"`
 	JWKSURI               string `json:"jwks_uri,omitempty"`
 
+	// DeviceAuthorizationEndpoint is that of RFC 8628.
+	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint,omitempty"`
+
 	ScopesSupported        []string `json:"scopes_supported,omitempty"`
 	ResponseTypesSupported []string `json:"response_types_supported,omitempty"`
 	ResponseModesSupported []string `json:"response_modes_supported,omitempty"`
@@ -21,6 +24,12 @@ type ServerMetadata struct {
 
 	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	CodeChallengeMethodsSupported     []string `json:"code_challenge_methods_supported,omitempty"`
+
+	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+
+	// DPoPSigningAlgValuesSupported announces tokens that are bound to a key:
+	// RFC 9449 section 5.1.
+	DPoPSigningAlgValuesSupported []string `json:"dpop_signing_alg_values_supported,omitempty"`
 
 	// AuthorizationResponseIssParameterSupported announces the iss parameter
 	// of RFC 9207.
@@ -46,6 +55,10 @@ type ResourceMetadata struct {
 	BearerMethodsSupported []string `json:"bearer_methods_supported,omitempty"`
 	ResourceName           string   `json:"resource_name,omitempty"`
 	ResourceDocumentation  string   `json:"resource_documentation,omitempty"`
+
+	// DPoPBoundAccessTokensRequired tells that the resource accepts no bearer
+	// tokens, but only those bound to a key (RFC 9449).
+	DPoPBoundAccessTokensRequired bool `json:"dpop_bound_access_tokens_required,omitempty"`
 }
 
 // Well-known paths of metadata documents. For an identifier with a path, the

@@ -5,19 +5,13 @@ package oauthdyn
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/loopback"
 )
 
 // Register returns the client of this program at the authorization server: the
@@ -45,22 +39,34 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 	if info != nil || err != nil {
 		return info, err
 	}
+	if c.flow.grantType() != GrantAuthorizationCode {
+		return c.registerDynamic(ctx, d, nil)
+	}
 	// The listener finds a free port, and is opened again for the login.
-	l, err := c.listen("")
+	b, err := c.listen("", false)
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
-	return c.registerDynamic(ctx, d, l.URL())
+	defer b.close()
+	return c.registerDynamic(ctx, d, b)
 }
 
 // identity returns the client to use with an authorization server and the
-// redirect URI that it registered, or nil when there is none yet. MCP wants a
-// client that was registered by hand to come first.
+// redirect URI that it registered, or nil when there is none yet. The order is
+// that of MCP: registered by hand, client ID metadata document, dynamic
+// registration.
 func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation, string, error) {
 	if c.cfg.ClientID != "" {
+		if err := c.checkBinding(ctx, d); err != nil {
+			return nil, "", err
+		}
 		info := &ClientInformation{ClientID: c.cfg.ClientID, ClientSecret: c.cfg.ClientSecret}
-		info.TokenEndpointAuthMethod = authMethodWithSecret(c.cfg.ClientSecret, d.Server)
+		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
+		return info, "", nil
+	}
+	if c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported {
+		info := &ClientInformation{ClientID: c.cfg.ClientMetadataURL}
+		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
 	}
 	creds, err := c.store.Load(ctx, c.registrationKey(d.Issuer))
@@ -77,78 +83,42 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 		!time.Now().Before(time.Unix(*expires, 0)) {
 		return nil, "", nil
 	}
-	if !c.fitsCallback(r.RedirectURI) {
+	if r.Client.TokenEndpointAuthMethod == AuthMethodPrivateKeyJWT && c.key == nil {
+		return nil, "", nil
+	}
+	if c.flow.grantType() == GrantAuthorizationCode && !c.fitsCallback(r.RedirectURI) {
 		return nil, "", nil
 	}
 	return r.Client, r.RedirectURI, nil
 }
 
-// fitsCallback reports whether a registered redirect URI is one that the
-// configuration allows.
-func (c *Client) fitsCallback(redirectURI string) bool {
-	u, err := url.Parse(redirectURI)
-	return err == nil && u.Path != "" &&
-		(c.cfg.CallbackPath == "" || c.cfg.CallbackPath == u.Path) &&
-		(c.cfg.CallbackPort == 0 || strconv.Itoa(c.cfg.CallbackPort) == u.Port())
-}
-
-// authMethodWithSecret chooses how a client that was registered by hand
-// authenticates. RFC 8414 section 2: no list means client_secret_basic.
-func authMethodWithSecret(secret string, m *ServerMetadata) string {
-	methods := m.TokenEndpointAuthMethodsSupported
-	switch {
-	case secret == "":
-		return AuthMethodNone
-	case len(methods) > 0 && !slices.Contains(methods, AuthMethodClientSecretBasic) &&
-		slices.Contains(methods, AuthMethodClientSecretPost):
-		return AuthMethodClientSecretPost
-	default:
-		return AuthMethodClientSecretBasic
-	}
-}
-
-// authMethodToRegister prefers to be a public client, which a program on a
-// person's machine is (RFC 8252 section 8.4).
-func authMethodToRegister(m *ServerMetadata) (string, error) {
-	methods := m.TokenEndpointAuthMethodsSupported
-	if len(methods) == 0 {
-		return AuthMethodNone, nil
-	}
-	for _, method := range []string{AuthMethodNone, AuthMethodClientSecretBasic, AuthMethodClientSecretPost} {
-		if slices.Contains(methods, method) {
-			return method, nil
-		}
-	}
-	return "", fmt.Errorf("authorization server %s supports no client authentication that this program knows, but %s",
-		m.Issuer, peerText(strings.Join(methods, ", ")))
-}
-
 // registerDynamic registers this program and stores the result under the
-// issuer.
-func (c *Client) registerDynamic(ctx context.Context, d *Discovery, redirectURI string) (*ClientInformation, error) {
+// issuer. A registration that is refused for what it says of redirects is tried
+// once more, said otherwise. There is no callback for a grant without redirect.
+func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback) (*ClientInformation, error) {
 	if d.Server.RegistrationEndpoint == "" {
 		return nil, fmt.Errorf("authorization server %s does not offer dynamic registration; register this program there by hand and configure its client id", d.Issuer)
 	}
-	method, err := authMethodToRegister(d.Server)
+	redirectURI := ""
+	if b != nil {
+		redirectURI = b.uri
+	}
+	asked, err := c.metadataToRegister(d, redirectURI)
 	if err != nil {
 		return nil, err
-	}
-	scopes, err := c.scopesFor(nil, d)
-	if err != nil {
-		return nil, err
-	}
-	asked := ClientMetadata{
-		RedirectURIs:            []string{redirectURI},
-		TokenEndpointAuthMethod: method,
-		GrantTypes:              []string{GrantAuthorizationCode, GrantRefreshToken},
-		ResponseTypes:           []string{ResponseTypeCode},
-		ApplicationType:         ApplicationTypeNative,
-		ClientName:              c.cfg.ClientName,
-		Scope:                   strings.Join(scopes, " "),
 	}
 	info, err := c.postRegistration(ctx, d.Server.RegistrationEndpoint, asked)
+	if again, ok := otherwise(asked, err); ok {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is refused, trying another form of it", slog.Any("error", err))
+		asked = again
+		info, err = c.postRegistration(ctx, d.Server.RegistrationEndpoint, asked)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("registration at %s: %w", d.Issuer, err)
+		return nil, c.registrationError(d.Issuer, asked, err)
+	}
+	if b != nil && asked.RedirectURIs[0] != redirectURI {
+		b.useLocalhost()
+		redirectURI = b.uri
 	}
 	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI}}
 	// What was registered must not be lost because a request was called off.
@@ -159,30 +129,103 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, redirectURI 
 	return info, nil
 }
 
+// metadataToRegister is what this program says of itself.
+func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMetadata, error) {
+	method, err := c.authMethodToRegister(d.Server)
+	if err != nil {
+		return ClientMetadata{}, err
+	}
+	scopes, err := c.scopesFor(nil, d)
+	if err != nil {
+		return ClientMetadata{}, err
+	}
+	m := c.cfg.Metadata
+	// Left out, the response type would be code, which needs a redirect URI.
+	m.RedirectURIs, m.ResponseTypes = []string{}, []string{}
+	if redirectURI != "" {
+		m.RedirectURIs, m.ResponseTypes = []string{redirectURI}, []string{ResponseTypeCode}
+	}
+	m.TokenEndpointAuthMethod = method
+	if method == AuthMethodPrivateKeyJWT {
+		m.JWKS = c.key.PublicSet()
+	}
+	m.GrantTypes = []string{c.flow.grantType(), GrantRefreshToken}
+	m.ApplicationType = applicationType(redirectURI)
+	m.ClientName = c.cfg.ClientName
+	m.Scope = strings.Join(scopes, " ")
+	return m, nil
+}
+
+// otherwise is how to say the same to a server that refused it (MCP,
+// "Application Type and Redirect URI Constraints"): the first edition of OpenID
+// Connect Dynamic Client Registration allowed native clients no other host than
+// localhost, and some servers know web applications only.
+func otherwise(asked ClientMetadata, err error) (again ClientMetadata, ok bool) {
+	again = asked
+	switch {
+	case errors.Is(err, &Error{Code: CodeInvalidRedirectURI}) && len(asked.RedirectURIs) > 0:
+		again.RedirectURIs = []string{strings.Replace(asked.RedirectURIs[0], "http://127.0.0.1:", "http://localhost:", 1)}
+		return again, again.RedirectURIs[0] != asked.RedirectURIs[0]
+	case errors.Is(err, &Error{Code: CodeInvalidClientMetadata}) && asked.ApplicationType == ApplicationTypeNative:
+		again.ApplicationType = ApplicationTypeWeb
+		return again, true
+	}
+	return asked, false
+}
+
+// registrationError says what was refused and what could help.
+func (c *Client) registrationError(issuer string, asked ClientMetadata, err error) error {
+	e, _ := errors.AsType[*Error](err)
+	switch {
+	case e == nil:
+		return fmt.Errorf("registration at %s: %w", issuer, err)
+	case e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden:
+		return fmt.Errorf("registration at %s as a %s application with the redirect URIs %q: %w",
+			issuer, asked.ApplicationType, asked.RedirectURIs, err)
+	case c.cfg.InitialAccessToken != "":
+		return fmt.Errorf("registration at %s: the initial access token is refused: %w", issuer, err)
+	default:
+		return fmt.Errorf("registration at %s is not open to everybody; get an initial access token, or register this program by hand and configure its client id: %w", issuer, err)
+	}
+}
+
 func (c *Client) postRegistration(ctx context.Context, endpoint string, asked ClientMetadata) (*ClientInformation, error) {
 	body, err := json.Marshal(asked)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, bytes.NewReader(body))
+	status, body, err := c.sendJSON(ctx, http.MethodPost, endpoint, c.cfg.InitialAccessToken, body)
 	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer drain(resp.Body)
-	if body, err = readBody(resp.Body); err != nil {
 		return nil, err
 	}
 	// RFC 7591 section 3.2.1 says 201; some servers say 200.
-	if resp.StatusCode != http.StatusCreated && resp.StatusCode != http.StatusOK {
-		return nil, postError(resp, body)
+	if status != http.StatusCreated && status != http.StatusOK {
+		return nil, endpointError(status, body)
 	}
 	return parseRegistration(body, asked)
+}
+
+// sendJSON makes a request of the registration RFCs, authorized by a bearer
+// token if there is one.
+func (c *Client) sendJSON(ctx context.Context, method, endpoint, token string, body []byte) (status int, answer []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, endpoint, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer drain(resp.Body)
+	answer, err = readBody(resp.Body)
+	return resp.StatusCode, answer, err
 }
 
 // parseRegistration reads an answer. What the server did not say stays as it
@@ -197,6 +240,8 @@ func parseRegistration(body []byte, asked ClientMetadata) (*ClientInformation, e
 		return nil, errors.New("answer holds no client_id")
 	}
 	switch {
+	case asked.TokenEndpointAuthMethod == AuthMethodPrivateKeyJWT && info.TokenEndpointAuthMethod == AuthMethodPrivateKeyJWT:
+		return info, nil
 	case info.ClientSecret == "":
 		info.TokenEndpointAuthMethod = AuthMethodNone
 	case info.TokenEndpointAuthMethod != "":
@@ -232,27 +277,4 @@ func (c *Client) forgetRegistration(ctx context.Context, issuer, clientID string
 		return err
 	}
 	return c.store.Delete(ctx, key)
-}
-
-// listen opens the callback listener for a registered redirect URI, or for a
-// new one when that is empty. An authorization server has to accept any port of
-// a loopback redirect URI (RFC 8252 section 7.3); because some do not, the
-// registered port is used if it is free.
-func (c *Client) listen(registered string) (*loopback.Listener, error) {
-	port, path := c.cfg.CallbackPort, c.cfg.CallbackPath
-	if path == "" && c.cfg.ClientID != "" {
-		path = "/callback"
-	}
-	if u, err := url.Parse(registered); err == nil && registered != "" {
-		path = u.Path
-		if p, err := strconv.Atoi(u.Port()); err == nil && port == 0 {
-			if l, err := loopback.Listen(p, path); err == nil {
-				return l, nil
-			}
-		}
-	}
-	if path == "" {
-		path = "/callback/" + rand.Text()
-	}
-	return loopback.Listen(port, path)
 }

@@ -3,7 +3,11 @@
 package oauthdyn
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,7 +16,7 @@ import (
 	"time"
 )
 
-func TestC8PreRegisteredComesFirst(t *testing.T) {
+func TestC8C9PreRegisteredComesFirst(t *testing.T) {
 	tests := []struct {
 		name    string
 		secret  string
@@ -184,13 +188,13 @@ func TestC12RegistrationRefused(t *testing.T) {
 			f.replace("/register", func(w http.ResponseWriter, _ *http.Request) {
 				writeJSON(w, 400, &Error{Code: CodeInvalidRedirectURI, Description: "no loopback\x1b[31m here"})
 			})
-		}, []string{CodeInvalidRedirectURI, "no loopback [31m here"}},
+		}, []string{CodeInvalidRedirectURI, "no loopback [31m here", "native", "http://localhost:"}},
 		{"nonsense", func(f *fake) { f.json("/register", nil) }, []string{"not a JSON object"}},
 		{"no endpoint", func(f *fake) { delete(f.serverMetadata, "registration_endpoint") }, []string{"by hand", "client id"}},
 		{"no method in common", func(f *fake) {
 			f.serverMetadata["token_endpoint_auth_methods_supported"] = []string{"private_key_jwt"}
 		}, []string{"private_key_jwt"}},
-		{"403 in HTML", func(f *fake) { f.status("/register", 403) }, []string{"Forbidden"}},
+		{"403 in HTML", func(f *fake) { f.status("/register", 403) }, []string{"Forbidden", "initial access token"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -202,6 +206,90 @@ func TestC12RegistrationRefused(t *testing.T) {
 				t.Error("an authorization was started")
 			}
 		})
+	}
+}
+
+// What a server refuses of redirects is said otherwise, once.
+func TestC12RegistrationIsTriedOtherwise(t *testing.T) {
+	tests := []struct {
+		name    string
+		refuses func(m map[string]any) string // an error code
+		posts   int
+		ok      bool
+	}{
+		{"localhost only", func(m map[string]any) string {
+			if !strings.HasPrefix(m["redirect_uris"].([]any)[0].(string), "http://localhost:") {
+				return CodeInvalidRedirectURI
+			}
+			return ""
+		}, 2, true},
+		{"web applications only", func(m map[string]any) string {
+			if m["application_type"] != ApplicationTypeWeb {
+				return CodeInvalidClientMetadata
+			}
+			return ""
+		}, 2, true},
+		{"nothing helps", func(map[string]any) string { return CodeInvalidRedirectURI }, 2, false},
+		{"another reason", func(map[string]any) string { return "unapproved_software_statement" }, 1, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t)
+			f.replace("/register", func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				var m map[string]any
+				_ = json.Unmarshal(body, &m)
+				if code := tt.refuses(m); code != "" {
+					writeJSON(w, 400, &Error{Code: code})
+					return
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				f.serveRegister(w, r)
+			})
+			store := NewMemoryStore()
+			for range 2 { // the second login uses the registration as it is
+				if _, err := f.client(func(c *Config) { c.Store = store }).Authenticate(t.Context()); (err == nil) != tt.ok {
+					t.Fatal(err)
+				}
+				if !tt.ok {
+					break
+				}
+				if got, want := f.lastAsked().Get("redirect_uri"), f.regs[0]["redirect_uris"].([]any)[0].(string); !sameButPort(got, want) {
+					t.Errorf("redirect URI %s, registered %s", got, want)
+				}
+			}
+			if n := f.count("POST /register"); n != tt.posts {
+				t.Errorf("%d registrations, want %d", n, tt.posts)
+			}
+		})
+	}
+}
+
+func TestInitialAccessTokenAndSoftwareStatement(t *testing.T) {
+	f := newFake(t)
+	f.replace("/register", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer iat-hush" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		f.serveRegister(w, r)
+	})
+	_, err := f.client().Register(t.Context())
+	wantError(t, err, "not open to everybody")
+	_, err = f.client(func(c *Config) { c.InitialAccessToken = "wrong-hush" }).Register(t.Context())
+	wantError(t, err, "initial access token is refused")
+	c := f.client(func(c *Config) {
+		c.InitialAccessToken = "iat-hush"
+		c.Metadata = ClientMetadata{SoftwareID: "s", SoftwareStatement: "a.b.c", ClientURI: "https://app.example"}
+	})
+	if _, err := c.Register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m := f.regs[0]; m["software_statement"] != "a.b.c" || m["software_id"] != "s" || m["client_uri"] != "https://app.example" {
+		t.Errorf("registered %v", m)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", c, c.cfg, c.cfg) + err.Error(); strings.Contains(text, "hush") {
+		t.Errorf("a secret is printed: %s", text)
 	}
 }
 

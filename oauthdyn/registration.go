@@ -17,9 +17,14 @@ const (
 	AuthMethodNone              = "none"
 	AuthMethodClientSecretBasic = "client_secret_basic"
 	AuthMethodClientSecretPost  = "client_secret_post"
+	AuthMethodPrivateKeyJWT     = "private_key_jwt"
 
 	GrantAuthorizationCode = "authorization_code"
 	GrantRefreshToken      = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
+	GrantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 	ResponseTypeCode = "code"
 )
@@ -27,12 +32,13 @@ const (
 // ClientMetadata is what a client says of itself when it registers: RFC 7591
 // section 2, with application_type of OpenID Connect Dynamic Client
 // Registration 1.0, which MCP requires. Absent members are left out of the
-// JSON, never sent as null.
+// JSON, never sent as null; an empty list of URIs or types is sent, because its
+// absence stands for the default.
 type ClientMetadata struct {
-	RedirectURIs            []string        `json:"redirect_uris,omitempty"`
+	RedirectURIs            []string        `json:"redirect_uris,omitzero"`
 	TokenEndpointAuthMethod string          `json:"token_endpoint_auth_method,omitempty"`
-	GrantTypes              []string        `json:"grant_types,omitempty"`
-	ResponseTypes           []string        `json:"response_types,omitempty"`
+	GrantTypes              []string        `json:"grant_types,omitzero"`
+	ResponseTypes           []string        `json:"response_types,omitzero"`
 	ApplicationType         string          `json:"application_type,omitempty"`
 	ClientName              string          `json:"client_name,omitempty"`
 	ClientURI               string          `json:"client_uri,omitempty"`
@@ -45,6 +51,7 @@ type ClientMetadata struct {
 	JWKS                    json.RawMessage `json:"jwks,omitempty"`
 	SoftwareID              string          `json:"software_id,omitempty"`
 	SoftwareVersion         string          `json:"software_version,omitempty"`
+	SoftwareStatement       string          `json:"software_statement,omitempty"` // a JWT: RFC 7591 section 2.3
 }
 
 // ClientInformation is an authorization server's answer to a registration: RFC

@@ -76,7 +76,7 @@ func (c *Client) scopesFor(demand []string, d *Discovery) ([]string, error) {
 		scopes = d.ResourceMetadata.ScopesSupported
 	}
 	// Alone it would ask for nothing else than a refresh token.
-	if len(scopes) > 0 && len(c.cfg.Scopes) == 0 && slices.Contains(d.Server.ScopesSupported, scopeOfflineAccess) {
+	if len(scopes) > 0 && len(c.cfg.Scopes) == 0 && !c.flow.unattended() && slices.Contains(d.Server.ScopesSupported, scopeOfflineAccess) {
 		scopes = unionScopes(scopes, []string{scopeOfflineAccess}) // asks for a refresh token
 	}
 	scopes = unionScopes(nil, scopes)

@@ -3,6 +3,7 @@
 package oauthdyn
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 const (
@@ -23,61 +26,49 @@ const (
 )
 
 // requestToken sends a grant to the token endpoint: RFC 6749 section 4.1.3 and
-// 6, with the resource indicator of RFC 8707.
-func (c *Client) requestToken(ctx context.Context, d *Discovery, id *ClientInformation, form url.Values) (*Grant, error) {
+// 6, with the resource indicator of RFC 8707. With a key it asks for a token
+// that is bound to that key, and takes no other: RFC 9449 section 5.
+func (c *Client) requestToken(ctx context.Context, d *Discovery, id *ClientInformation, form url.Values, key *jwt.Key) (*Grant, error) {
 	if d.Resource != "" {
 		form.Set("resource", d.Resource)
 	}
 	ctx, cancel := withGrace(ctx, tokenGrace)
 	defer cancel()
 	sent := time.Now()
-	resp, err := c.postForm(ctx, d.Server.TokenEndpoint, id, form)
-	if err != nil {
-		return nil, fmt.Errorf("token request: %w", err)
-	}
-	defer drain(resp.Body)
-	body, err := readBody(resp.Body)
+	resp, body, err := c.postForm(ctx, formRequest{d: d, endpoint: d.Server.TokenEndpoint, client: id, form: form, key: key})
 	if err != nil {
 		return nil, fmt.Errorf("token request: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("token request: %w", postError(resp, body))
 	}
-	g, err := parseToken(body, sent)
+	tokenType := tokenTypeBearer
+	if key != nil {
+		tokenType = tokenTypeDPoP
+	}
+	g, err := parseToken(body, sent, tokenType)
 	if err != nil {
 		return nil, fmt.Errorf("token request: %w", err)
+	}
+	if key != nil {
+		if g.DPoPKey, err = key.Marshal(); err != nil {
+			return nil, err
+		}
 	}
 	g.Resource, g.ClientID, g.MetadataURL = d.Resource, id.ClientID, d.ResourceMetadataURL
 	return g, nil
 }
 
-// postForm sends a form with the client's authentication: RFC 6749 section
-// 2.3.1, or just the client_id of a public client.
-func (c *Client) postForm(ctx context.Context, endpoint string, id *ClientInformation, form url.Values) (*http.Response, error) {
-	switch id.TokenEndpointAuthMethod {
-	case AuthMethodClientSecretBasic:
-	case AuthMethodClientSecretPost:
-		form.Set("client_secret", id.ClientSecret)
-		fallthrough
-	default:
-		form.Set("client_id", id.ClientID)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
-	if id.TokenEndpointAuthMethod == AuthMethodClientSecretBasic {
-		req.SetBasicAuth(url.QueryEscape(id.ClientID), url.QueryEscape(id.ClientSecret))
-	}
-	return c.http.Do(req)
-}
+// Types of access tokens: RFC 6750, RFC 9449.
+const (
+	tokenTypeBearer = "Bearer"
+	tokenTypeDPoP   = "DPoP"
+)
 
 // parseToken reads a token response: RFC 6749 section 5.1. It forgives what
 // does not matter for safety: a missing token_type, and an expires_in that is
 // text, a fraction, or not believable.
-func parseToken(body []byte, sent time.Time) (*Grant, error) {
+func parseToken(body []byte, sent time.Time, tokenType string) (*Grant, error) {
 	var t struct {
 		AccessToken  string          `json:"access_token"`
 		TokenType    string          `json:"token_type"`
@@ -94,8 +85,8 @@ func parseToken(body []byte, sent time.Time) (*Grant, error) {
 		return nil, &Error{Code: peerText(t.Code), Description: peerText(t.Description), Status: http.StatusOK}
 	case t.AccessToken == "":
 		return nil, errors.New("answer holds no access_token")
-	case t.TokenType != "" && !strings.EqualFold(t.TokenType, "Bearer"):
-		return nil, fmt.Errorf("answer holds a token of type %q: want Bearer", peerText(t.TokenType))
+	case !strings.EqualFold(cmp.Or(t.TokenType, tokenTypeBearer), tokenType):
+		return nil, fmt.Errorf("answer holds a token of type %q: want %s", peerText(t.TokenType), tokenType)
 	case !validToken(t.AccessToken):
 		return nil, errors.New("answer holds an access_token that cannot be sent in a header")
 	}

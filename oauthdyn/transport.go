@@ -18,12 +18,14 @@ const (
 	// Bounds of one request. Its worst case is a refresh, a login and two
 	// step-ups.
 	maxRefusals       = 2
+	maxNoncesPerCall  = 2
 	maxStepUpsPerCall = 2
 )
 
 // Transport returns a RoundTripper that adds the token to requests for the
 // origin of the resource and to no others, so that a redirect to elsewhere does
-// not carry it. A request that has an Authorization header is left alone.
+// not carry it. A token that is bound to a key goes with a fresh proof (RFC
+// 9449). A request that has an Authorization header is left alone.
 //
 // When the resource answers 401 the token is refreshed, or else a person is
 // asked to sign in, and the request is sent again. When it answers 403 with
@@ -74,6 +76,13 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		if x.wantsNonce(resp, creds) {
+			if x.nonces > maxNoncesPerCall || !body.again() {
+				return resp, nil
+			}
+			drain(resp.Body)
+			continue
+		}
 		n, again := x.judge(resp, creds)
 		if !again {
 			return resp, nil
@@ -98,10 +107,25 @@ func (t *transport) send(req *http.Request, body *replay, creds *Credentials) (*
 	if r.Body, err = body.next(); err != nil {
 		return nil, err
 	}
-	if creds != nil {
-		r.Header.Set("Authorization", "Bearer "+creds.Grant.AccessToken)
+	if creds == nil {
+		return t.base.RoundTrip(r)
 	}
-	return t.base.RoundTrip(r)
+	r.Header.Set("Authorization", creds.Grant.tokenType()+" "+creds.Grant.AccessToken)
+	key, err := t.client.keyOf(creds.Grant)
+	if err == nil && key != nil {
+		err = t.client.prove(r, key, creds.Grant.AccessToken)
+	}
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close() // a RoundTripper closes it, also on errors
+		}
+		return nil, fmt.Errorf("oauthdyn: token for %s: %w", t.client.cfg.target(), err)
+	}
+	resp, err := t.base.RoundTrip(r)
+	if err == nil && key != nil {
+		t.client.noteNonce(r.URL, resp.Header)
+	}
+	return resp, err
 }
 
 // exchange is what was tried for one request.
@@ -110,6 +134,16 @@ type exchange struct {
 	refused int    // answers 401
 	stepUps int    // answers 403 that led to a login
 	stepKey string // the scopes of the last of them
+	nonces  int    // refusals for want of a nonce
+}
+
+// wantsNonce reports whether the same token with a new proof is the remedy.
+func (x *exchange) wantsNonce(resp *http.Response, creds *Credentials) bool {
+	if creds == nil || len(creds.Grant.DPoPKey) == 0 || resp.Header.Get(headerDPoPNonce) == "" || !wantsNonce(resp) {
+		return false
+	}
+	x.nonces++
+	return true
 }
 
 // judge decides what a response calls for.
@@ -133,7 +167,7 @@ func (x *exchange) judge(resp *http.Response, creds *Credentials) (n need, again
 // unauthorized asks for another token: a refreshed one first, then one that a
 // person signs in for.
 func (x *exchange) unauthorized(resp *http.Response, creds *Credentials) (need, bool) {
-	ch, ok := BearerChallenge(resp.Header)
+	ch, ok := oauthChallenge(resp.Header)
 	if !ok && len(ParseChallenges(resp.Header)) > 0 {
 		return need{}, false // it wants something else than OAuth
 	}
@@ -152,7 +186,7 @@ func (x *exchange) unauthorized(resp *http.Response, creds *Credentials) (need, 
 // forbidden asks for the scopes that the resource demands on top of those that
 // were asked for before (MCP authorization, "Step-Up Authorization Flow").
 func (x *exchange) forbidden(resp *http.Response, g *Grant) (need, bool) {
-	ch, ok := BearerChallenge(resp.Header)
+	ch, ok := oauthChallenge(resp.Header)
 	demand := ch.Scopes()
 	if !ok || ch.Code() != CodeInsufficientScope || coversScopes(g.Scopes, demand) {
 		return need{}, false

@@ -427,8 +427,11 @@ func TestC13ServerMigration(t *testing.T) {
 			t.Errorf("%d registrations at the second server", n)
 		}
 	})
-	t.Run("registered by hand at both", func(t *testing.T) {
-		migrate(t, func(c *Config) { c.ClientID = "byhand" })
+	t.Run("client ID metadata document", func(t *testing.T) {
+		_, as2 := migrate(t, func(c *Config) { c.ClientMetadataURL = documentURL })
+		if n := as2.count("POST /register"); n != 0 {
+			t.Errorf("%d registrations at the second server", n)
+		}
 	})
 }
 
@@ -438,7 +441,8 @@ func migrate(t *testing.T, change func(*Config)) (as1, as2 *fake) {
 	rs, as1, as2 := newFake(t), newFake(t), newFake(t)
 	as2.serial.Store(100) // so that its tokens have other names
 	for _, as := range []*fake{as1, as2} {
-		as.clients["byhand"] = ClientMetadata{RedirectURIs: []string{"http://127.0.0.1/callback"}}
+		as.clients[documentURL] = ClientMetadata{RedirectURIs: []string{"http://127.0.0.1/callback"}}
+		as.serverMetadata["client_id_metadata_document_supported"] = true
 	}
 	var live atomic.Pointer[fake]
 	live.Store(as1)

@@ -157,14 +157,6 @@ func (p *Proxy) caller(r *http.Request) caller {
 	return caller{p.opts.Identify(r), p.opts.Environ(r)}
 }
 
-// key tells callers apart whose processes differ.
-func (c caller) key() string {
-	if len(c.env) == 0 {
-		return c.principal
-	}
-	return fmt.Sprintf("%q", append([]string{c.principal}, c.env...)) // quoted, so that no text can pass for two
-}
-
 // Drain refuses new sessions and calls with status 503 and waits until the
 // calls in flight are answered, or ctx ends; then the error is that of ctx.
 // It is what to do before [Proxy.Shutdown] when there is time.

@@ -32,9 +32,6 @@ type systemResult struct {
 	Rounds  []round `json:"rounds"`
 }
 
-// isFloor reports whether the system is one that bridges are compared with.
-func (s *systemResult) isFloor() bool { return s.Name == stdioName || s.Name == httpName }
-
 // isOurs reports whether the system comes with the repository.
 func (s *systemResult) isOurs() bool { return slices.Contains(ownNames(), s.Name) }
 

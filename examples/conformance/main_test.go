@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 func judgedClient(ctx context.Context, scenario string, args []string) error {
 	switch len(args) {
 	case 1: // URL
-		return oauthClient(ctx, args[0])
+		return oauthClient(ctx, scenario, args[0])
 	case 3: // version, shclient, URL
 		return stdioClient(ctx, scenario, args[0], args[1], args[2])
 	}

@@ -6,7 +6,10 @@ package conformance_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"maps"
 	"net/http"
@@ -48,21 +51,34 @@ func judgeClient(t *testing.T, version, command string, counts func(scenario str
 	compare(t, scenarios, results, known)
 }
 
+// metadataURL is the client id that the suite's authorization servers know.
+const metadataURL = "https://conformance-test.local/client-metadata.json"
+
 func isOAuth(scenario string) bool { return strings.HasPrefix(scenario, "auth/") }
+
+// TestOAuthdynExtensions lets the suite judge the authorization extensions,
+// which belong to no version.
+func TestOAuthdynExtensions(t *testing.T) {
+	requireSuite(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := knownFailures(t, "expected-failures-client-extensions.yml")
+	results := runSuite(t, "client", "--command", strconv.Quote(self), "--suite", "extensions")
+	maps.DeleteFunc(results, func(name string, _ []check) bool { return !isOAuth(name) })
+	compare(t, []string{
+		"auth/client-credentials-basic", "auth/client-credentials-jwt", "auth/dpop", "auth/dpop-nonce",
+		"auth/enterprise-managed-authorization", "auth/wif-jwt-bearer",
+	}, results, known)
+}
 
 // oauthClient does what the suite's OAuth scenarios ask of a client: list the
 // tools and call one, signing in when that is asked for.
-func oauthClient(ctx context.Context, url string) error {
-	config := oauthdyn.Config{Resource: url, ClientName: "conformance", OpenURL: follow}
-	if text := os.Getenv("MCP_CONFORMANCE_CONTEXT"); text != "" {
-		var given struct {
-			ClientID     string `json:"client_id"`
-			ClientSecret string `json:"client_secret"`
-		}
-		if err := json.Unmarshal([]byte(text), &given); err != nil {
-			return err
-		}
-		config.ClientID, config.ClientSecret = given.ClientID, given.ClientSecret
+func oauthClient(ctx context.Context, scenario, url string) error {
+	config, err := oauthConfig(scenario, url)
+	if err != nil {
+		return err
 	}
 	oauth, err := oauthdyn.New(config)
 	if err != nil {
@@ -79,6 +95,47 @@ func oauthClient(ctx context.Context, url string) error {
 	}
 	_, err = session.CallTool(ctx, &mcp.CallToolParams{Name: "test-tool", Arguments: map[string]any{}})
 	return err
+}
+
+// oauthConfig is what a person would configure for a scenario, with what the
+// suite gives in its context.
+func oauthConfig(scenario, url string) (oauthdyn.Config, error) {
+	config := oauthdyn.Config{Resource: url, ClientName: "conformance", ClientMetadataURL: metadataURL, OpenURL: follow}
+	var given struct {
+		ClientID     string `json:"client_id"`
+		ClientSecret string `json:"client_secret"`
+		Issuer       string `json:"issuer"`
+		PrivateKey   string `json:"private_key_pem"`
+		IdPClientID  string `json:"idp_client_id"`
+		IdPIDToken   string `json:"idp_id_token"`
+		IdPIssuer    string `json:"idp_issuer"`
+		JWT          string `json:"valid_jwt"`
+	}
+	if text := os.Getenv("MCP_CONFORMANCE_CONTEXT"); text != "" {
+		if err := json.Unmarshal([]byte(text), &given); err != nil {
+			return config, err
+		}
+	}
+	config.ClientID, config.ClientSecret, config.AuthServer = given.ClientID, given.ClientSecret, given.Issuer
+	if block, _ := pem.Decode([]byte(given.PrivateKey)); block != nil {
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if err != nil {
+			return config, err
+		}
+		config.ClientKey, _ = key.(crypto.Signer)
+	}
+	switch scenario {
+	case "auth/client-credentials-basic", "auth/client-credentials-jwt":
+		config.Flow = oauthdyn.ClientCredentials{}
+	case "auth/wif-jwt-bearer":
+		config.Flow = oauthdyn.JWTBearer{Assertion: func(context.Context, string) (string, error) { return given.JWT, nil }}
+	case "auth/enterprise-managed-authorization":
+		config.Flow = oauthdyn.EnterpriseManaged{
+			IdentityProvider: given.IdPIssuer, ClientID: given.IdPClientID,
+			SubjectToken: func(context.Context) (string, error) { return given.IdPIDToken, nil },
+		}
+	}
+	return config, nil
 }
 
 // follow is a browser for the suite's authorization server, which asks nothing

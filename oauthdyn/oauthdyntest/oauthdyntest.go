@@ -8,6 +8,9 @@
 //		Resource: srv.ResourceURL,
 //		OpenURL:  srv.Browser().Open,
 //	})
+//
+// [Server.SetFaults] makes the authorization server misbehave, and
+// [Server.RevokeAccess] ends the tokens that were issued.
 package oauthdyntest
 
 import (
@@ -15,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
@@ -70,6 +74,9 @@ type Server struct {
 	HTTP        *httptest.Server    // of the authorization server
 	Protected   *httptest.Server    // of the resource
 	Options     *authserver.Options // that AuthServer got
+
+	faults      atomic.Pointer[Faults]
+	revocations resource.Revocations
 }
 
 // New starts the servers and stops them when the test ends.
@@ -125,7 +132,7 @@ func (s *Server) startAuthServer(tb testing.TB, o Options) (err error) {
 		return err
 	}
 	tb.Cleanup(s.AuthServer.Close)
-	s.HTTP.Config.Handler = s.AuthServer
+	s.HTTP.Config.Handler = s.misbehave(s.AuthServer)
 	s.HTTP.Start()
 	return nil
 }
@@ -137,6 +144,7 @@ func (s *Server) startResource(o Options) (err error) {
 		Name:                 "Test server",
 		Scopes:               o.Scopes,
 		RequiredScopes:       o.Scopes,
+		Revocations:          &s.revocations,
 		Logger:               o.Logger,
 	})
 	if err != nil {

@@ -29,7 +29,13 @@ type cacheEntry struct {
 	until     time.Time
 }
 
+// defaultCacheSize is the number of remembered tokens.
+const defaultCacheSize = 1 << 16
+
 func newCache(size int) *cache {
+	if size <= 0 {
+		size = defaultCacheSize
+	}
 	c := &cache{perShard: max(1, size/cacheShards)}
 	for i := range c.shards {
 		c.shards[i].entries = map[[sha256.Size]byte]cacheEntry{}

@@ -17,11 +17,15 @@
 // # What is checked
 //
 // Tokens are taken from the Authorization header only (RFC 6750 section 2.1).
-// The default verifier accepts JWT access tokens (RFC 9068) signed with ES256
-// or RS256 whose issuer is one of the authorization servers and whose audience
-// is exactly the resource; it finds the keys through the issuer's metadata
-// (RFC 8414, OpenID Connect Discovery). A verified token is remembered by its
-// hash, for five minutes at most, so that a check costs about a microsecond.
+// The default verifier accepts JWT access tokens (RFC 9068) whose issuer is one
+// of the authorization servers and whose audience is exactly the resource; it
+// finds the keys through the issuer's metadata (RFC 8414, OpenID Connect
+// Discovery). A verified token is remembered by its hash, for five minutes at
+// most, so that a check costs about a microsecond. [IntrospectionVerifier] asks
+// the authorization server instead. [Revocations] end tokens early.
+//
+// Which scopes a request needs depends on [Rule]; a token with a scope that
+// includes another (Options.Implies) may do what either allows.
 //
 // Failures are answered as the MCP specification (2026-07-28, authorization)
 // and RFC 6750 section 3 ask: 401 without a valid token, 403 when a scope is

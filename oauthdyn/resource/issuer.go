@@ -4,15 +4,9 @@ package resource
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,16 +19,12 @@ const (
 	keysFresh       = 10 * time.Minute // after that the keys are read again
 	keysUsable      = time.Hour        // how long old keys serve while reading fails
 	unknownKeyPause = time.Minute      // between reads that unknown key ids cause
-	fetchTimeout    = 10 * time.Second
-	minBackoff      = 250 * time.Millisecond
-	maxBackoff      = 30 * time.Second
-	maxDocument     = 1 << 20 // bytes of metadata or keys
 )
 
 // An issuer finds and keeps the keys of one authorization server.
 type issuer struct {
 	id          string
-	client      *http.Client
+	server      *authorizationServer
 	log         *slog.Logger
 	keysRemoved func()
 
@@ -44,9 +34,7 @@ type issuer struct {
 	mu sync.Mutex
 	// mu guards the fields below.
 	current   *issuerKeys
-	retryAt   time.Time // no fetch before
-	backoff   time.Duration
-	lastError error
+	pause     pause     // no fetch before it is over
 	askedMore time.Time // last read because of an unknown key
 }
 
@@ -58,45 +46,17 @@ type issuerKeys struct {
 }
 
 func newIssuer(id string, client *http.Client, log *slog.Logger) (*issuer, error) {
-	if err := checkURL(id); err != nil {
-		return nil, fmt.Errorf("authorization server %q: %w", id, err)
+	server, err := newAuthorizationServer(id, client)
+	if err != nil {
+		return nil, err
 	}
-	return &issuer{id: id, client: client, log: log, turn: make(chan struct{}, 1)}, nil
-}
-
-// defaultClient follows no redirects: keys come from where the issuer says, and
-// from nowhere else.
-func defaultClient() *http.Client {
-	return &http.Client{
-		Timeout:       fetchTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// checkURL allows https, and http on a loopback address.
-func checkURL(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Hostname() == "" || u.User != nil || u.Fragment != "":
-		return errors.New("not an absolute URL without user and fragment")
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
-		return nil
-	}
-	return errors.New("must use https (http is accepted on a loopback address only)")
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	return &issuer{id: id, server: server, log: log, turn: make(chan struct{}, 1)}, nil
 }
 
 // keys returns the current keys, reading them if they are missing or old.
 func (i *issuer) keys(ctx context.Context, now time.Time) (*issuerKeys, error) {
 	i.mu.Lock()
-	current, lastError := i.current, i.lastError
+	current, lastError := i.current, i.pause.reason
 	i.mu.Unlock()
 	if current != nil && now.Before(current.freshUntil) {
 		return current, nil
@@ -133,12 +93,12 @@ func (i *issuer) refresh(ctx context.Context, seen *issuerKeys, read bool) (*iss
 		return nil, ctx.Err()
 	}
 	i.mu.Lock()
-	current, retryAt, lastError := i.current, i.retryAt, i.lastError
+	current, lastError := i.current, i.pause.inForce(time.Now())
 	i.mu.Unlock()
 	if current != nil && (current != seen || !read) {
 		return current, nil
 	}
-	if time.Now().Before(retryAt) {
+	if lastError != nil {
 		return usable(current, lastError)
 	}
 	// The result is for everybody, so that one impatient caller must not
@@ -155,13 +115,11 @@ func (i *issuer) settle(ctx context.Context, set *jose.PublicKeys, err error) (*
 	i.mu.Lock()
 	previous := i.current
 	if err != nil {
-		i.backoff = min(max(2*i.backoff, minBackoff), maxBackoff)
-		i.retryAt = now.Add(i.backoff)
-		i.lastError = fmt.Errorf("keys of authorization server %s: %w", i.id, err)
-		err = i.lastError
+		err = fmt.Errorf("keys of authorization server %s: %w", i.id, err)
+		i.pause.failed(now, err)
 	} else {
 		i.current = &issuerKeys{set: set, freshUntil: now.Add(keysFresh), usableUntil: now.Add(keysUsable)}
-		i.backoff, i.retryAt, i.lastError = 0, time.Time{}, nil
+		i.pause = pause{}
 	}
 	current := i.current
 	i.mu.Unlock()
@@ -170,7 +128,7 @@ func (i *issuer) settle(ctx context.Context, set *jose.PublicKeys, err error) (*
 		i.log.LogAttrs(ctx, slog.LevelWarn, "keys could not be read", slog.String("issuer", i.id), slog.String("error", err.Error()))
 		return usable(current, err)
 	}
-	if previous != nil && lacks(set.IDs(), previous.set.IDs()) {
+	if previous != nil && set.Lacks(previous.set) {
 		i.keysRemoved()
 	}
 	i.log.LogAttrs(ctx, slog.LevelDebug, "keys read", slog.String("issuer", i.id), slog.Int("keys", set.Len()))
@@ -185,93 +143,27 @@ func usable(keys *issuerKeys, err error) (*issuerKeys, error) {
 	return nil, err
 }
 
-// lacks reports whether an element of want is missing in have.
-func lacks(have, want []string) bool {
-	return slices.ContainsFunc(want, func(id string) bool { return !slices.Contains(have, id) })
-}
-
 // fetch reads the metadata, then the keys.
 func (i *issuer) fetch(ctx context.Context) (*jose.PublicKeys, error) {
-	jwksURI, err := i.discover(ctx)
+	md, err := i.server.metadata(ctx, func(md *oauthdyn.ServerMetadata) error {
+		if err := checkURL(md.JWKSURI); err != nil {
+			return fmt.Errorf("jwks_uri %w", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	data, err := i.get(ctx, jwksURI)
+	data, err := i.server.get(ctx, md.JWKSURI)
 	if err != nil {
 		return nil, err
 	}
 	keys, err := jose.ParseJWKS(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", jwksURI, err)
+		return nil, fmt.Errorf("%s: %w", md.JWKSURI, err)
 	}
 	if keys.Len() == 0 {
-		return nil, fmt.Errorf("%s holds no ES256 or RS256 key", jwksURI)
+		return nil, fmt.Errorf("%s holds no key for %s", md.JWKSURI, strings.Join(jose.Algorithms, ", "))
 	}
 	return keys, nil
-}
-
-// discover returns the jwks_uri of the first metadata document that names
-// exactly this issuer: RFC 8414 section 3.3.
-func (i *issuer) discover(ctx context.Context) (string, error) {
-	var errs []error
-	for _, address := range metadataURLs(i.id) {
-		data, err := i.get(ctx, address)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		var md oauthdyn.ServerMetadata
-		switch err := json.Unmarshal(data, &md); {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("%s: not metadata", address))
-		case md.Issuer != i.id:
-			errs = append(errs, fmt.Errorf("%s: names issuer %q", address, md.Issuer))
-		case checkURL(md.JWKSURI) != nil:
-			errs = append(errs, fmt.Errorf("%s: jwks_uri %w", address, checkURL(md.JWKSURI)))
-		default:
-			return md.JWKSURI, nil
-		}
-	}
-	return "", errors.Join(errs...)
-}
-
-// metadataURLs lists where the metadata of an issuer may be, in the order of
-// the MCP specification.
-func metadataURLs(issuer string) []string {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return nil
-	}
-	origin := u.Scheme + "://" + u.Host
-	path := strings.TrimSuffix(u.EscapedPath(), "/")
-	urls := []string{origin + oauthdyn.WellKnownServer + path, origin + oauthdyn.WellKnownOpenID + path}
-	if path != "" {
-		urls = append(urls, origin+path+oauthdyn.WellKnownOpenID)
-	}
-	return urls
-}
-
-// get reads a JSON document of limited size.
-func (i *issuer) get(ctx context.Context, address string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept", "application/json")
-	res, err := i.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", address, res.Status)
-	}
-	data, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxDocument {
-		return nil, fmt.Errorf("%s: longer than %d bytes", address, maxDocument)
-	}
-	return data, nil
 }

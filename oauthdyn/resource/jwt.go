@@ -9,18 +9,18 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 )
 
-const (
-	// clockSkew is how far the issuer's clock may be from ours.
-	clockSkew = 60 * time.Second
+// ClockSkew is how far the issuer's clock may be from ours.
+const ClockSkew = 60 * time.Second
 
-	// maxCacheAge bounds how long a verified token is not looked at again.
-	maxCacheAge = 5 * time.Minute
-)
+// maxCacheAge bounds how long a verified token is not looked at again.
+const maxCacheAge = 5 * time.Minute
 
 // JWTOptions configure a JWTVerifier.
 type JWTOptions struct {
@@ -31,6 +31,19 @@ type JWTOptions struct {
 
 	// Audience must be among a token's audiences, byte by byte. Required.
 	Audience string
+
+	// OtherAudiences are as good as Audience: other names that an authorization
+	// server has for the same resource. Optional.
+	OtherAudiences []string
+
+	// Algorithms are the allowed signature algorithms, out of ES256, RS256 and
+	// EdDSA (Ed25519). Empty: all of them.
+	Algorithms []string
+
+	// AcceptTypeJWT also accepts tokens whose typ header is JWT or absent. Some
+	// authorization servers issue them, against RFC 9068. The audience alone
+	// then tells an access token from an ID token.
+	AcceptTypeJWT bool
 
 	// HTTPClient fetches metadata and keys. Nil: a client that follows no
 	// redirects and gives up after 10 seconds.
@@ -50,9 +63,10 @@ type JWTOptions struct {
 //
 // It is safe for concurrent use.
 type JWTVerifier struct {
-	issuers  map[string]*issuer
-	audience string
-	cache    *cache
+	issuers   map[string]*issuer
+	profile   jose.Profile
+	audiences []string
+	cache     *cache
 }
 
 // NewJWTVerifier checks the options and makes a verifier. It does no network
@@ -61,16 +75,23 @@ func NewJWTVerifier(o JWTOptions) (*JWTVerifier, error) {
 	if len(o.Issuers) == 0 || o.Audience == "" {
 		return nil, errors.New("resource: a JWT verifier needs an issuer and an audience")
 	}
+	for _, alg := range o.Algorithms {
+		if !slices.Contains(jose.Algorithms, alg) {
+			return nil, fmt.Errorf("resource: algorithm %q is not one of %s", alg, strings.Join(jose.Algorithms, ", "))
+		}
+	}
 	if o.HTTPClient == nil {
 		o.HTTPClient = defaultClient()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.CacheSize <= 0 {
-		o.CacheSize = 1 << 16
+	v := &JWTVerifier{
+		issuers:   map[string]*issuer{},
+		profile:   jose.Profile{Algorithms: slices.Clone(o.Algorithms), PlainType: o.AcceptTypeJWT},
+		audiences: append([]string{o.Audience}, o.OtherAudiences...),
+		cache:     newCache(o.CacheSize),
 	}
-	v := &JWTVerifier{issuers: map[string]*issuer{}, audience: o.Audience, cache: newCache(o.CacheSize)}
 	for _, id := range o.Issuers {
 		iss, err := newIssuer(id, o.HTTPClient, o.Logger)
 		if err != nil {
@@ -93,16 +114,7 @@ func (v *JWTVerifier) Verify(ctx context.Context, token string) (*Principal, err
 	if err != nil {
 		return nil, err
 	}
-	p := &Principal{
-		Subject:  claims.Subject,
-		ClientID: claims.ClientID,
-		Username: claims.Username,
-		Issuer:   claims.Issuer,
-		ID:       claims.ID,
-		Scopes:   claims.Scopes,
-		Audience: claims.Audience,
-		Expires:  claims.Expires,
-	}
+	p := principal(claims)
 	until := earliest(claims.Expires, fresh, now.Add(maxCacheAge))
 	if until.After(now) {
 		v.cache.put(key, p, until, now)
@@ -113,7 +125,7 @@ func (v *JWTVerifier) Verify(ctx context.Context, token string) (*Principal, err
 // verify does the work of Verify without the cache. It also returns until when
 // the keys are known to be current.
 func (v *JWTVerifier) verify(ctx context.Context, token string, now time.Time) (*jose.Claims, time.Time, error) {
-	parsed, err := jose.Parse(token)
+	parsed, err := v.profile.Parse(token)
 	if err != nil {
 		return nil, time.Time{}, invalid(err)
 	}
@@ -135,7 +147,7 @@ func (v *JWTVerifier) verify(ctx context.Context, token string, now time.Time) (
 	if err != nil {
 		return nil, time.Time{}, invalid(err)
 	}
-	if err := claims.Check(jose.Expect{Issuer: iss.id, Audience: v.audience, Now: now, Skew: clockSkew}); err != nil {
+	if err := claims.Check(jose.Expect{Issuer: iss.id, Audience: v.audiences, Now: now, Skew: ClockSkew}); err != nil {
 		return nil, time.Time{}, invalid(err)
 	}
 	return claims, keys.freshUntil, nil
@@ -150,4 +162,20 @@ func earliest(t time.Time, more ...time.Time) time.Time {
 		}
 	}
 	return t
+}
+
+// principal is who the claims speak of.
+func principal(claims *jose.Claims) *Principal {
+	return &Principal{
+		Subject:  claims.Subject,
+		ClientID: claims.ClientID,
+		Username: claims.Username,
+		Issuer:   claims.Issuer,
+		ID:       claims.ID,
+		Session:  claims.Session,
+		Scopes:   claims.Scopes,
+		Audience: claims.Audience,
+		IssuedAt: claims.IssuedAt,
+		Expires:  claims.Expires,
+	}
 }

@@ -17,9 +17,11 @@ type Principal struct {
 	Username string    // preferred_username: for people to read; may be empty
 	Issuer   string    // iss
 	ID       string    // jti: the token's own id; may be empty
+	Session  string    // sid: what the person's consent or sign-in is known by at the issuer; may be empty
 	Scopes   []string  // scope
 	Audience []string  // aud
-	Expires  time.Time // exp
+	IssuedAt time.Time // iat; zero if the token does not say
+	Expires  time.Time // exp; zero if only the issuer knows
 }
 
 // HasScopes reports whether all the scopes were granted.

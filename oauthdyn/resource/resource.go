@@ -27,20 +27,36 @@ type Options struct {
 	// as in their metadata. At least one is required.
 	AuthorizationServers []string
 
+	// OtherAudiences are as good as Resource in the audience of a token,
+	// compared byte by byte: what an authorization server calls this resource
+	// otherwise, be it the same URL with a slash at the end. Optional.
+	OtherAudiences []string
+
 	// Name is a human-readable name for the metadata. Optional.
 	Name string
 
-	// Scopes are the scopes_supported of the metadata. MCP asks not to list
-	// offline_access here.
+	// Scopes are the scopes_supported of the metadata, beside those that
+	// requests can need. offline_access is refused here, as MCP asks.
 	Scopes []string
 
-	// RequiredScopes must all be granted to pass the middleware, and are named
-	// in its challenges. Empty: any valid token passes.
+	// RequiredScopes must all be granted, and are named in challenges. Empty:
+	// any valid token passes.
 	RequiredScopes []string
+
+	// Rules name further scopes that some requests need. Optional.
+	Rules []Rule
+
+	// Implies names the scopes that a scope includes, directly or through
+	// others: with {"admin": {"write"}, "write": {"read"}}, a token with admin
+	// may read. Challenges name the least scopes that do. Optional.
+	Implies map[string][]string
 
 	// Verifier checks tokens. Nil: a JWTVerifier for AuthorizationServers,
 	// which fetches their keys when the first token arrives.
 	Verifier Verifier
+
+	// Revocations are refused whatever the verifier says. Optional.
+	Revocations *Revocations
 
 	// Logger gets a line per refused token, without the token. Nil: none.
 	Logger *slog.Logger
@@ -49,8 +65,10 @@ type Options struct {
 // A Resource protects one MCP server. It is safe for concurrent use.
 type Resource struct {
 	id          string
-	required    []string
+	others      []string // further audiences
+	policy      *policy
 	verifier    Verifier
+	revocations *Revocations
 	log         *slog.Logger
 	metadataURL string
 	path        string // of metadataURL
@@ -67,12 +85,21 @@ func New(o Options) (*Resource, error) {
 	if len(o.AuthorizationServers) == 0 {
 		return nil, errors.New("resource: no authorization server is named (RFC 9728 needs at least one for MCP)")
 	}
-	r := &Resource{id: id, required: o.RequiredScopes, verifier: o.Verifier, log: o.Logger}
+	scopes, err := newPolicy(&o)
+	if err != nil {
+		return nil, fmt.Errorf("resource: %w", err)
+	}
+	r := &Resource{
+		id: id, others: o.OtherAudiences, policy: scopes,
+		verifier: o.Verifier, revocations: o.Revocations, log: o.Logger,
+	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
 	if r.verifier == nil {
-		v, err := NewJWTVerifier(JWTOptions{Issuers: o.AuthorizationServers, Audience: id, Logger: r.log})
+		v, err := NewJWTVerifier(JWTOptions{
+			Issuers: o.AuthorizationServers, Audience: id, OtherAudiences: o.OtherAudiences, Logger: r.log,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +121,7 @@ func (r *Resource) encodeMetadata(o Options) (err error) {
 	r.metadata, err = json.Marshal(oauthdyn.ResourceMetadata{
 		Resource:               r.id,
 		AuthorizationServers:   o.AuthorizationServers,
-		ScopesSupported:        o.Scopes,
+		ScopesSupported:        r.policy.all(o.Scopes),
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           o.Name,
 	})

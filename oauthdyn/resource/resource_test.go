@@ -37,6 +37,16 @@ func (t tokens) Verify(_ context.Context, token string) (*resource.Principal, er
 	return nil, fmt.Errorf("%w: not on the list", resource.ErrInvalidToken)
 }
 
+// verifierFunc makes a principal for every token, or none.
+type verifierFunc func(token string) *resource.Principal
+
+func (f verifierFunc) Verify(_ context.Context, token string) (*resource.Principal, error) {
+	if p := f(token); p != nil {
+		return p, nil
+	}
+	return nil, resource.ErrInvalidToken
+}
+
 var list = tokens{
 	"good":    {Subject: "alice", Audience: []string{id}, Scopes: []string{"mcp", "x"}},
 	"narrow":  {Subject: "alice", Audience: []string{id}, Scopes: []string{"x"}},
@@ -65,7 +75,7 @@ func newResource(t *testing.T, edit func(*resource.Options)) *resource.Resource 
 	return r
 }
 
-func TestMiddleware(t *testing.T) {
+func TestR2R5R6S90Middleware(t *testing.T) {
 	res := newResource(t, nil)
 	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := resource.FromContext(r.Context())
@@ -146,7 +156,7 @@ func checkRefusal(t *testing.T, rec *httptest.ResponseRecorder, code string) {
 	}
 }
 
-func TestNoScopesInChallengeWhenNoneIsRequired(t *testing.T) {
+func TestR3NoScopesInChallengeWhenNoneIsRequired(t *testing.T) {
 	res := newResource(t, func(o *resource.Options) { o.RequiredScopes = nil })
 	rec := httptest.NewRecorder()
 	res.Middleware(http.NotFoundHandler()).ServeHTTP(rec, httptest.NewRequest("GET", "/mcp", nil))

@@ -37,7 +37,7 @@ var specification = map[string][]string{
 
 var (
 	sections     = regexp.MustCompile(`(?m)^## (.*)$`)
-	row          = regexp.MustCompile("(?m)^\\| (.+?) \\| (.+?) \\| (.+?) \\| (.+?) \\| (.+?) \\|$")
+	row          = regexp.MustCompile(`(?m)^\| (.+?) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$`)
 	quoted       = regexp.MustCompile("`([^`]+)`")
 	conversation = regexp.MustCompile(`\]\(\.\./era/testdata/([^)]*)\)`)
 )

@@ -79,6 +79,7 @@ type legacyGame struct {
 	states  []gameState       // requestStates that it has not used, oldest first
 	spent   []gameState       // and those that it has
 	marks   int
+	renamed int // ids that were in use
 	answers int
 
 	// What the server knows.
@@ -130,11 +131,9 @@ func (g *legacyGame) call(id, method, meta, params string) {
 
 // request says a request of the client.
 func (g *legacyGame) request(id, method, mark, meta, params string) {
-	if _, used := g.flying[id]; used {
-		id = `"` + mark + `"`
-	}
-	if _, used := g.opened[id]; used {
-		id = `"` + mark + `"`
+	if g.uses(id) {
+		g.renamed++
+		id = fmt.Sprintf("%q", mark+"/"+strconv.Itoa(g.renamed))
 	}
 	if meta != "" {
 		meta = "," + meta
@@ -145,6 +144,13 @@ func (g *legacyGame) request(id, method, mark, meta, params string) {
 		g.flying[id] = mark
 	}
 	g.client(`{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `","params":{` + params + `,"_meta":{` + modernMembers + strings.ReplaceAll(meta, "MARK", mark) + `}}}`)
+}
+
+// uses reports whether a request with the id is in flight.
+func (g *legacyGame) uses(id string) bool {
+	_, flying := g.flying[id]
+	_, opened := g.opened[id]
+	return flying || opened
 }
 
 // listen opens a subscription.

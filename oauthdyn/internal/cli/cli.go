@@ -80,7 +80,7 @@ func (e *hintedError) Unwrap() error { return e.err }
 // oneLine also drops the prefix of a package, which says nothing to a user.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	for _, prefix := range []string{"authserver: ", "bolt: ", "local: "} {
+	for _, prefix := range []string{"authserver: ", "bolt: ", "local: ", "resource: ", "forwardauth: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return s
@@ -105,6 +105,6 @@ func (a *app) command() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("oauthdyn {{.Version}}\n")
-	root.AddCommand(a.serveCommand(), a.userCommand())
+	root.AddCommand(a.serveCommand(), a.verifyCommand(), a.userCommand())
 	return root
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/cli"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
@@ -35,12 +36,15 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeaddr": freeAddr,
-			"waitfor":  waitFor,
-			"signin":   signIn,
-			"oneline":  oneLine,
-			"badkeys":  badKeys,
-			"exitcode": exitCode,
+			"freeaddr":   freeAddr,
+			"waitfor":    waitFor,
+			"signin":     signIn,
+			"oneline":    oneLine,
+			"badkeys":    badKeys,
+			"exitcode":   exitCode,
+			"token":      getToken,
+			"waitlisten": waitListen,
+			"ask":        ask,
 		},
 	})
 }
@@ -68,6 +72,18 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("%s does not answer", args[0])
 }
 
+// waitListen waits until somebody listens on an address.
+func waitListen(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if conn, err := net.Dial("tcp", args[0]); err == nil {
+			ts.Check(conn.Close())
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // between two attempts; nothing says when to try
+	}
+	ts.Fatalf("nobody listens on %s", args[0])
+}
+
 // signIn registers a client and signs a person in: signin ISSUER NAME PASSWORD.
 // With "!" it wants that to fail.
 func signIn(ts *testscript.TestScript, neg bool, args []string) {
@@ -86,6 +102,61 @@ func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	}.Encode())
 	if ok := err == nil && at.Query().Has("code"); ok == neg {
 		ts.Fatalf("signed in: %v; %v", ok, err)
+	}
+}
+
+// getToken signs a person in and sets a variable to the access token: token VAR
+// ISSUER RESOURCE NAME PASSWORD [SCOPE...].
+func getToken(ts *testscript.TestScript, _ bool, args []string) {
+	b := &browser.Browser{Username: args[3], Password: args[4]}
+	client, err := oauthdyn.New(oauthdyn.Config{AuthServer: args[1], Resource: args[2], Scopes: args[5:], OpenURL: b.Open,
+		HTTPClient: &http.Client{Transport: behind(args[1])}})
+	ts.Check(err)
+	token, err := client.Authenticate(context.Background())
+	ts.Check(err)
+	ts.Setenv(args[0], token.AccessToken)
+}
+
+// behind sends requests for any host to one server, as a proxy would.
+type behind string
+
+// RoundTrip implements http.RoundTripper.
+func (b behind) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Host = req.URL.Host
+	req.URL.Scheme, req.URL.Host, _ = strings.Cut(string(b), "://")
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// ask makes a request and checks the answer: ask STATUS METHOD URL [Name=value
+// to send | Name:value to get]... An empty value to get means a header that is
+// there and empty.
+func ask(ts *testscript.TestScript, _ bool, args []string) {
+	req, err := http.NewRequest(args[1], args[2], nil)
+	ts.Check(err)
+	want := map[string]string{}
+	for _, arg := range args[3:] {
+		i := strings.IndexAny(arg, "=:")
+		switch name, value := arg[:i], arg[i+1:]; {
+		case arg[i] == ':':
+			want[name] = value
+		case name == "Host":
+			req.Host = value
+		default:
+			req.Header.Set(name, value)
+		}
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	ts.Check(err)
+	ts.Check(res.Body.Close())
+	if got := strconv.Itoa(res.StatusCode); got != args[0] {
+		ts.Fatalf("status %s, want %s; headers %v", got, args[0], res.Header)
+	}
+	for name, value := range want {
+		got, ok := res.Header[name]
+		if !ok || value == "" && got[0] != "" || !strings.Contains(got[0], value) {
+			ts.Fatalf("%s is %q, want %q", name, got, value)
+		}
 	}
 }
 

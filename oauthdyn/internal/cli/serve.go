@@ -19,6 +19,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 const (
@@ -37,8 +38,10 @@ type serveFlags struct {
 	data      string
 	users     string
 	resources []string
+	verify    bool
 	logLevel  string
 	logFormat string
+	guardFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -53,7 +56,10 @@ origin, and name the address that clients see with --issuer. On a loopback
 address it works without one.
 
 Clients, grants and keys are kept in DIR/oauthdyn.db, the people who can sign in
-in DIR/users; "oauthdyn user add" adds one, also while the server runs.`,
+in DIR/users; "oauthdyn user add" adds one, also while the server runs.
+
+With --verify it also checks tokens for a reverse proxy, as "oauthdyn verify" does
+alone; see there.`,
 		Example: `  oauthdyn serve --resource http://127.0.0.1:8080/mcp
   oauthdyn serve --issuer https://auth.example.com --data /var/lib/oauthdyn \
     --resource https://mcp.example.com/mcp=mcp:read,mcp:write`,
@@ -72,6 +78,8 @@ in DIR/users; "oauthdyn user add" adds one, also while the server runs.`,
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	flags.BoolVar(&f.verify, "verify", false, "also check tokens for a reverse proxy, at /verify and /ext_authz; the flags below are for that")
+	f.guardFlags.add(cmd)
 	return cmd
 }
 
@@ -145,8 +153,31 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if names, err := users.Names(); err == nil && len(names) == 0 {
 		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
 	}
+	handler := http.Handler(server)
+	if f.verify {
+		if handler, err = f.guarded(o.Issuer, server, log); err != nil {
+			return &usageError{text: err.Error()}
+		}
+	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer))
-	return serveHTTP(ctx, listener, server, log)
+	return serveHTTP(ctx, listener, handler, log)
+}
+
+// origin is the scheme and host of an issuer.
+func origin(issuer string) string {
+	scheme, rest, _ := strings.Cut(issuer, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
+// guarded is the server with forward-auth for its own tokens beside it.
+func (f *serveFlags) guarded(issuer string, server http.Handler, log *slog.Logger) (http.Handler, error) {
+	client := &http.Client{Transport: inside{origin(issuer), server}}
+	g := &guard{flags: &f.guardFlags, issuers: []string{issuer}, log: log}
+	g.verifier = func(id string) (resource.Verifier, error) {
+		return resource.NewJWTVerifier(resource.JWTOptions{Issuers: g.issuers, Audience: id, HTTPClient: client, Logger: log})
+	}
+	return g.handler(f.resources, server)
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {

@@ -18,6 +18,7 @@ type Claims struct {
 	Subject  string
 	ClientID string
 	ID       string
+	Session  string
 	Username string
 	Audience []string
 	Scopes   []string
@@ -27,13 +28,15 @@ type Claims struct {
 	Expires   time.Time
 }
 
-// wireClaims is the JSON form of Claims.
-type wireClaims struct {
+// Members is the JSON form of Claims. It can be embedded where the same members
+// come outside of a token: RFC 7662 section 2.2.
+type Members struct {
 	Issuer    string      `json:"iss"`
 	Subject   string      `json:"sub"`
 	Audience  audience    `json:"aud"`
 	ClientID  string      `json:"client_id,omitempty"`
 	ID        string      `json:"jti,omitempty"`
+	Session   string      `json:"sid,omitempty"`
 	Scope     *string     `json:"scope,omitempty"`
 	Username  string      `json:"preferred_username,omitempty"`
 	IssuedAt  numericDate `json:"iat,omitempty"`
@@ -79,13 +82,14 @@ func (d numericDate) time() (time.Time, error) {
 	return time.Unix(int64(d), 0), nil
 }
 
-func (c Claims) wire() wireClaims {
-	w := wireClaims{
+func (c Claims) wire() Members {
+	w := Members{
 		Issuer:   c.Issuer,
 		Subject:  c.Subject,
 		Audience: c.Audience,
 		ClientID: c.ClientID,
 		ID:       c.ID,
+		Session:  c.Session,
 		Username: c.Username,
 		IssuedAt: numericDate(c.IssuedAt.Unix()),
 		Expires:  numericDate(c.Expires.Unix()),
@@ -97,12 +101,14 @@ func (c Claims) wire() wireClaims {
 	return w
 }
 
-func (w wireClaims) claims() (*Claims, error) {
+// Claims reads the members.
+func (w Members) Claims() (*Claims, error) {
 	c := &Claims{
 		Issuer:   w.Issuer,
 		Subject:  w.Subject,
 		ClientID: w.ClientID,
 		ID:       w.ID,
+		Session:  w.Session,
 		Username: w.Username,
 		Audience: w.Audience,
 	}
@@ -118,10 +124,11 @@ func (w wireClaims) claims() (*Claims, error) {
 
 // Expect says what a token must be to be accepted.
 type Expect struct {
-	Issuer   string // exact
-	Audience string // one of the token's audiences, exact
+	Issuer   string   // exact
+	Audience []string // one of them is among the token's audiences, exact
 	Now      time.Time
 	Skew     time.Duration // tolerated difference of clocks
+	NoExpiry bool          // a token without an expiry is fine
 }
 
 // Check validates claims as RFC 9068 section 4 asks. The signature has been
@@ -132,11 +139,11 @@ func (c *Claims) Check(e Expect) error {
 		return fmt.Errorf("issued by %q", c.Issuer)
 	case c.Subject == "":
 		return errors.New("without a subject")
-	case !slices.Contains(c.Audience, e.Audience):
+	case !slices.ContainsFunc(c.Audience, func(aud string) bool { return slices.Contains(e.Audience, aud) }):
 		return errors.New("issued for another audience")
-	case c.Expires.IsZero():
+	case c.Expires.IsZero() && !e.NoExpiry:
 		return errors.New("without an expiry")
-	case !e.Now.Before(c.Expires.Add(e.Skew)):
+	case !c.Expires.IsZero() && !e.Now.Before(c.Expires.Add(e.Skew)):
 		return errors.New("expired")
 	case c.NotBefore.After(e.Now.Add(e.Skew)):
 		return errors.New("not valid yet")

@@ -11,7 +11,11 @@ import "errors"
 const (
 	ES256 = "ES256"
 	RS256 = "RS256"
+	EdDSA = "EdDSA" // RFC 8037, with Ed25519
 )
+
+// Algorithms are all of them.
+var Algorithms = []string{ES256, RS256, EdDSA}
 
 // TypeAccessToken is the typ header of an access token (RFC 9068 section 2.1).
 const TypeAccessToken = "at+jwt"

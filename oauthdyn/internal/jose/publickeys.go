@@ -3,11 +3,14 @@
 package jose
 
 import (
+	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lestrrat-go/jwx/v3/jwk"
 )
@@ -29,7 +32,7 @@ type PublicKeys struct {
 type publicKey struct {
 	id        string
 	algorithm string
-	key       any // *ecdsa.PublicKey or *rsa.PublicKey
+	key       any // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
 }
 
 // ParseJWKS reads a JWK set (RFC 7517 section 5). Keys of unknown type, for
@@ -73,6 +76,8 @@ func (k *PublicKeys) add(key jwk.Key) {
 			return
 		}
 		p.algorithm = RS256
+	case ed25519.PublicKey:
+		p.algorithm = EdDSA
 	default:
 		return
 	}
@@ -86,13 +91,17 @@ func (k *PublicKeys) add(key jwk.Key) {
 // Len returns the number of usable keys.
 func (k *PublicKeys) Len() int { return len(k.keys) }
 
-// IDs returns the ids of the usable keys.
-func (k *PublicKeys) IDs() []string {
-	ids := make([]string, len(k.keys))
-	for i, p := range k.keys {
-		ids[i] = p.id
-	}
-	return ids
+// Lacks reports whether a key of another set is missing here. A key that was
+// replaced under the same id is missing.
+func (k *PublicKeys) Lacks(other *PublicKeys) bool {
+	return slices.ContainsFunc(other.keys, func(want publicKey) bool {
+		return !slices.ContainsFunc(k.keys, want.equal)
+	})
+}
+
+func (p publicKey) equal(other publicKey) bool {
+	key, ok := p.key.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && p.id == other.id && key.Equal(other.key)
 }
 
 // find returns the key with an id. A token without a key id fits if just one

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
@@ -50,9 +51,22 @@ var forbiddenHeaders = []string{"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"
 // spellings.
 var strict = base64.RawURLEncoding.Strict()
 
+// A Profile narrows or widens which tokens are read. The zero value is that of
+// RFC 9068.
+type Profile struct {
+	// Algorithms are those that are allowed. Empty: all of Algorithms.
+	Algorithms []string
+
+	// PlainType also allows the type JWT, and none.
+	PlainType bool
+}
+
+// Parse reads a token as RFC 9068 has it; see Profile.Parse.
+func Parse(raw string) (*Token, error) { return Profile{}.Parse(raw) }
+
 // Parse reads a token without trusting it. Algorithms and types that are not
 // allowed are refused here, before any key is looked at.
-func Parse(raw string) (*Token, error) {
+func (f Profile) Parse(raw string) (*Token, error) {
 	if len(raw) > MaxTokenBytes {
 		return nil, fmt.Errorf("longer than %d bytes", MaxTokenBytes)
 	}
@@ -61,7 +75,7 @@ func Parse(raw string) (*Token, error) {
 	if len(parts) != 3 || strings.ContainsAny(raw, "\r\n") {
 		return nil, errors.New("not a JWS in compact form")
 	}
-	h, err := parseHeader(parts[0])
+	h, err := f.parseHeader(parts[0])
 	if err != nil {
 		return nil, fmt.Errorf("header: %w", err)
 	}
@@ -72,11 +86,11 @@ func Parse(raw string) (*Token, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
-	var w wireClaims
+	var w Members
 	if err := payload.Decode(&w); err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
-	claims, err := w.claims()
+	claims, err := w.Claims()
 	if err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
@@ -91,7 +105,7 @@ func decodeObject(part string) (strictjson.Object, error) {
 	return strictjson.Parse(data)
 }
 
-func parseHeader(part string) (h header, err error) {
+func (f Profile) parseHeader(part string) (h header, err error) {
 	obj, err := decodeObject(part)
 	if err != nil {
 		return h, err
@@ -104,15 +118,19 @@ func parseHeader(part string) (h header, err error) {
 	if err := obj.Decode(&h); err != nil {
 		return h, err
 	}
-	if h.Algorithm != ES256 && h.Algorithm != RS256 {
+	if !slices.Contains(Algorithms, h.Algorithm) || len(f.Algorithms) > 0 && !slices.Contains(f.Algorithms, h.Algorithm) {
 		return h, fmt.Errorf("algorithm %q is not allowed", h.Algorithm)
 	}
-	// RFC 7515 section 4.1.9: "application/" may be left out.
-	typ := strings.TrimPrefix(strings.ToLower(h.Type), "application/")
-	if typ != TypeAccessToken {
+	if !f.allowsType(h.Type) {
 		return h, fmt.Errorf("type %q is not an access token (RFC 9068)", h.Type)
 	}
 	return h, nil
+}
+
+func (f Profile) allowsType(typ string) bool {
+	// RFC 7515 section 4.1.9: "application/" may be left out.
+	typ = strings.TrimPrefix(strings.ToLower(typ), "application/")
+	return typ == TypeAccessToken || f.PlainType && (typ == "jwt" || typ == "")
 }
 
 // Verify checks the signature and returns the claims. The error is

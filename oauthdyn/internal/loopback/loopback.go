@@ -33,11 +33,15 @@ const page = `<!doctype html>
 // Listener waits on 127.0.0.1 for one request to a path that only the parties
 // of one authorization request know.
 type Listener struct {
-	ln       net.Listener
-	srv      *http.Server
-	host     string // the only acceptable Host header
-	path     string
-	once     sync.Once
+	ln   net.Listener
+	srv  *http.Server
+	port string
+	path string
+	once sync.Once
+
+	mu   sync.Mutex
+	name string // mu guards: the only acceptable host name
+
 	accepted chan url.Values
 	served   chan struct{}
 }
@@ -51,8 +55,9 @@ func Listen(port int, path string) (*Listener, error) {
 	}
 	l := &Listener{
 		ln:       ln,
-		host:     ln.Addr().String(),
+		port:     strconv.Itoa(ln.Addr().(*net.TCPAddr).Port), // what a TCP listener has
 		path:     path,
+		name:     "127.0.0.1",
 		accepted: make(chan url.Values, 1),
 		served:   make(chan struct{}),
 	}
@@ -70,8 +75,23 @@ func Listen(port int, path string) (*Listener, error) {
 	return l, nil
 }
 
+// UseLocalhost makes the redirect URI one on the host name localhost, for
+// authorization servers that want it so. Call it before the URI is passed on.
+func (l *Listener) UseLocalhost() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.name = "localhost"
+}
+
+// host is the only acceptable Host header.
+func (l *Listener) host() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.name + ":" + l.port
+}
+
 // URL returns the redirect URI.
-func (l *Listener) URL() string { return "http://" + l.host + l.path }
+func (l *Listener) URL() string { return "http://" + l.host() + l.path }
 
 // Answer delivers the query of the first request to the path.
 func (l *Listener) Answer() <-chan url.Values { return l.accepted }
@@ -98,7 +118,7 @@ func (l *Listener) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Connection", "close")
 
 	switch mode := r.Header.Get("Sec-Fetch-Mode"); {
-	case r.Host != l.host: // a name that was rebound to this address
+	case r.Host != l.host(): // a name that was rebound to this address
 		reply(w, http.StatusMisdirectedRequest, "Wrong host", "This address takes no other requests.")
 		return
 	case r.URL.Path != l.path:

@@ -77,6 +77,23 @@ func TestS113Refuses(t *testing.T) {
 	}
 }
 
+func TestLocalhost(t *testing.T) {
+	l := listen(t)
+	u, _ := url.Parse(l.URL())
+	l.UseLocalhost()
+	if want := "http://localhost:" + u.Port() + "/callback/xyz"; l.URL() != want {
+		t.Errorf("URL %s, want %s", l.URL(), want)
+	}
+	numeric := "http://127.0.0.1:" + u.Port() + "/callback/xyz?code=1"
+	if resp, _ := do(t, "GET", numeric, nil); resp.StatusCode != 421 {
+		t.Errorf("numeric host: status %d", resp.StatusCode)
+	}
+	named := func(r *http.Request) { r.Host = "localhost:" + u.Port() }
+	if resp, _ := do(t, "GET", numeric, named); resp.StatusCode != 200 {
+		t.Errorf("localhost: status %d", resp.StatusCode)
+	}
+}
+
 func TestS113OneUse(t *testing.T) {
 	l := listen(t)
 	var ok, gone atomic.Int64

@@ -317,7 +317,7 @@ func TestModernServerOfASessionCrashes(t *testing.T) {
 	}
 	one.Exit(1)
 	eventually(t, "the child has ended", func() bool { return m.Stats().Children == 0 })
-	c = call(t, s, request("2", "x"))
+	call(t, s, request("2", "x"))
 	two := stage.Next()
 	discover(two, "1")
 	if got := two.Hears(); !strings.Contains(got, `"method":"x","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"`) {

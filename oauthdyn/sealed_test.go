@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package oauthdyn
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSealedFileStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "credentials.json")
+	key := bytes.Repeat([]byte("k"), SealedKeyBytes)
+	s, err := NewSealedFileStore(path, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if err := s.Save(t.Context(), name, sampleCredentials()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(data), "as.example") || strings.Count(string(data), `"sealed"`) != 2 {
+		t.Errorf("%v: %s", err, data)
+	}
+	if c, err := s.Load(t.Context(), "a"); err != nil || c.Issuer != sampleCredentials().Issuer {
+		t.Errorf("%v, %v", c, err)
+	}
+	// A record is good under its own name only.
+	swapped := strings.NewReplacer(`"a":`, `"b":`, `"b":`, `"a":`).Replace(string(data))
+	if err := os.WriteFile(path, []byte(swapped), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Load(t.Context(), "a")
+	wantError(t, err, "another key")
+	_, err = NewFileStore(path).Load(t.Context(), "a")
+	wantError(t, err, "another key")
+	if _, err := NewSealedFileStore(path, key[1:]); err == nil {
+		t.Error("a short key")
+	}
+	if text := fmt.Sprintf("%v %+v %#v", s, s, s); strings.Contains(text, "107") || strings.Contains(text, "0x6b") {
+		t.Errorf("prints as %s", text)
+	}
+}
