@@ -20,6 +20,17 @@ import (
 
 const asksNothing, asksForms = `{}`, `{"elicitation":{"form":{}}}`
 
+// holding is a server that answers, those whose body has the word not before
+// hold is closed.
+func holding(word string, hold <-chan struct{}) *legacyServer {
+	return &legacyServer{post: func(w http.ResponseWriter, _ *http.Request, id, body string) {
+		if strings.Contains(body, word) {
+			<-hold
+		}
+		writeJSON(w, 200, resultFor(id))
+	}}
+}
+
 // question is a request of a legacy server.
 const question = `{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"who?","requestedSchema":{"type":"object","properties":{}}}}`
 
@@ -28,13 +39,7 @@ const question = `{"jsonrpc":"2.0","id":"q","method":"elicitation/create","param
 func TestLaneKeepsOrder(t *testing.T) {
 	t.Run("the level before the call", func(t *testing.T) {
 		hold := make(chan struct{})
-		s := &legacyServer{}
-		s.post = func(w http.ResponseWriter, _ *http.Request, id, body string) {
-			if strings.Contains(body, "setLevel") {
-				<-hold
-			}
-			writeJSON(w, 200, resultFor(id))
-		}
+		s := holding("setLevel", hold)
 		p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
 		p.send(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","_meta":{"io.modelcontextprotocol/logLevel":"info",` + metaOf("{}") + `}}}`)
 		s.await(t, byBody("setLevel"))
@@ -67,13 +72,7 @@ func TestLaneKeepsOrder(t *testing.T) {
 	})
 	t.Run("a subscription before its end", func(t *testing.T) {
 		hold := make(chan struct{})
-		s := &legacyServer{}
-		s.post = func(w http.ResponseWriter, _ *http.Request, id, body string) {
-			if strings.Contains(body, "resources/subscribe") {
-				<-hold
-			}
-			writeJSON(w, 200, resultFor(id))
-		}
+		s := holding("resources/subscribe", hold)
 		p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
 		p.send(modern("1", "subscriptions/listen", `"notifications":{"resourceSubscriptions":["a:b"]},`))
 		s.await(t, byBody("resources/subscribe"))
@@ -197,13 +196,7 @@ func TestLaneOfAProgramThatDoesNotRead(t *testing.T) {
 // An id belongs to one request, whatever the lanes.
 func TestLaneDuplicateIDs(t *testing.T) {
 	hold := make(chan struct{})
-	s := &legacyServer{}
-	s.post = func(w http.ResponseWriter, _ *http.Request, id, body string) {
-		if strings.Contains(body, "first") {
-			<-hold
-		}
-		writeJSON(w, 200, resultFor(id))
-	}
+	s := holding("first", hold)
 	p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
 	p.send(modern("1", "tools/call", `"name":"first",`))
 	s.await(t, byBody("first"))
@@ -226,11 +219,7 @@ func TestLaneDuplicateIDs(t *testing.T) {
 
 func TestLanesLimitRequestsInFlight(t *testing.T) {
 	hold := make(chan struct{})
-	s := &legacyServer{}
-	s.post = func(w http.ResponseWriter, _ *http.Request, id, _ string) {
-		<-hold
-		writeJSON(w, 200, resultFor(id))
-	}
+	s := holding("", hold)
 	p := startBridge(t, shclient.Options{URL: serve(t, s)}, &shclient.BridgeOptions{MaxInFlight: 2})
 	p.send(modern("1", "x", ""), modernFrom(profile(1), "2", "x", ""), modern("3", "x", ""))
 	if text := p.wantError("3", -32000); !strings.Contains(text, "limit") {
@@ -249,13 +238,7 @@ func TestLanesLimitRequestsInFlight(t *testing.T) {
 // longest time goes when there are too many, but none with a call.
 func TestLanesAreBounded(t *testing.T) {
 	hold := make(chan struct{})
-	s := &legacyServer{}
-	s.post = func(w http.ResponseWriter, _ *http.Request, id, body string) {
-		if strings.Contains(body, "hold") {
-			<-hold
-		}
-		writeJSON(w, 200, resultFor(id))
-	}
+	s := holding("hold", hold)
 	p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
 	for i := range 33 {
 		p.send(modernFrom(profile(i), "1", "x", ""))
@@ -357,13 +340,7 @@ func TestLaneThatFails(t *testing.T) {
 func TestLaneOfAServerThatBecomesModern(t *testing.T) {
 	var modernNow atomic.Bool
 	hold := make(chan struct{})
-	s := &legacyServer{}
-	s.post = func(w http.ResponseWriter, _ *http.Request, id, body string) {
-		if strings.Contains(body, "hold") {
-			<-hold
-		}
-		writeJSON(w, 200, resultFor(id))
-	}
+	s := holding("hold", hold)
 	s.initialize = func(w http.ResponseWriter, _ *http.Request) bool {
 		if modernNow.Load() {
 			w.WriteHeader(404)

@@ -31,7 +31,7 @@ func TestProbe(t *testing.T) {
 		{"no POST", 405, "", true},
 		{"not acceptable", 406, "", true},
 		{"other content", 415, "", true},
-		{"not implemented", 501, "", true},
+		{"does not know the method", 501, "", true},
 		{"lists legacy versions", 200, `{"jsonrpc":"2.0","id":"discover","result":{"supportedVersions":["2025-11-25"]}}`, true},
 		{"refuses and lists legacy versions", 400, rpc(`"discover"`, `"code":-32022,"message":"no","data":{"supported":["2025-11-25"]}`), true},
 		{"modern", 200, `{"jsonrpc":"2.0","id":"discover","result":{"supportedVersions":["2026-07-28"],"capabilities":{}}}`, false},

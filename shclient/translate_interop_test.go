@@ -78,6 +78,20 @@ func (h *interviewed) interview(t *testing.T, name string, logs bool) {
 	}
 }
 
+// interviewMany has 8 interviews at a time, and checks what came with them.
+func (h *interviewed) interviewMany(t *testing.T, logs bool) {
+	t.Helper()
+	var names []string
+	var calls sync.WaitGroup
+	for i := range 8 {
+		name := fmt.Sprintf("number %d", i)
+		names = append(names, name)
+		calls.Go(func() { h.interview(t, name, logs) })
+	}
+	calls.Wait()
+	h.check(t, names)
+}
+
 // check looks for the log messages and the progress of interviews.
 func (h *interviewed) check(t *testing.T, names []string) {
 	t.Helper()
@@ -216,15 +230,7 @@ func TestManyInterviewsInALane(t *testing.T) {
 	server := legacyInterviewer()
 	h := connectInterviewed(t, serve(t, streamable(server, nil)), "", nil)
 	h.interview(t, "quiet", false)
-	var names []string
-	var calls sync.WaitGroup
-	for i := range 8 {
-		name := fmt.Sprintf("number %d", i)
-		names = append(names, name)
-		calls.Go(func() { h.interview(t, name, true) })
-	}
-	calls.Wait()
-	h.check(t, names)
+	h.interviewMany(t, true)
 	h.checkSubscriptions(t, server)
 	h.leave(t)
 }
@@ -259,15 +265,7 @@ func TestManyInterviewsAfterAnUpgrade(t *testing.T) {
 			if err := h.SetLoggingLevel(t.Context(), &mcp.SetLoggingLevelParams{Level: "info"}); err != nil {
 				t.Fatal(err)
 			}
-			var names []string
-			var calls sync.WaitGroup
-			for i := range 8 {
-				name := fmt.Sprintf("number %d", i)
-				names = append(names, name)
-				calls.Go(func() { h.interview(t, name, false) })
-			}
-			calls.Wait()
-			h.check(t, names)
+			h.interviewMany(t, false)
 			h.checkSubscriptions(t, server)
 			h.leave(t)
 		})
