@@ -55,7 +55,7 @@ const touchInterval = time.Hour
 // NeedsTouch reports whether TouchClient has something to write.
 func (c *Client) NeedsTouch(now time.Time) bool { return now.Sub(c.Used) >= touchInterval }
 
-// Stale reports whether a client may be collected.
+// Stale reports whether a client may be collected, if it has no grant.
 func (c *Client) Stale(now time.Time, l Limits) bool {
 	if c.Used.IsZero() {
 		return now.Sub(c.Created) >= l.UnusedClient
@@ -107,6 +107,10 @@ type Limits struct {
 	UnusedClient time.Duration // age at which a client that never got a token is collected; default 24 hours
 	IdleClient   time.Duration // time since its last token after which a client is collected; default 90 days
 	Transactions int           // records of each kind; default 100,000
+
+	// RevokedTokens bounds the access tokens that are revoked one by one;
+	// default 100,000. Grants can be revoked without limit.
+	RevokedTokens int
 }
 
 // WithDefaults fills in what is zero.
@@ -125,6 +129,9 @@ func (l Limits) WithDefaults() Limits {
 	}
 	if l.Transactions == 0 {
 		l.Transactions = 100_000
+	}
+	if l.RevokedTokens == 0 {
+		l.RevokedTokens = 100_000
 	}
 	return l
 }

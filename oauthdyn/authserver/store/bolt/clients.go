@@ -42,7 +42,7 @@ func (s *Store) CreateClient(_ context.Context, c store.Client) error {
 			if oldest == nil || c.Created.Sub(bytesTime(oldest)) < s.limits.ClientGrace {
 				return store.ErrFull
 			}
-			if err := deleteClient(tx, string(oldest[8:])); err != nil {
+			if err := s.deleteClient(tx, string(oldest[8:])); err != nil {
 				return err
 			}
 		}
@@ -77,10 +77,13 @@ func (s *Store) TouchClient(_ context.Context, id string) error {
 
 // DeleteClient implements store.Clients.
 func (s *Store) DeleteClient(_ context.Context, id string) error {
-	return s.update(func(tx *bbolt.Tx) error { return deleteClient(tx, id) })
+	return s.update(func(tx *bbolt.Tx) error { return s.deleteClient(tx, id) })
 }
 
-func deleteClient(tx *bbolt.Tx, id string) error {
+func (s *Store) deleteClient(tx *bbolt.Tx, id string) error {
+	if _, err := s.revokeGrants(tx, store.Owner{ClientID: id}); err != nil {
+		return err
+	}
 	clients := tx.Bucket(bucketClients)
 	c, err := get[store.Client](clients, []byte(id))
 	if errors.Is(err, store.ErrNotFound) {

@@ -194,17 +194,38 @@ func testCollect(t *testing.T, f *fixture) {
 	g.Refresh.Expires = start.Add(4 * time.Hour)
 	g.Expires = start.Add(5 * time.Hour)
 	f.must(f.RedeemCode(ctx, store.HashOf("spent"), g))
+	f.must(f.RevokeToken(ctx, "token", start.Add(6*time.Hour)))
 
 	var removed []int
-	for _, at := range []time.Duration{0, time.Hour, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 5 * time.Hour, 24 * time.Hour, 90 * 24 * time.Hour, 91 * 24 * time.Hour} {
+	for _, at := range []time.Duration{0, time.Hour, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 5 * time.Hour, 6 * time.Hour, 24 * time.Hour, 90 * 24 * time.Hour, 91 * 24 * time.Hour} {
 		f.advance(start.Add(at).Sub(f.now()))
 		n, err := f.Collect(ctx)
 		f.must(err)
 		removed = append(removed, n)
 	}
-	// transaction, approval, forgotten code, grant, its code, unused client, used client
-	if want := []int{0, 1, 1, 1, 1, 1, 1, 1, 0}; !slices.Equal(removed, want) {
+	// transaction, approval, forgotten code, grant, its code, a revoked token and
+	// its revocation, unused client, used client
+	if want := []int{0, 1, 1, 1, 1, 1, 2, 1, 1, 0}; !slices.Equal(removed, want) {
 		t.Errorf("collected %v, want %v", removed, want)
 	}
 	f.must(f.PutTransaction(ctx, kind, store.HashOf("room"), nil, f.now().Add(time.Hour)))
+	f.must(f.RevokeToken(ctx, "token", f.now().Add(time.Hour)))
+
+	// S62: a client with a grant is in use, however long ago it got a token.
+	f.must(f.CreateClient(ctx, store.Client{ID: "client"}))
+	f.must(f.TouchClient(ctx, "client"))
+	f.must(f.PutCode(ctx, code("c", f.now().Add(time.Minute))))
+	g = grant("h", f.now())
+	g.Expires = f.now().Add(200 * 24 * time.Hour)
+	g.Refresh.Expires = g.Expires
+	f.must(f.RedeemCode(ctx, store.HashOf("c"), g))
+	for _, want := range []error{nil, store.ErrNotFound} {
+		f.advance(101 * 24 * time.Hour)
+		for range 2 { // the grant goes first
+			_, err := f.Collect(ctx)
+			f.must(err)
+		}
+		_, err := f.Client(ctx, "client")
+		f.check("client that is not used, after collecting", err, want)
+	}
 }
