@@ -49,6 +49,7 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values) 
 	grant, refreshToken := s.newGrant(code, client)
 	switch err := s.o.Store.RedeemCode(ctx, hash, grant); {
 	case errors.Is(err, store.ErrReplayed):
+		s.revoked(ctx)
 		s.log.LogAttrs(ctx, slog.LevelWarn, "code used twice, grant revoked", slog.String("client_id", client.ID), slog.String("subject", code.Subject))
 		return nil, invalidGrant("code")
 	case errors.Is(err, store.ErrNotFound):
@@ -98,7 +99,7 @@ func (s *Server) newGrant(code *store.Code, client *store.Client) (store.Grant, 
 		Expires:   now.Add(s.o.GrantTTL),
 	}
 	if !slices.Contains(client.Metadata.GrantTypes, oauthdyn.GrantRefreshToken) {
-		g.Expires = now.Add(s.o.AccessTokenTTL) // nothing outlives the access token
+		g.Expires = now.Add(s.o.AccessTokenTTL + time.Minute) // for the one access token, which is signed in a moment
 		return g, ""
 	}
 	token := newRefreshToken(handle)
@@ -130,7 +131,7 @@ func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values)
 	if e != nil {
 		return nil, e
 	}
-	next, e := s.rotate(r, client, handle, old)
+	grant, next, e := s.rotate(r, client, handle, old)
 	if e != nil {
 		return nil, e
 	}
@@ -140,12 +141,12 @@ func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values)
 	return s.respond(r, grant, t, next)
 }
 
-// rotate returns the successor of a refresh token.
-func (s *Server) rotate(r *http.Request, client *store.Client, handle, old string) (string, *oauthdyn.Error) {
+// rotate returns the successor of a refresh token, and the grant with it.
+func (s *Server) rotate(r *http.Request, client *store.Client, handle, old string) (*store.Grant, string, *oauthdyn.Error) {
 	next := newRefreshToken(handle)
 	sealed, err := seal(old, next)
 	if err != nil {
-		return "", s.internal(r, "seal a refresh token", err)
+		return nil, "", s.internal(r, "seal a refresh token", err)
 	}
 	grant, outcome, err := s.o.Store.RotateRefresh(r.Context(), store.Rotation{
 		Grant:    store.HashOf(handle),
@@ -158,18 +159,19 @@ func (s *Server) rotate(r *http.Request, client *store.Client, handle, old strin
 	})
 	switch {
 	case errors.Is(err, store.ErrReplayed):
+		s.revoked(r.Context())
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "refresh token used twice, grant revoked", slog.String("client_id", client.ID))
-		return "", invalidGrant("refresh token")
+		return nil, "", invalidGrant("refresh token")
 	case errors.Is(err, store.ErrNotFound):
-		return "", invalidGrant("refresh token")
+		return nil, "", invalidGrant("refresh token")
 	case err != nil:
-		return "", s.internal(r, "rotate a refresh token", err)
+		return nil, "", s.internal(r, "rotate a refresh token", err)
 	case outcome == store.Repeated:
 		if next, err = unseal(old, grant.Refresh.Successor); err != nil {
-			return "", s.internal(r, "repeat a refresh token", err)
+			return nil, "", s.internal(r, "repeat a refresh token", err)
 		}
 	}
-	return next, nil
+	return grant, next, nil
 }
 
 // touch records that a client is in use, so that it is not collected.

@@ -20,10 +20,11 @@ import (
 // metadata describes the server: RFC 8414 section 2. It announces nothing that
 // is not there.
 func (s *Server) metadata() oauthdyn.ServerMetadata {
-	return oauthdyn.ServerMetadata{
+	md := oauthdyn.ServerMetadata{
 		Issuer:                            s.o.Issuer,
 		AuthorizationEndpoint:             s.url(pathAuthorize),
 		TokenEndpoint:                     s.url(pathToken),
+		RevocationEndpoint:                s.url(pathRevoke),
 		RegistrationEndpoint:              s.url(pathRegister),
 		JWKSURI:                           s.url(pathJWKS),
 		ScopesSupported:                   s.allScopes(),
@@ -33,8 +34,15 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		TokenEndpointAuthMethodsSupported: authMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
 
+		RevocationEndpointAuthMethodsSupported: authMethods,
+
 		AuthorizationResponseIssParameterSupported: true,
 	}
+	if len(s.o.ResourceServers) > 0 {
+		md.IntrospectionEndpoint = s.url(pathIntrospect)
+		md.IntrospectionEndpointAuthMethodsSupported = secretMethods
+	}
+	return md
 }
 
 // allScopes returns each scope that some resource has, and offline_access.
@@ -94,12 +102,12 @@ func (s *Server) metadataSuffixes() []string {
 func document(data []byte) http.Handler {
 	sum := sha256.Sum256(data)
 	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-	return crossOrigin(http.MethodGet, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return crossOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
 		h.Set("ETag", etag)
 		h.Set("X-Content-Type-Options", "nosniff")
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
-	}))
+	}), http.MethodGet)
 }

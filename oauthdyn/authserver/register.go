@@ -25,7 +25,9 @@ const (
 
 var (
 	grantTypes  = []string{oauthdyn.GrantAuthorizationCode, oauthdyn.GrantRefreshToken}
-	authMethods = []string{oauthdyn.AuthMethodNone, oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
+	authMethods = append([]string{oauthdyn.AuthMethodNone}, secretMethods...)
+
+	secretMethods = []string{oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
 )
 
 // serveRegister is the client registration endpoint: RFC 7591 section 3. It

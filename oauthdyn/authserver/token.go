@@ -33,13 +33,19 @@ func (t *tokenResponse) LogValue() slog.Value { return slog.StringValue("scope "
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	response, err := s.token(w, r)
 	if err != nil {
-		if err.Code == oauthdyn.CodeInvalidClient && r.Header.Get("Authorization") != "" {
-			w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint"`)
-		}
-		writeError(w, err)
+		refuseClient(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, response)
+}
+
+// refuseClient writes an error response of an endpoint where clients
+// authenticate: RFC 6749 section 5.2.
+func refuseClient(w http.ResponseWriter, r *http.Request, err *oauthdyn.Error) {
+	if err.Code == oauthdyn.CodeInvalidClient && r.Header.Get("Authorization") != "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="oauth"`)
+	}
+	writeError(w, err)
 }
 
 func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, *oauthdyn.Error) {
@@ -96,19 +102,24 @@ func invalidGrant(what string) *oauthdyn.Error {
 
 // respond makes the tokens of a grant. The request may narrow the access token;
 // the grant and its refresh token stay as they are (RFC 6749 section 6, RFC 8707
-// section 2.2).
+// section 2.2). No access token outlives its grant.
 func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken string) (*tokenResponse, *oauthdyn.Error) {
 	now := time.Now()
+	expires := now.Add(s.o.AccessTokenTTL)
+	if end := g.End(); end.Before(expires) {
+		expires = end
+	}
 	access, err := s.keys.Sign(jose.Claims{
 		Issuer:   s.o.Issuer,
 		Subject:  g.Subject,
 		ClientID: g.ClientID,
 		ID:       randomString(16),
+		Session:  sessionOf(g.ID),
 		Username: g.Username,
 		Audience: t.resources,
 		Scopes:   t.scopes,
 		IssuedAt: now,
-		Expires:  now.Add(s.o.AccessTokenTTL),
+		Expires:  expires,
 	})
 	if err != nil {
 		return nil, s.internal(r, "sign a token", err)
@@ -116,7 +127,7 @@ func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken
 	return &tokenResponse{
 		AccessToken:  access,
 		TokenType:    "Bearer",
-		ExpiresIn:    int64(s.o.AccessTokenTTL / time.Second),
+		ExpiresIn:    expires.Unix() - now.Unix(),
 		RefreshToken: refreshToken,
 		Scope:        strings.Join(t.scopes, " "),
 	}, nil

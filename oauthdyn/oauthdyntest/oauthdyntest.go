@@ -35,6 +35,12 @@ const (
 	Password = "correct horse battery staple"
 )
 
+// What a resource server introspects tokens with (RFC 7662).
+const (
+	ResourceServerID     = "resource-server"
+	ResourceServerSecret = "a secret of the resource server"
+)
+
 // Browser signs a person in without a screen; see package browser, which does
 // not import testing.
 type Browser = browser.Browser
@@ -120,6 +126,9 @@ func (s *Server) startAuthServer(tb testing.TB, o Options) (err error) {
 		Login:     s.Users,
 		Resources: append([]authserver.Resource{{URI: s.ResourceURL, Name: "Test server", Scopes: o.Scopes}}, o.Resources...),
 		Logger:    o.Logger,
+
+		ResourceServers: []authserver.ResourceServer{{ID: ResourceServerID, Secret: ResourceServerSecret}},
+		Revocations:     &s.revocations,
 	}
 	if o.Adjust != nil {
 		o.Adjust(s.Options)

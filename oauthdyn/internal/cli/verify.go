@@ -168,10 +168,11 @@ func readSecret(name string) (string, error) {
 
 // A guard builds the forward-auth service from flags.
 type guard struct {
-	flags    *guardFlags
-	issuers  []string
-	verifier func(audience string) (resource.Verifier, error)
-	log      *slog.Logger
+	flags       *guardFlags
+	issuers     []string
+	verifier    func(audience string) (resource.Verifier, error)
+	revocations *resource.Revocations // nil: none
+	log         *slog.Logger
 }
 
 // handler protects the resources, written URI[=SCOPE,SCOPE], and leaves all
@@ -199,7 +200,7 @@ func (g *guard) handler(uris []string, next http.Handler) (http.Handler, error) 
 			return nil, err
 		}
 		made, err := resource.New(resource.Options{
-			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Logger: g.log,
+			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Revocations: g.revocations, Logger: g.log,
 			Rules: append(slices.Clone(rules[""]), rules[id]...), Implies: splitValues(implies),
 		})
 		if err != nil {
