@@ -37,6 +37,9 @@ type authorization struct {
 	Scopes      []string   `json:"scopes,omitempty"`
 	Resources   []string   `json:"resources"`
 
+	// Registration stands for what the client says of itself.
+	Registration store.Hash `json:"registration"`
+
 	// User is who was signed in when consent was asked for; its Subject is
 	// empty if nobody was.
 	User User `json:"user,omitzero"`
@@ -64,7 +67,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, status, "This sign-in link does not work", err.Error())
 		return
 	}
-	a := &authorization{ClientID: client.ID, RedirectURI: redirectURI}
+	a := &authorization{ClientID: client.ID, RedirectURI: redirectURI, Registration: registrationHash(client)}
 	if err := s.readAuthorization(params, a); err != nil {
 		s.redirectError(w, r, a, err)
 		return

@@ -18,6 +18,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
 
 var errNoSubject = errors.New("the login returned a user without a subject")
@@ -39,7 +40,7 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values) 
 	var t target
 	if !code.Redeemed() { // a second use is not for us to forgive, whatever else is wrong
 		var e *oauthdyn.Error
-		if t, e = s.checkCode(code, form); e != nil {
+		if t, e = s.checkCode(client, code, form); e != nil {
 			if err := s.o.Store.FailCode(ctx, hash); err != nil {
 				return nil, s.internal(r, "count a failure", err)
 			}
@@ -66,14 +67,15 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values) 
 
 // checkCode checks what the code is bound to. The redirect URI may be left out,
 // as in OAuth 2.1 (section 10.2), because PKCE has taken its place.
-func (s *Server) checkCode(code *store.Code, form url.Values) (target, *oauthdyn.Error) {
+func (s *Server) checkCode(client *store.Client, code *store.Code, form url.Values) (target, *oauthdyn.Error) {
 	verifier := form.Get("code_verifier")
 	switch {
 	case verifier == "":
 		return target{}, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code_verifier is missing: PKCE is required")
 	case len(verifier) < 43 || len(verifier) > 128 || !onlyUnreserved(verifier):
 		return target{}, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code_verifier must be 43 to 128 unreserved characters")
-	case form.Has("redirect_uri") && form.Get("redirect_uri") != code.RedirectURI:
+	case form.Has("redirect_uri") && form.Get("redirect_uri") != code.RedirectURI,
+		!redirecturi.Match(client.Metadata.RedirectURIs, code.RedirectURI): // it was taken out since
 		return target{}, invalidGrant("code")
 	}
 	sum := sha256.Sum256([]byte(verifier))

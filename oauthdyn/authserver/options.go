@@ -56,6 +56,11 @@ type Options struct {
 	// It gets the same successor again. Default 60 seconds; negative: none.
 	RefreshGrace time.Duration
 
+	// InitialAccessTokens close the registration of clients (RFC 7591 section
+	// 3): whoever registers one must send one of them as a bearer token. They
+	// must have 16 characters at least. Empty: everybody may register clients.
+	InitialAccessTokens []string
+
 	// ResourceServers may ask about access tokens (RFC 7662). Those that check
 	// the signatures themselves, as package resource does, need not ask.
 	ResourceServers []ResourceServer
@@ -139,6 +144,12 @@ func (o *Options) complete() error {
 			return err
 		}
 	}
+	for _, token := range o.InitialAccessTokens {
+		if len(token) < minSecret {
+			return fmt.Errorf("an initial access token must have %d characters at least; openssl rand -hex 32 makes one", minSecret)
+		}
+	}
+	o.InitialAccessTokens = slices.Clone(o.InitialAccessTokens)
 	return o.checkResourceServers()
 }
 
@@ -150,8 +161,8 @@ func (o *Options) checkResourceServers() error {
 	for i := range o.ResourceServers {
 		r := &o.ResourceServers[i]
 		switch {
-		case r.ID == "" || seen[r.ID]:
-			return fmt.Errorf("resource server %q: its id must be there, and be its own", r.ID)
+		case r.ID == "" || seen[r.ID] || strings.HasPrefix(r.ID, clientIDPrefix):
+			return fmt.Errorf("resource server %q: its id must be there, be its own, and not begin with %s", r.ID, clientIDPrefix)
 		case len(r.Secret) < minSecret:
 			return fmt.Errorf("resource server %q: its secret must have %d characters at least; openssl rand -hex 32 makes one", r.ID, minSecret)
 		}

@@ -165,6 +165,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r)
 		return
 	}
+	if id, ok := strings.CutPrefix(r.URL.Path, s.path(pathRegister)+"/"); ok {
+		crossOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serveManage(w, r, id) }),
+			http.MethodGet, http.MethodPut, http.MethodDelete).ServeHTTP(w, r)
+		return
+	}
 	writeError(w, &oauthdyn.Error{Code: "not_found", Description: "there is no such endpoint", Status: http.StatusNotFound})
 }
 

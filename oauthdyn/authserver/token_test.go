@@ -350,7 +350,7 @@ func newClocked(t *testing.T, edits ...func(*authserver.Options)) *clocked {
 		}
 	})
 	err := db.CreateClient(t.Context(), store.Client{ID: c.client, Metadata: oauthdyn.ClientMetadata{
-		TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
+		RedirectURIs: []string{callback}, TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
 	}})
 	if err == nil {
 		err = db.PutCode(t.Context(), store.Code{

@@ -47,6 +47,12 @@ type Client struct {
 	Metadata oauthdyn.ClientMetadata `json:"metadata"`
 	Created  time.Time               `json:"created"`
 	Used     time.Time               `json:"used,omitzero"` // zero: never got a token
+
+	// Registration is the hash of the registration access token (RFC 7592), and
+	// Former that of the one before, until it is clear that the client got the
+	// new one.
+	Registration Hash `json:"registration,omitzero"`
+	Former       Hash `json:"former_registration,omitzero"`
 }
 
 // touchInterval is how exactly Client.Used is kept.

@@ -59,6 +59,11 @@ type Clients interface {
 	// Client returns a client, or ErrNotFound.
 	Client(ctx context.Context, id string) (*Client, error)
 
+	// UpdateClient replaces a client, but for Created and Used, if its
+	// Registration is still the given one; else the error is ErrConflict, or
+	// ErrNotFound.
+	UpdateClient(ctx context.Context, c Client, registration Hash) error
+
 	// TouchClient records that a client is in use, at most once an hour.
 	TouchClient(ctx context.Context, id string) error
 

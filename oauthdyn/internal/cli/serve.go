@@ -39,6 +39,7 @@ type serveFlags struct {
 	users     string
 	resources []string
 	askers    []string
+	initial   string
 	verify    bool
 	logLevel  string
 	logFormat string
@@ -78,6 +79,7 @@ alone; see there.`,
 	flags.StringVar(&f.users, "users", "", "`FILE` of users (default DIR/users)")
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
+	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	flags.BoolVar(&f.verify, "verify", false, "also check tokens for a reverse proxy, at /verify and /ext_authz; the flags below are for that")
@@ -154,6 +156,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	defer listener.Close()
 	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, Logger: log}
+	if initial, err := readSecret(f.initial); err != nil {
+		return err
+	} else if initial != "" {
+		o.InitialAccessTokens = []string{initial}
+	}
 	if f.verify {
 		o.Revocations = &resource.Revocations{}
 	}

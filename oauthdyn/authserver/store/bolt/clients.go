@@ -59,6 +59,22 @@ func (s *Store) Client(_ context.Context, id string) (c *store.Client, err error
 	return c, err
 }
 
+// UpdateClient implements store.Clients.
+func (s *Store) UpdateClient(_ context.Context, c store.Client, registration store.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		clients := tx.Bucket(bucketClients)
+		old, err := get[store.Client](clients, []byte(c.ID))
+		if err != nil {
+			return err
+		}
+		if !old.Registration.Equal(registration) {
+			return store.ErrConflict
+		}
+		c.Created, c.Used = old.Created, old.Used
+		return put(clients, []byte(c.ID), c)
+	})
+}
+
 // TouchClient implements store.Clients.
 func (s *Store) TouchClient(_ context.Context, id string) error {
 	return s.update(func(tx *bbolt.Tx) error {

@@ -112,6 +112,27 @@ func (s *Store) Client(_ context.Context, id string) (*store.Client, error) {
 	return &c, err
 }
 
+// UpdateClient implements store.Clients.
+func (s *Store) UpdateClient(_ context.Context, c store.Client, registration store.Hash) error {
+	c, err := clone(c)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.clients[c.ID]
+	if e == nil {
+		return store.ErrNotFound
+	}
+	old := e.Value.(*store.Client)
+	if !old.Registration.Equal(registration) {
+		return store.ErrConflict
+	}
+	c.Created, c.Used = old.Created, old.Used
+	*old = c
+	return nil
+}
+
 // TouchClient implements store.Clients.
 func (s *Store) TouchClient(_ context.Context, id string) error {
 	s.mu.Lock()

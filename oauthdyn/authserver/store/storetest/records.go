@@ -52,6 +52,42 @@ func testClients(t *testing.T, f *fixture) {
 	f.check("deleted client", err, store.ErrNotFound)
 }
 
+func testClientUpdate(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	first, second := store.HashOf("first"), store.HashOf("second")
+	f.check("update unknown client", f.UpdateClient(ctx, store.Client{ID: "a"}, store.Hash{}), store.ErrNotFound)
+	f.must(f.CreateClient(ctx, store.Client{ID: "a", Registration: first, Metadata: oauthdyn.ClientMetadata{ClientName: "old", Scope: "x"}}))
+	created := f.now()
+	f.advance(time.Minute)
+	f.must(f.TouchClient(ctx, "a"))
+	used := f.now()
+	f.advance(time.Minute)
+
+	next := store.Client{ID: "a", Secret: store.HashOf("s"), Registration: second, Former: first, Metadata: oauthdyn.ClientMetadata{ClientName: "new"}}
+	f.check("update with another token", f.UpdateClient(ctx, next, second), store.ErrConflict)
+	f.must(f.UpdateClient(ctx, next, first))
+	f.check("update again", f.UpdateClient(ctx, next, first), store.ErrConflict)
+	out, err := f.Client(ctx, "a")
+	f.must(err)
+	if out.Metadata.ClientName != "new" || out.Metadata.Scope != "" || out.Secret != next.Secret || out.Registration != second || out.Former != first ||
+		!out.Created.Equal(created) || !out.Used.Equal(used) {
+		t.Errorf("after the update: %+v", out)
+	}
+	f.must(f.DeleteClient(ctx, "a"))
+	f.check("update of a deleted client", f.UpdateClient(ctx, next, second), store.ErrNotFound)
+}
+
+func testClientUpdateRace(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	f.must(f.CreateClient(ctx, store.Client{ID: "a", Registration: store.HashOf("first")}))
+	results := race(func() error {
+		return f.UpdateClient(ctx, store.Client{ID: "a", Registration: store.HashOf("second")}, store.HashOf("first"))
+	})
+	if results[nil] != 1 || results[store.ErrConflict] != racers-1 {
+		t.Errorf("results %v, want one winner", results)
+	}
+}
+
 // testClientCap fills the store, whose limit is three clients.
 func testClientCap(t *testing.T, f *fixture) {
 	ctx := t.Context()

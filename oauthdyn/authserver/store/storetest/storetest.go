@@ -36,6 +36,8 @@ func Run(t *testing.T, open Open) {
 		run  func(*testing.T, *fixture)
 	}{
 		{"clients", testClients},
+		{"client update", testClientUpdate},
+		{"client update race", testClientUpdateRace},
 		{"client cap", testClientCap},
 		{"transactions", testTransactions},
 		{"transaction race", testTransactionRace},
