@@ -178,10 +178,20 @@ func (c *Child) serve(to Receiver) {
 // to tell why. Most close it by ending, which takes no time.
 const lingering = 75 * time.Millisecond
 
-// endsSoon waits for a process whose output has ended.
+// endsSoon waits for a process whose output has ended. On a busy machine the
+// kernel may need longer to end one that has begun to; that one is waited for.
 func (c *Child) endsSoon() bool {
 	timer := time.NewTimer(lingering)
 	defer timer.Stop()
+	select {
+	case <-c.gone:
+		return true
+	case <-timer.C:
+	}
+	if !exiting(c.cmd.Process.Pid) {
+		return false
+	}
+	timer.Reset(unkillable)
 	select {
 	case <-c.gone:
 		return true
