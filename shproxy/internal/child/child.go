@@ -290,7 +290,7 @@ func (c *Child) terminate() {
 	if c.reaped {
 		return
 	}
-	c.forced = true
+	c.force()
 	c.group.terminate()
 	c.timer = time.AfterFunc(c.cfg.Grace, c.Kill)
 }
@@ -303,10 +303,15 @@ func (c *Child) Kill() {
 	if c.reaped {
 		return
 	}
-	c.stopping, c.forced = true, true
+	c.stopping = true
+	c.force()
 	c.out.close()
 	c.group.kill()
 }
+
+// force notes that a signal of ours may be what ends the process. One that is
+// ending already gets it too late. c.mu is held.
+func (c *Child) force() { c.forced = c.forced || !exiting(c.cmd.Process.Pid) }
 
 // Done is closed when the receiver has got its last call and nothing of the
 // child is left: neither its group nor, with [Subreaper], who has left it.
