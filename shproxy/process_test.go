@@ -225,13 +225,13 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 
 func TestBigMessages(t *testing.T) {
 	t.Parallel()
-	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: 12 << 20})
+	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: 5 << 20})
 	c := connect(t, url)
-	const size = 10 << 20
+	const size = 4 << 20
 	c.want(c.tool("1", "big", map[string]any{"count": size}), 200, textResult("1", strings.Repeat("b", size)))
 	text := strings.Repeat("é", size/2)
 	c.want(c.tool(`"`+strings.Repeat("i", 500)+`"`, "echo", map[string]any{"text": text}), 200, textResult(`"`+strings.Repeat("i", 500)+`"`, text))
-	c.wantError(c.tool("3", "big", map[string]any{"count": 13 << 20}), 200, "3", -32603, "unusable answer: message of more than 12582912 bytes")
+	c.wantError(c.tool("3", "big", map[string]any{"count": 6 << 20}), 200, "3", -32603, "unusable answer: message of more than 5242880 bytes")
 	c.wantError(c.tool("4", "invalid", nil), 200, "4", -32603, "unusable answer: jsonrpc: invalid UTF-8")
 	c.want(c.tool("5", "echo", map[string]any{"text": "fine"}), 200, textResult("5", "fine"))
 }

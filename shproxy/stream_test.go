@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
@@ -192,4 +194,28 @@ func TestClientLeavesInMidCall(t *testing.T) {
 	for proxy.sessions.Stats().Calls > 0 {
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// A client that reads slowly, and goes on to, gets a large message whole.
+func TestTimeToRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &deadlineWriter{}
+		rp := &reply{w: w}
+		for message, want := range map[int]time.Duration{0: 30 * time.Second, 10 << 20: 190 * time.Second} {
+			rp.extendDeadline(message)
+			if got := time.Until(w.deadline); got != want {
+				t.Errorf("%v for a message of %d bytes, want %v", got, message, want)
+			}
+		}
+	})
+}
+
+type deadlineWriter struct {
+	httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *deadlineWriter) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
 }
