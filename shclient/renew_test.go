@@ -17,14 +17,15 @@ import (
 func TestLaneRenewsTheSession(t *testing.T) {
 	s := &legacyServer{}
 	p := startBridge(t, shclient.Options{URL: serve(t, s)}, &shclient.BridgeOptions{DrainTimeout: time.Hour})
-	p.send(modern(`"l"`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["a:b","c:d","e:f"]},`))
-	if line := p.next(); !strings.Contains(line, "acknowledged") {
-		t.Errorf("got %s", line)
-	}
 	p.send(modern(`"m"`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["g:h"]},`))
 	p.next()
 	p.send(cancellation(`"m"`))
 	s.await(t, byBody("resources/unsubscribe"))
+	// The next subscription waits for the answer to that.
+	p.send(modern(`"l"`, "subscriptions/listen", `"notifications":{"resourceSubscriptions":["a:b","c:d","e:f"]},`))
+	if line := p.next(); !strings.Contains(line, "acknowledged") {
+		t.Errorf("got %s", line)
+	}
 	levelled := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","_meta":{"io.modelcontextprotocol/logLevel":"info",` + metaOf("{}") + `}}}`
 	p.send(levelled)
 	p.wantResult("1")
