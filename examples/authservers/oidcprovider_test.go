@@ -206,7 +206,7 @@ func life(t *testing.T, client *oauthdyn.Client, resource string, registered boo
 	if info, err := client.ReadRegistration(t.Context()); err != nil || info.ClientName != "renamed" {
 		t.Errorf("read: %v, %v", info, err)
 	}
-	time.Sleep(3 * time.Second) // the lifetime of a token
+	time.Sleep(15 * time.Second) // the lifetime of a token, in which a slow machine has to come as far as this
 	if second := use(); second == first {
 		t.Error("the token was not refreshed")
 	}

@@ -38,7 +38,7 @@ server.listen(0, '127.0.0.1', () => {
     },
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
-    ttl: { AccessToken: () => 3 },
+    ttl: { AccessToken: () => 15 },
   });
   server.on('request', provider.callback());
   process.stdin.resume().on('end', () => process.exit());
