@@ -365,7 +365,8 @@ func TestC27S112PublicResourceMayNotNamePrivateAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, at := range []string{s.URL, "https://10.0.0.1/x", "https://169.254.169.254/latest/meta-data"} {
-		wantError(t, c.getJSON(t.Context(), at, &ServerMetadata{}), "not public")
+		_, err := c.getJSON(t.Context(), at, &ServerMetadata{})
+		wantError(t, err, "not public")
 	}
 }
 

@@ -101,7 +101,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	defer b.close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, b); err != nil {
+		if client, err = c.registerDynamic(ctx, d, b, nil); err != nil {
 			return nil, err
 		}
 	}
