@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -95,33 +96,57 @@ func (c *Client) discover(ctx context.Context, ch *Challenge) (*Discovery, error
 }
 
 // probe asks the resource for its challenge. Without one it returns an empty
-// challenge.
+// challenge. Some resources want a token of messages only, which are posted.
 func (c *Client) probe(ctx context.Context) (*Challenge, error) {
 	if c.resource == nil {
 		return &Challenge{}, nil
 	}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		resp, err := c.probeWith(ctx, method)
+		switch {
+		case err != nil:
+			return nil, err
+		case resp == nil || resp.StatusCode != http.StatusUnauthorized:
+			continue
+		}
+		if ch, ok := oauthChallenge(resp.Header); ok {
+			return &ch, nil
+		}
+		break
+	}
+	return &Challenge{}, nil
+}
+
+// probeMessage asks for nothing and changes nothing.
+const probeMessage = `{"jsonrpc":"2.0","id":0,"method":"ping"}`
+
+// probeWith makes one request without a token and returns the header of the
+// answer, nil if none came in time.
+func (c *Client) probeWith(ctx context.Context, method string) (*http.Response, error) {
 	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(probeCtx, http.MethodGet, c.cfg.Resource, nil)
+	var body io.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader(probeMessage)
+	}
+	req, err := http.NewRequestWithContext(probeCtx, method, c.cfg.Resource, body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json, text/event-stream")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	resp, err := c.http.Do(req)
 	c.trace(DiscoveryStep{Kind: StepChallenge, URL: c.cfg.Resource, Response: resp, Err: err})
 	switch {
 	case err != nil && ctx.Err() == nil && probeCtx.Err() != nil:
-		return &Challenge{}, nil
+		return nil, nil
 	case err != nil:
 		return nil, err
 	}
 	_ = resp.Body.Close() // it may be a stream; only the header counts
-	if resp.StatusCode == http.StatusUnauthorized {
-		if ch, ok := oauthChallenge(resp.Header); ok {
-			return &ch, nil
-		}
-	}
-	return &Challenge{}, nil
+	return resp, nil
 }
 
 // metadataURLs lists where the metadata of the resource can be, in the order in

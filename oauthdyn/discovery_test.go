@@ -418,3 +418,28 @@ func TestOrigin(t *testing.T) {
 		}
 	}
 }
+
+// TestC2ChallengeOfMessages finds the challenge of a resource that wants a
+// token of messages only, and names its metadata where nobody would look.
+func TestC2ChallengeOfMessages(t *testing.T) {
+	for _, get := range []int{http.StatusMethodNotAllowed, http.StatusNotFound, http.StatusOK} {
+		f := newFake(t)
+		f.json("/elsewhere", f.resourceMetadata)
+		f.resourceMetadata = nil
+		f.challenge = `Bearer scope="read", resource_metadata="` + f.URL + `/elsewhere"`
+		f.replace("/mcp", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				w.WriteHeader(get)
+				return
+			}
+			f.serveResource(w, r)
+		})
+		d, err := f.client().Discover(t.Context())
+		if err != nil {
+			t.Fatalf("GET %d: %v", get, err)
+		}
+		if d.Legacy || d.ResourceMetadataURL != f.URL+"/elsewhere" || !slices.Equal(d.Scopes, []string{"read"}) {
+			t.Errorf("GET %d: got %+v", get, d)
+		}
+	}
+}
