@@ -46,9 +46,9 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 // RegisterAnew registers this program (RFC 7591) even if the store has a
 // registration already, and stores the new one in its place; the old one stays
 // at the authorization server. change may edit what is registered, such as the
-// redirect URIs of a client that runs elsewhere; nil leaves it as it is. This
-// client uses a registration for its own logins only if it can receive the
-// redirect.
+// redirect URIs of a client that runs elsewhere, which the application type
+// follows unless change sets it; nil leaves it as it is. This client uses a
+// registration for its own logins only if it can receive the redirect.
 func (c *Client) RegisterAnew(ctx context.Context, change func(*ClientMetadata)) (*ClientInformation, error) {
 	info, err := c.registerAnew(ctx, change)
 	if err != nil {
@@ -142,8 +142,12 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback,
 		return nil, err
 	}
 	if change != nil {
+		kind := asked.ApplicationType
 		change(&asked)
 		redirectURI = firstOf(asked.RedirectURIs)
+		if asked.ApplicationType == kind {
+			asked.ApplicationType = applicationType(redirectURI)
+		}
 	}
 	info, err := c.postRegistration(ctx, d.Server.RegistrationEndpoint, asked)
 	if again, ok := otherwise(asked, err); ok {

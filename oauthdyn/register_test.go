@@ -435,7 +435,7 @@ func TestRegisterAnew(t *testing.T) {
 	}
 	want := []string{"https://app.example/cb", "https://app.example/cb2"}
 	third, err := c.RegisterAnew(t.Context(), func(m *ClientMetadata) {
-		m.RedirectURIs, m.ApplicationType, m.TokenEndpointAuthMethod = want, ApplicationTypeWeb, AuthMethodClientSecretPost
+		m.RedirectURIs, m.TokenEndpointAuthMethod = want, AuthMethodClientSecretPost
 	})
 	if err != nil || third.ClientSecret == "" || third.TokenEndpointAuthMethod != AuthMethodClientSecretPost {
 		t.Fatalf("%v, %v", third, err)
@@ -444,7 +444,7 @@ func TestRegisterAnew(t *testing.T) {
 	if err != nil || stored.Registration.Client.ClientID != third.ClientID || stored.Registration.RedirectURI != want[0] {
 		t.Errorf("stored %+v, %v", stored, err)
 	}
-	if m := f.clients[third.ClientID]; !slices.Equal(m.RedirectURIs, want) || m.ClientName != "test" {
+	if m := f.clients[third.ClientID]; !slices.Equal(m.RedirectURIs, want) || m.ClientName != "test" || m.ApplicationType != ApplicationTypeWeb {
 		t.Errorf("registered as %+v", m)
 	}
 	// A login here cannot receive such a redirect, and needs a client of its own.

@@ -30,7 +30,7 @@ import (
 const ClientName = "shclient"
 
 // Flags are the settings of a sign-in that a user has. The zero value is that
-// of no flags, but for the timeouts, which Add sets.
+// of no flags.
 type Flags struct {
 	ClientID         string        // of a client that was registered by hand
 	ClientSecretFile string        // with its secret; see ReadSecret
@@ -41,20 +41,25 @@ type Flags struct {
 	Credentials      string        // file that keeps logins; empty means the one of all programs
 }
 
-// Add defines the flags.
+// Add defines the flags of a program that signs in when it has to.
 func (f *Flags) Add(flags *pflag.FlagSet) {
+	f.AddClient(flags)
+	f.AddLogin(flags)
+}
+
+// AddClient defines the flags that say who signs in, and where that is kept.
+func (f *Flags) AddClient(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ClientID, "client-id", "", "`id` of a client registered by hand")
 	flags.StringVar(&f.ClientSecretFile, "client-secret-file", "", "`file` with that client's secret")
+	flags.StringVar(&f.Credentials, "credentials", "", "`file` that keeps logins (default: mcp-oauth-gateway/credentials.json in the configuration directory)")
+}
+
+// AddLogin defines the flags of a login.
+func (f *Flags) AddLogin(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.Scopes, "scope", nil, "`scopes` to ask for (default: what the server suggests)")
 	flags.BoolVar(&f.NoBrowser, "no-browser", false, "print the login URL instead of opening it")
 	flags.IntVar(&f.CallbackPort, "callback-port", 0, "`port` on which the login comes back (default: any free one)")
 	flags.DurationVar(&f.AuthTimeout, "auth-timeout", oauthdyn.DefaultLoginTimeout, "how long to wait for the login")
-	f.AddCredentials(flags)
-}
-
-// AddCredentials defines only the flag for the file that keeps logins.
-func (f *Flags) AddCredentials(flags *pflag.FlagSet) {
-	flags.StringVar(&f.Credentials, "credentials", "", "`file` that keeps logins (default: mcp-oauth-gateway/credentials.json in the configuration directory)")
 }
 
 // Process is what a sign-in needs of the running program.
