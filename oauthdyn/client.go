@@ -118,8 +118,10 @@ func (c *Client) refreshNow(ctx context.Context) (*Credentials, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case creds == nil:
+	case creds == nil && c.flow.unattended():
 		return c.acquire(ctx, need{})
+	case creds == nil:
+		return nil, ErrNotSignedIn
 	case creds.Grant.RefreshToken == "" && !c.flow.unattended():
 		return nil, fmt.Errorf("%w for longer: no refresh token was issued", ErrNotSignedIn)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -98,15 +99,45 @@ func (a *app) showReport(f *clientFlags, report *doctor.Report) error {
 				fmt.Fprintf(&b, "\n%s\n\n", printable(server))
 			}
 		}
-		fmt.Fprintf(&b, "%-8s %-12s %s\n", marks[c.Result], strings.Join(c.Requirements, " "), c.Requirement)
-		for _, line := range []string{c.Found, c.Remedy} {
-			if line != "" {
-				fmt.Fprintf(&b, "%22s%s\n", "", printable(line))
-			}
+		fmt.Fprintf(&b, "%-8s %-11s %s\n", marks[c.Result], strings.Join(c.Requirements, " "), c.Requirement)
+		if c.Result == doctor.Skipped { // the reason stands above
+			continue
 		}
+		writeIndented(&b, "", c.Found)
+		writeIndented(&b, "→ ", c.Remedy)
 	}
-	fmt.Fprintf(&b, "\n%d ok, %d warnings, %d failed, %d skipped\n",
-		report.Count(doctor.Pass), report.Count(doctor.Warning), report.Count(doctor.Fail), report.Count(doctor.Skipped))
+	fmt.Fprintf(&b, "\n%d ok, %s, %d failed, %d skipped\n", report.Count(doctor.Pass),
+		count(report.Count(doctor.Warning), "warning"), report.Count(doctor.Fail), report.Count(doctor.Skipped))
 	_, err := a.stdout.Write([]byte(b.String()))
 	return err
+}
+
+// Layout of the report.
+const (
+	reportIndent = 21
+	reportWidth  = 100
+)
+
+// writeIndented writes a text below its requirement, in lines of whole words.
+func writeIndented(b *strings.Builder, mark, text string) {
+	line := mark
+	flush := func() { fmt.Fprintf(b, "%*s%s\n", reportIndent, "", strings.TrimRight(line, " ")) }
+	for word := range strings.FieldsSeq(printable(text)) {
+		if len(line)+len(word) > reportWidth-reportIndent && strings.TrimSpace(line) != strings.TrimSpace(mark) {
+			flush()
+			line = strings.Repeat(" ", utf8.RuneCountInString(mark))
+		}
+		line += word + " "
+	}
+	if text != "" {
+		flush()
+	}
+}
+
+// count names a number of things.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprint(n, " ", thing)
 }

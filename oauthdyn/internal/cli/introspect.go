@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ The exit status is 1 if the token is not active.`,
 		}
 		i, err := client.Introspect(ctx)
 		if err != nil {
+			if !errors.Is(err, oauthdyn.ErrNotSignedIn) {
+				err = &hintedError{err, "oauthdyn token URL | oauthdyn decode shows what is in a JWT, without asking"}
+			}
 			return err
 		}
 		if err := a.showIntrospection(f, i); err != nil {

@@ -68,7 +68,7 @@ func grantOf(c *oauthdyn.Credentials) grant {
 	token := c.Grant.Token()
 	return grant{
 		Resource: c.Grant.Resource, Issuer: c.Issuer, ClientID: c.Grant.ClientID, TokenType: token.TokenType,
-		Scope: strings.Join(c.Grant.Scopes, " "), ExpiresAt: c.Grant.Expiry.UTC(), Refreshable: c.Grant.RefreshToken != "",
+		Scope: strings.Join(c.Grant.Scopes, " "), ExpiresAt: c.Grant.Expiry.UTC().Truncate(time.Second), Refreshable: c.Grant.RefreshToken != "",
 	}
 }
 
