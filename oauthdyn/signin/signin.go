@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -90,7 +91,7 @@ func (f *Flags) Config(resource string, p Process) (*oauthdyn.Config, error) {
 		Resource:     resource,
 		ClientName:   ClientName,
 		ClientID:     f.ClientID,
-		Scopes:       f.Scopes,
+		Scopes:       strings.Fields(strings.Join(f.Scopes, " ")), // both spellings of a list
 		CallbackPort: f.CallbackPort,
 		LoginTimeout: f.AuthTimeout,
 		Store:        store,

@@ -26,7 +26,8 @@ elsewhere, and pastes the address that it ends at; with --device by a code. With
 flags to the other commands then.
 
 Secrets come from files, from standard input ("-" as a file), or from the
-environment: ` + envClientSecret + `, ` + envClientKey + `.`,
+environment: ` + envClientSecret + `, ` + envClientKey + `,
+` + envInitialToken + `.`,
 		Example: `  oauthdyn login https://mcp.example.com/mcp
   oauthdyn login https://mcp.example.com/mcp --no-browser --scope mcp:read
   oauthdyn login https://mcp.example.com/mcp --client-credentials --client-id robot --client-key-file robot.pem`,
@@ -41,6 +42,7 @@ environment: ` + envClientSecret + `, ` + envClientKey + `.`,
 		return a.showGrant(ctx, f, client, "Signed in to "+shown(target, f.authServer)+".")
 	})
 	f.AddLogin(cmd.Flags())
+	f.addInitialToken(cmd.Flags())
 	cmd.Flags().BoolVar(&f.device, "device", false, "sign in with a code, on any other machine (RFC 8628)")
 	cmd.Flags().BoolVar(&f.dpop, "dpop", false, "ask for a token that is bound to a key (RFC 9449), and take no other")
 	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")

@@ -100,8 +100,7 @@ func (m *metadataFlags) change() (func(*oauthdyn.ClientMetadata), error) {
 
 func (a *app) registerCommand() *cobra.Command {
 	f, m := &clientFlags{}, &metadataFlags{}
-	var again bool
-	var tokenFile string
+	again := false
 	cmd := a.clientCommand(&cobra.Command{
 		Use:   "register URL",
 		Short: "Register a client with an authorization server",
@@ -119,19 +118,19 @@ file or from ` + envInitialToken + `.`,
     --redirect-uri https://app.example.com/callback --auth-method client_secret_basic --show-secrets`,
 	}, f, func(ctx context.Context, target string) error {
 		m.scopes = f.Scopes
-		return a.register(ctx, f, m, target, tokenFile, again)
+		return a.register(ctx, f, m, target, again)
 	})
 	flags := cmd.Flags()
 	m.add(flags)
 	flags.StringSliceVar(&f.Scopes, "scope", nil, "`scopes` that the client may ask for (default: what the server suggests)")
 	flags.StringVar(&m.statementFile, "software-statement-file", "", "`file` with a JWT in which somebody vouches for the program (RFC 7591 section 2.3)")
-	flags.StringVar(&tokenFile, "initial-access-token-file", "", "`file` with an initial access token; or set "+envInitialToken)
+	f.addInitialToken(flags)
 	flags.BoolVar(&again, "again", false, "register even if there is a registration, and keep the new one in its place")
 	f.addSecrets(flags, "the client secret and the registration access token")
 	return cmd
 }
 
-func (a *app) register(ctx context.Context, f *clientFlags, m *metadataFlags, target, tokenFile string, again bool) error {
+func (a *app) register(ctx context.Context, f *clientFlags, m *metadataFlags, target string, again bool) error {
 	if f.ClientID != "" {
 		return &usageError{text: "--client-id names a client that is registered by hand; leave it out"}
 	}
@@ -139,13 +138,7 @@ func (a *app) register(ctx context.Context, f *clientFlags, m *metadataFlags, ta
 	if err != nil {
 		return err
 	}
-	token, _ := a.lookupEnv(envInitialToken)
-	if tokenFile != "" {
-		if token, err = signin.ReadSecret(tokenFile, a.stdin); err != nil {
-			return fmt.Errorf("--initial-access-token-file: %w", err)
-		}
-	}
-	client, err := a.clientOfAny(ctx, f, target, token)
+	client, err := a.clientOfAny(ctx, f, target)
 	if err != nil {
 		return err
 	}
@@ -178,21 +171,12 @@ func (a *app) registerNow(ctx context.Context, f *clientFlags, client *oauthdyn.
 
 // clientOfAny makes a client of an MCP server or of an authorization server,
 // whichever the URL is.
-func (a *app) clientOfAny(ctx context.Context, f *clientFlags, target, initialToken string) (*oauthdyn.Client, error) {
+func (a *app) clientOfAny(ctx context.Context, f *clientFlags, target string) (*oauthdyn.Client, error) {
 	target, err := a.anyTarget(ctx, f, target)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := a.config(f, target)
-	if err != nil {
-		return nil, err
-	}
-	cfg.InitialAccessToken = initialToken
-	client, err := oauthdyn.New(*cfg)
-	if err != nil {
-		return nil, &usageError{text: err.Error()}
-	}
-	return client, nil
+	return a.client(f, target)
 }
 
 // showRegistration prints what is registered, in the words of RFC 7591.

@@ -102,7 +102,7 @@ func (a *app) manage(ctx context.Context, f *clientFlags, target, title string,
 
 // registered makes the client of a registration that is kept.
 func (a *app) registered(ctx context.Context, f *clientFlags, target string) (*oauthdyn.Client, *oauthdyn.Credentials, error) {
-	client, err := a.clientOfAny(ctx, f, target, "")
+	client, err := a.clientOfAny(ctx, f, target)
 	if err != nil {
 		return nil, nil, err
 	}

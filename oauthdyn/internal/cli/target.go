@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
@@ -33,6 +34,7 @@ type clientFlags struct {
 	keyID         string
 	credentials   bool // the client credentials grant
 	assertionFile string
+	initialToken  string // file
 	device        bool
 	dpop          bool
 	output
@@ -134,7 +136,18 @@ func (a *app) config(f *clientFlags, target string) (*oauthdyn.Config, error) {
 		cfg.ClientKeyID = f.keyID
 	}
 	cfg.Flow = a.flow(f)
+	cfg.InitialAccessToken, _ = a.lookupEnv(envInitialToken)
+	if f.initialToken != "" {
+		if cfg.InitialAccessToken, err = signin.ReadSecret(f.initialToken, a.stdin); err != nil {
+			return nil, fmt.Errorf("--initial-access-token-file: %w", err)
+		}
+	}
 	return cfg, nil
+}
+
+// addInitialToken defines the flag of commands that may register.
+func (f *clientFlags) addInitialToken(flags *pflag.FlagSet) {
+	flags.StringVar(&f.initialToken, "initial-access-token-file", "", "`file` with an initial access token, where registration is not open to everybody; or set "+envInitialToken)
 }
 
 // process is what a sign-in may use of this one.
