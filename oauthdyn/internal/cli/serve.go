@@ -20,6 +20,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 const (
@@ -107,7 +108,7 @@ func parseResourceServers(texts []string) (servers []authserver.ResourceServer, 
 			case "id":
 				s.ID = value
 			case "secret-file":
-				if s.Secret, err = readSecret(value); err != nil {
+				if s.Secret, err = signin.ReadSecret(value, nil); err != nil {
 					return nil, err
 				}
 			case "resource":
@@ -156,10 +157,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	defer listener.Close()
 	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, Logger: log}
-	if initial, err := readSecret(f.initial); err != nil {
-		return err
-	} else if initial != "" {
-		o.InitialAccessTokens = []string{initial}
+	if f.initial != "" {
+		token, err := signin.ReadSecret(f.initial, nil)
+		if err != nil {
+			return err
+		}
+		o.InitialAccessTokens = []string{token}
 	}
 	if f.verify {
 		o.Revocations = &resource.Revocations{}
