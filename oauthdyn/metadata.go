@@ -62,6 +62,8 @@ type ResourceMetadata struct {
 	// DPoPBoundAccessTokensRequired tells that the resource accepts no bearer
 	// tokens, but only those bound to a key (RFC 9449).
 	DPoPBoundAccessTokensRequired bool `json:"dpop_bound_access_tokens_required,omitempty"`
+
+	DPoPSigningAlgValuesSupported []string `json:"dpop_signing_alg_values_supported,omitempty"`
 }
 
 // Well-known paths of metadata documents. For an identifier with a path, the

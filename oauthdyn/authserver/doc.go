@@ -23,9 +23,9 @@
 // form of it), dynamic client registration (RFC 7591) and its management (RFC
 // 7592), the authorization code grant of OAuth 2.1 with PKCE S256 (RFC 7636) for
 // public and confidential clients, refresh tokens with rotation, revocation (RFC
-// 7009), introspection (RFC 7662), resource indicators (RFC 8707), the issuer in
-// authorization responses (RFC 9207), JWT access tokens (RFC 9068) and a JWK
-// set. Requirements and their names follow the authorization chapter of the MCP
+// 7009), introspection (RFC 7662), tokens that are bound to a key (RFC 9449),
+// resource indicators (RFC 8707), the issuer in authorization responses (RFC
+// 9207), JWT access tokens (RFC 9068) and a JWK set. Requirements and their names follow the authorization chapter of the MCP
 // specification, 2026-07-28; clients of the revisions since 2025-03-26 are
 // served too.
 //

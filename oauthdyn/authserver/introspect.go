@@ -28,8 +28,11 @@ type introspection struct {
 	TokenType string   `json:"token_type,omitempty"`
 	ID        string   `json:"jti,omitempty"`
 	Session   string   `json:"sid,omitempty"`
-	IssuedAt  int64    `json:"iat,omitempty"`
-	Expires   int64    `json:"exp,omitempty"`
+
+	Bound *jose.Bound `json:"cnf,omitempty"`
+
+	IssuedAt int64 `json:"iat,omitempty"`
+	Expires  int64 `json:"exp,omitempty"`
 }
 
 // serveIntrospect is the introspection endpoint: RFC 7662. It answers those
@@ -64,7 +67,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) (*introspect
 	if err != nil || !alive {
 		return &introspection{}, err
 	}
-	return &introspection{
+	answer := &introspection{
 		Active:    true,
 		Issuer:    claims.Issuer,
 		Subject:   claims.Subject,
@@ -72,12 +75,16 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) (*introspect
 		ClientID:  claims.ClientID,
 		Username:  claims.Username,
 		Scope:     strings.Join(claims.Scopes, " "),
-		TokenType: "Bearer",
+		TokenType: tokenType(claims.KeyThumbprint),
 		ID:        claims.ID,
 		Session:   claims.Session,
 		IssuedAt:  claims.IssuedAt.Unix(),
 		Expires:   claims.Expires.Unix(),
-	}, nil
+	}
+	if claims.KeyThumbprint != "" {
+		answer.Bound = &jose.Bound{KeyThumbprint: claims.KeyThumbprint}
+	}
+	return answer, nil
 }
 
 // authenticateResourceServer finds out which resource server asks. It says the

@@ -15,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // metadata describes the server: RFC 8414 section 2. It announces nothing that
@@ -33,6 +34,7 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		GrantTypesSupported:               grantTypes,
 		TokenEndpointAuthMethodsSupported: authMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
+		DPoPSigningAlgValuesSupported:     jwt.ProofAlgorithms,
 
 		RevocationEndpointAuthMethodsSupported: authMethods,
 

@@ -77,6 +77,7 @@ func TestS97Metadata(t *testing.T) {
 		"token_endpoint_auth_methods_supported":          []any{"none", "client_secret_basic", "client_secret_post"},
 		"revocation_endpoint_auth_methods_supported":     []any{"none", "client_secret_basic", "client_secret_post"},
 		"code_challenge_methods_supported":               []any{"S256"},
+		"dpop_signing_alg_values_supported":              []any{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"},
 		"authorization_response_iss_parameter_supported": true,
 	}
 	var got map[string]any

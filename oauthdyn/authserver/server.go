@@ -18,6 +18,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // Paths of the endpoints, below the path of the issuer.
@@ -51,6 +52,7 @@ type Server struct {
 	keys      *jose.KeySet
 	routes    map[string]http.Handler
 	feed      *feed
+	proofs    jwt.Replays
 	log       *slog.Logger
 
 	stop       context.CancelFunc

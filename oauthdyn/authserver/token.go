@@ -67,10 +67,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 	case !slices.Contains(client.Metadata.GrantTypes, grantType):
 		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "the client did not register this grant_type")
 	}
-	if grantType == oauthdyn.GrantRefreshToken {
-		return s.refresh(r, client, form)
+	key, err := s.provenKey(r, client)
+	if err != nil {
+		return nil, err
 	}
-	return s.redeem(r, client, form)
+	if grantType == oauthdyn.GrantRefreshToken {
+		return s.refresh(r, client, form, key)
+	}
+	return s.redeem(r, client, form, key)
 }
 
 // tokenForm reads the body. Parameters in the URL do not count.
@@ -120,13 +124,15 @@ func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken
 		Scopes:   t.scopes,
 		IssuedAt: now,
 		Expires:  expires,
+
+		KeyThumbprint: t.key,
 	})
 	if err != nil {
 		return nil, s.internal(r, "sign a token", err)
 	}
 	return &tokenResponse{
 		AccessToken:  access,
-		TokenType:    "Bearer",
+		TokenType:    tokenType(t.key),
 		ExpiresIn:    expires.Unix() - now.Unix(),
 		RefreshToken: refreshToken,
 		Scope:        strings.Join(t.scopes, " "),
@@ -137,6 +143,7 @@ func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken
 type target struct {
 	resources []string
 	scopes    []string
+	key       string // thumbprint of the key that it is bound to; empty: none
 }
 
 // narrow applies the resource and scope parameters of a token request to what

@@ -189,3 +189,19 @@ func TestIntrospection(t *testing.T) {
 		t.Errorf("after signing out: %v", err)
 	}
 }
+
+// A resource that takes no bearer tokens says so, and clients that know DPoP
+// follow.
+func TestDPoPRequired(t *testing.T) {
+	srv := oauthdyntest.New(t, &oauthdyntest.Options{DPoPRequired: true})
+	client, signIns := newClient(t, srv)
+	for range 2 {
+		if status := get(t, client.HTTPClient(), srv.ResourceURL); status != 200 || *signIns != 1 {
+			t.Errorf("%d after %d sign-ins", status, *signIns)
+		}
+	}
+	token, err := client.TokenSource(t.Context()).Token()
+	if err != nil || token.TokenType != "DPoP" {
+		t.Errorf("%v, %v", token, err)
+	}
+}

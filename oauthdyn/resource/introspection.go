@@ -283,8 +283,10 @@ func (v *IntrospectionVerifier) read(data []byte) (*Principal, error) {
 		claims.Issuer = v.o.Issuer
 	}
 	switch {
-	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "bearer"):
-		return nil, invalid(fmt.Errorf("token type %q is not bearer", a.TokenType))
+	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "bearer") && !strings.EqualFold(a.TokenType, "dpop"):
+		return nil, invalid(fmt.Errorf("token type %q is neither Bearer nor DPoP", a.TokenType))
+	case strings.EqualFold(a.TokenType, "dpop") && claims.KeyThumbprint == "":
+		return nil, invalid(errors.New("token type is DPoP, and the key is not named (cnf)"))
 	case a.TokenUse != "" && a.TokenUse != "access_token":
 		return nil, invalid(fmt.Errorf("%q is not an access token", a.TokenUse))
 	}

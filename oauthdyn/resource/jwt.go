@@ -177,5 +177,7 @@ func principal(claims *jose.Claims) *Principal {
 		Audience: claims.Audience,
 		IssuedAt: claims.IssuedAt,
 		Expires:  claims.Expires,
+
+		KeyThumbprint: claims.KeyThumbprint,
 	}
 }

@@ -22,6 +22,11 @@ type Principal struct {
 	Audience []string  // aud
 	IssuedAt time.Time // iat; zero if the token does not say
 	Expires  time.Time // exp; zero if only the issuer knows
+
+	// KeyThumbprint is that of the key which the token is bound to (cnf.jkt:
+	// RFC 9449 section 6.1); empty for a bearer token. Such a token is worth
+	// nothing without a proof of the key, which [Resource.Check] demands.
+	KeyThumbprint string
 }
 
 // HasScopes reports whether all the scopes were granted.
@@ -51,7 +56,8 @@ func FromContext(ctx context.Context) (*Principal, bool) {
 // A Verifier turns an access token into a principal. It must be safe for
 // concurrent use.
 type Verifier interface {
-	// Verify returns the principal of a valid token. The error wraps
+	// Verify returns the principal of a valid token, which may be bound to a
+	// key: see Principal.KeyThumbprint. The error wraps
 	// ErrInvalidToken if the token is not acceptable; any other error means
 	// that it could not be checked, which is answered with 503.
 	Verify(ctx context.Context, token string) (*Principal, error)

@@ -18,6 +18,10 @@ type Grant struct {
 	Created   time.Time `json:"created"`
 	Expires   time.Time `json:"expires"` // absolute end
 
+	// KeyThumbprint is that of the key which the refresh tokens are bound to
+	// (RFC 9449 section 5); empty if they are bound to none.
+	KeyThumbprint string `json:"jkt,omitempty"`
+
 	Refresh Refresh `json:"refresh,omitzero"`
 }
 

@@ -85,6 +85,10 @@ type Code struct {
 	Resources   []string  `json:"resources"`
 	Expires     time.Time `json:"expires"`
 
+	// KeyThumbprint is that of the key which the request named (dpop_jkt of
+	// RFC 9449 section 10); empty if it named none.
+	KeyThumbprint string `json:"jkt,omitempty"`
+
 	Failures int  `json:"failures,omitempty"`
 	Grant    Hash `json:"grant,omitzero"` // set when it was redeemed
 }

@@ -23,6 +23,10 @@ type Claims struct {
 	Audience []string
 	Scopes   []string
 
+	// KeyThumbprint is that of the key which the token is bound to (RFC 9449
+	// section 6.1); empty for a bearer token.
+	KeyThumbprint string
+
 	IssuedAt  time.Time
 	NotBefore time.Time // zero: absent
 	Expires   time.Time
@@ -39,9 +43,15 @@ type Members struct {
 	Session   string      `json:"sid,omitempty"`
 	Scope     *string     `json:"scope,omitempty"`
 	Username  string      `json:"preferred_username,omitempty"`
+	Bound     *Bound      `json:"cnf,omitempty"`
 	IssuedAt  numericDate `json:"iat,omitempty"`
 	NotBefore numericDate `json:"nbf,omitempty"`
 	Expires   numericDate `json:"exp,omitempty"`
+}
+
+// Bound says what a token is bound to: RFC 7800 section 3.1.
+type Bound struct {
+	KeyThumbprint string `json:"jkt,omitempty"`
 }
 
 // audience is one string or a list of them: RFC 7519 section 4.1.3.
@@ -94,6 +104,9 @@ func (c Claims) wire() Members {
 		IssuedAt: numericDate(c.IssuedAt.Unix()),
 		Expires:  numericDate(c.Expires.Unix()),
 	}
+	if c.KeyThumbprint != "" {
+		w.Bound = &Bound{c.KeyThumbprint}
+	}
 	if len(c.Scopes) > 0 {
 		scope := strings.Join(c.Scopes, " ")
 		w.Scope = &scope
@@ -114,6 +127,11 @@ func (w Members) Claims() (*Claims, error) {
 	}
 	if w.Scope != nil {
 		c.Scopes = strings.Fields(*w.Scope)
+	}
+	if w.Bound != nil {
+		if c.KeyThumbprint = w.Bound.KeyThumbprint; c.KeyThumbprint == "" {
+			return nil, errors.New("bound to something that is not known here (cnf)")
+		}
 	}
 	var errs [3]error
 	c.IssuedAt, errs[0] = w.IssuedAt.time()

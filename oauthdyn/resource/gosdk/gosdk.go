@@ -22,7 +22,8 @@ import (
 )
 
 // TokenVerifier returns v in the form of the SDK. Tool handlers find the
-// principal with [Principal].
+// principal with [Principal]. Tokens that are bound to a key (RFC 9449) are
+// refused, since the SDK knows bearer tokens only; [Middleware] takes them.
 func TokenVerifier(v resource.Verifier) auth.TokenVerifier {
 	return func(ctx context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
 		p, err := v.Verify(ctx, token)
@@ -31,6 +32,8 @@ func TokenVerifier(v resource.Verifier) auth.TokenVerifier {
 			return nil, auth.ErrInvalidToken // the SDK shows the text to the client
 		case err != nil:
 			return nil, errUnchecked
+		case p.KeyThumbprint != "":
+			return nil, auth.ErrInvalidToken
 		}
 		return info(p), nil
 	}
