@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authservers_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
+)
+
+func TestKeycloak(t *testing.T) {
+	t.Parallel()
+	k := startKeycloak(t, keycloakStandard)
+	t.Run("client", func(t *testing.T) { keycloakClient(t, k) })
+	t.Run("resource", func(t *testing.T) { keycloakResource(t, k) })
+}
+
+// keycloakClient goes through the life of a client in all ways to a grant.
+func keycloakClient(t *testing.T, k *keycloak) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := oauthdyn.PublicKeySet(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := k.newRealm(t, "client")
+	s := newSite(t)
+	r.addScope(t, "read", audience("custom", s.url+"/bearer"), audience("custom", s.url+"/dpop"))
+	r.addClient(t, object{
+		"clientId": "robot", "serviceAccountsEnabled": true, "standardFlowEnabled": false, "clientAuthenticatorType": "client-jwt",
+		"attributes": object{"use.jwks.string": "true", "jwks.string": string(keys), "token.endpoint.auth.signing.alg": "ES256"},
+	})
+	verifier := keycloakVerifier(t, r, s.url+"/bearer")
+	resources := map[string]string{"Bearer": s.add(t, "/bearer", r.issuer(), verifier).url, "DPoP": s.addDPoP("/dpop", r.issuer())}
+	initial := r.initialAccessToken(t, 20)
+
+	for _, scheme := range []string{"Bearer", "DPoP"} {
+		for name, cfg := range map[string]oauthdyn.Config{
+			"browser":         {},
+			"private_key_jwt": {ClientKey: key},
+			"device":          {Flow: oauthdyn.DeviceCode{}},
+		} {
+			t.Run(scheme+" "+name, func(t *testing.T) {
+				t.Parallel()
+				cfg.Resource, cfg.InitialAccessToken = resources[scheme], initial
+				newProgram(t, cfg).life(t, s, resources[scheme], cfg.ClientKey != nil)
+			})
+		}
+		t.Run(scheme+" client credentials", func(t *testing.T) {
+			t.Parallel()
+			cfg := oauthdyn.Config{Resource: resources[scheme], ClientID: "robot", ClientKey: key, Flow: oauthdyn.ClientCredentials{}}
+			newProgram(t, cfg).use(t, resources[scheme])
+		})
+	}
+}
+
+// keycloakVerifier takes the type JWT, which is what Keycloak gives its tokens
+// unless a client is set otherwise.
+func keycloakVerifier(t *testing.T, r *realm, audience string) resource.Verifier {
+	t.Helper()
+	v, err := resource.NewJWTVerifier(resource.JWTOptions{Issuers: []string{r.issuer()}, Audience: audience, AcceptTypeJWT: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// keycloakResource shows tokens to our resource side.
+func keycloakResource(t *testing.T, k *keycloak) {
+	s := newSite(t)
+	ours, theirs := k.newRealm(t, "ours"), k.newRealm(t, "theirs")
+	const secret = "a secret of our tests"
+	for _, r := range []*realm{ours, theirs} {
+		r.addScope(t, "read", audience("custom", s.url+"/jwt"), audience("custom", s.url+"/asked"))
+		r.addScope(t, "write")
+		r.addScope(t, "mail", audience("custom", s.url+"/mail"))
+		r.addClient(t, object{
+			"clientId": "program", "publicClient": true, "redirectUris": []string{"http://127.0.0.1/callback"},
+			"attributes": object{"pkce.code.challenge.method": "S256"},
+		})
+		r.addClient(t, object{
+			"clientId": "stale", "secret": secret, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
+			"attributes": object{"access.token.lifespan": "-3600"}, // expired for an hour when it is issued
+		})
+		r.addClient(t, object{"clientId": "asker", "secret": secret, "standardFlowEnabled": false})
+	}
+	asking, err := resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
+		Issuer: ours.issuer(), ClientID: "asker", ClientSecret: secret, Audience: s.url + "/asked", MaxAge: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gates := map[string]*gate{
+		"JWT":           s.add(t, "/jwt", ours.issuer(), keycloakVerifier(t, ours, s.url+"/jwt")),
+		"introspection": s.add(t, "/asked", ours.issuer(), asking),
+	}
+
+	signIn := func(r *realm, scopes ...string) *program {
+		p := newProgram(t, oauthdyn.Config{AuthServer: r.issuer(), ClientID: "program", Scopes: scopes})
+		if _, err := p.Authenticate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	full := signIn(ours, "openid", "read", "write")
+	var stale struct {
+		AccessToken string `json:"access_token"`
+	}
+	k.call(t, newForm(t, ours.issuer()+"/protocol/openid-connect/token", url.Values{
+		"grant_type": {"client_credentials"}, "client_id": {"stale"}, "client_secret": {secret}, "scope": {"read"},
+	}), &stale)
+	x := tokens{
+		full:      full.store.grant().AccessToken,
+		narrow:    signIn(ours, "read").store.grant().AccessToken,
+		elsewhere: signIn(ours, "mail").store.grant().AccessToken,
+		foreign:   signIn(theirs, "read").store.grant().AccessToken,
+		expired:   stale.AccessToken,
+		others:    map[string]string{"refresh token": full.store.grant().RefreshToken},
+	}
+	for name, g := range gates {
+		t.Run(name, func(t *testing.T) {
+			x.judgedBy(t, g, resource.Principal{Issuer: ours.issuer(), Username: alice.name, ClientID: "program"})
+		})
+	}
+
+	t.Run("revoked", func(t *testing.T) {
+		if err := full.Revoke(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := outcome{http.StatusUnauthorized, oauthdyn.CodeInvalidToken}
+		if got, _ := gates["introspection"].try(t, "", x.full); got != want {
+			t.Errorf("%v: want %v", got, want)
+		}
+	})
+}
