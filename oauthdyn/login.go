@@ -36,9 +36,9 @@ type attempt struct {
 	stored      bool     // the registration was made for an earlier login
 }
 
-// login gets a grant by the flow of this client. A registration that the server
-// has forgotten is replaced once.
-func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
+// login gets a grant by the flow of this client. It asks for offline_access of
+// its own accord, and does without where that is denied.
+func (c *Client) login(ctx context.Context, n need) (creds *Credentials, err error) {
 	if !c.flow.unattended() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, c.cfg.LoginTimeout,
@@ -49,20 +49,32 @@ func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	scopes, err := c.scopesFor(n.scopes, d)
+	scopes, offline, err := c.scopesFor(n.scopes, d)
 	if err != nil {
 		return nil, err
 	}
+	if !offline {
+		creds, err = c.loginFor(ctx, d, scopes)
+	} else if creds, err = c.loginFor(ctx, d, withOfflineAccess(scopes)); deniesScope(err) {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "offline_access is denied, signing in without it", slog.String("issuer", d.Issuer), slog.Any("error", err))
+		creds, err = c.loginFor(ctx, d, scopes)
+	}
+	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return creds, err
+}
+
+// loginFor gets a grant with the scopes. A registration that the server has
+// forgotten is replaced once.
+func (c *Client) loginFor(ctx context.Context, d *Discovery, scopes []string) (*Credentials, error) {
 	creds, err := c.flow.run(ctx, c, d, scopes)
 	if forgotten, ok := errors.AsType[*forgottenError](err); ok {
 		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is not known any more, registering again", slog.String("issuer", d.Issuer))
 		if err := c.forgetRegistration(ctx, d.Issuer, forgotten.clientID); err != nil {
 			return nil, err
 		}
-		creds, err = c.flow.run(ctx, c, d, scopes)
-	}
-	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-		err = context.Cause(ctx)
+		return c.flow.run(ctx, c, d, scopes)
 	}
 	return creds, err
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -376,6 +377,67 @@ func TestC21Scopes(t *testing.T) {
 			}
 			if q := f.lastAsked(); q.Get("scope") != tt.want || q.Has("scope") != (tt.want != "") {
 				t.Errorf("scope %q, want %q", q["scope"], tt.want)
+			}
+		})
+	}
+}
+
+// offline_access is announced, and denied to this client or person in some way.
+func TestC21OfflineAccessDenied(t *testing.T) {
+	atPage := func(code string) func(f *fake) {
+		return func(f *fake) {
+			f.answer = func(q url.Values) {
+				if strings.Contains(f.asked[len(f.asked)-1].Get("scope"), scopeOfflineAccess) {
+					q.Del("code")
+					q.Set("error", code)
+				}
+			}
+		}
+	}
+	atToken := func(code string) func(f *fake) {
+		return func(f *fake) {
+			f.replace("/token", func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(f.lastAsked().Get("scope"), scopeOfflineAccess) {
+					writeJSON(w, 400, &Error{Code: code})
+					return
+				}
+				f.serveToken(w, r)
+			})
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		deny   func(f *fake)
+		scopes []string // configured
+		want   string   // scope of the grant; empty: no login
+		logins int
+	}{
+		{"at the page", atPage(CodeInvalidScope), nil, "c", 2},
+		{"at the token endpoint", atToken(CodeInvalidScope), nil, "c", 2},
+		{"as Keycloak says it", atToken("not_allowed"), nil, "c", 2},
+		{"what was configured is not given up", atPage(CodeInvalidScope), []string{"c", scopeOfflineAccess}, "", 1},
+		{"a person who says no is not asked again", atPage(CodeAccessDenied), nil, "", 1},
+		{"a wrong code is another matter", atToken(CodeInvalidGrant), nil, "", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t)
+			f.resourceMetadata["scopes_supported"] = []string{"c"}
+			f.serverMetadata["scopes_supported"] = []string{"c", scopeOfflineAccess}
+			tt.deny(f)
+			var logins atomic.Int32
+			c := f.client(func(c *Config) {
+				c.Scopes = tt.scopes
+				c.OpenURL = func(ctx context.Context, page string) error {
+					logins.Add(1)
+					return f.browse(ctx, page)
+				}
+			})
+			_, err := c.Authenticate(t.Context())
+			if got := int(logins.Load()); (err == nil) != (tt.want != "") || got != tt.logins {
+				t.Fatalf("%d logins, error %v: want %d logins", got, err, tt.logins)
+			}
+			if err == nil && f.lastAsked().Get("scope") != tt.want {
+				t.Errorf("scope %q: want %q", f.lastAsked().Get("scope"), tt.want)
 			}
 		})
 	}

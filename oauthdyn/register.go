@@ -135,9 +135,12 @@ func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMet
 	if err != nil {
 		return ClientMetadata{}, err
 	}
-	scopes, err := c.scopesFor(nil, d)
+	scopes, offline, err := c.scopesFor(nil, d)
 	if err != nil {
 		return ClientMetadata{}, err
+	}
+	if offline {
+		scopes = withOfflineAccess(scopes)
 	}
 	m := c.cfg.Metadata
 	// Left out, the response type would be code, which needs a redirect URI.

@@ -51,7 +51,7 @@ func keycloakClient(t *testing.T, k *keycloak) {
 			t.Run(scheme+" "+name, func(t *testing.T) {
 				t.Parallel()
 				cfg.Resource, cfg.InitialAccessToken = resources[scheme], initial
-				newProgram(t, cfg).life(t, s, resources[scheme], cfg.ClientKey != nil)
+				newProgram(t, cfg).life(t, s, resources[scheme], false)
 			})
 		}
 		t.Run(scheme+" client credentials", func(t *testing.T) {
@@ -79,7 +79,9 @@ func keycloakResource(t *testing.T, k *keycloak) {
 	ours, theirs := k.newRealm(t, "ours"), k.newRealm(t, "theirs")
 	const secret = "a secret of our tests"
 	for _, r := range []*realm{ours, theirs} {
-		r.addScope(t, "read", audience("custom", s.url+"/jwt"), audience("custom", s.url+"/asked"))
+		r.addClient(t, object{"clientId": "asker", "secret": secret, "standardFlowEnabled": false})
+		// Who asks about a token has to be in its audience, beside the resource.
+		r.addScope(t, "read", audience("custom", s.url+"/jwt"), audience("custom", s.url+"/asked"), audience("client", "asker"))
 		r.addScope(t, "write")
 		r.addScope(t, "mail", audience("custom", s.url+"/mail"))
 		r.addClient(t, object{
@@ -90,7 +92,6 @@ func keycloakResource(t *testing.T, k *keycloak) {
 			"clientId": "stale", "secret": secret, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
 			"attributes": object{"access.token.lifespan": "-3600"}, // expired for an hour when it is issued
 		})
-		r.addClient(t, object{"clientId": "asker", "secret": secret, "standardFlowEnabled": false})
 	}
 	asking, err := resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
 		Issuer: ours.issuer(), ClientID: "asker", ClientSecret: secret, Audience: s.url + "/asked", MaxAge: -1,

@@ -128,6 +128,7 @@ func TestS96IntrospectionAnswers(t *testing.T) {
 		{"S85 not yet", fmt.Sprintf(`{"active":true,"nbf":%d,%s}`, time.Now().Add(2*time.Minute).Unix(), aud), ErrInvalidToken},
 		{"no subject", `{"active":true,"aud":"` + testResource + `"}`, ErrInvalidToken},
 		{"DPoP token", `{"active":true,"token_type":"DPoP",` + aud + `}`, ErrInvalidToken},
+		{"bound to a key", `{"active":true,"cnf":{"jkt":"x"},` + aud + `}`, ErrInvalidToken},
 		{"refresh token", `{"active":true,"token_use":"refresh_token",` + aud + `}`, ErrInvalidToken},
 		{"nothing about activity", `{` + aud + `}`, ErrInvalidToken},
 		{"other case", `{"Active":true,` + aud + `}`, ErrInvalidToken},
