@@ -3,9 +3,6 @@
 package authservers_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"net/http"
 	"net/url"
 	"testing"
@@ -23,10 +20,7 @@ func TestKeycloak(t *testing.T) {
 
 // keycloakClient goes through the life of a client in all ways to a grant.
 func keycloakClient(t *testing.T, k *keycloak) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := newKey(t)
 	keys, err := oauthdyn.PublicKeySet(key, "")
 	if err != nil {
 		t.Fatal(err)

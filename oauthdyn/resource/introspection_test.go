@@ -160,6 +160,36 @@ func TestS96IntrospectionAnswers(t *testing.T) {
 	}
 }
 
+func TestIntrospectionClientAsSubject(t *testing.T) {
+	const aud = `"aud":"` + testResource + `"`
+	for _, test := range []struct {
+		name, answer, subject string // empty: refused
+	}{
+		{"neither", `{"active":true,` + aud + `}`, ""},
+		{"client", `{"active":true,"client_id":"robot",` + aud + `}`, "robot"},
+		{"subject before client", `{"active":true,"client_id":"robot","sub":"s",` + aud + `}`, "s"},
+		{"a person without a subject", `{"active":true,"client_id":"robot","username":"alice",` + aud + `}`, ""},
+		{"the same otherwise", `{"active":true,"client_id":"robot","preferred_username":"alice",` + aud + `}`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, allowed := range []bool{true, false} {
+				f := newEndpointFixture(t)
+				f.answer = func(string) string { return test.answer }
+				p, err := f.verifier(func(o *IntrospectionOptions) { o.ClientAsSubject = allowed }).Verify(t.Context(), "token")
+				want := test.subject
+				if !allowed && want == "robot" {
+					want = ""
+				}
+				if want == "" {
+					wantError(t, test.name, err, ErrInvalidToken)
+				} else if err != nil || p.Subject != want {
+					t.Errorf("allowed %v: %+v, %v: want %q", allowed, p, err, want)
+				}
+			}
+		})
+	}
+}
+
 func TestS89IntrospectionIsSharedAndRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newEndpointFixture(t)

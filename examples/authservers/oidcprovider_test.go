@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authservers_test
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
+)
+
+// What oidc-provider.mjs knows.
+const (
+	providerInitialToken = "initial"
+	providerAskerSecret  = "the secret of who asks about tokens"
+)
+
+// startOIDCProvider starts npm's oidc-provider and returns its issuer.
+func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey) string {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		missing(t, "needs Node 20 or newer: "+err.Error())
+	}
+	if _, err := os.Stat("testdata/node_modules/oidc-provider"); err != nil {
+		missing(t, "needs oidc-provider"+howToInstall)
+	}
+	keys, err := oauthdyn.PublicKeySet(robot, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("node", "oidc-provider.mjs", string(keys), providerInitialToken, providerAskerSecret)
+	cmd.Dir = "testdata"
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = stdin.Close()
+		_ = cmd.Wait()
+	})
+	for lines := bufio.NewScanner(stdout); lines.Scan(); { // among warnings about development
+		if strings.HasPrefix(lines.Text(), "http://127.0.0.1:") {
+			return lines.Text()
+		}
+	}
+	t.Fatal("oidc-provider does not start")
+	return ""
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestOIDCProviderClient goes through the life of a client in all ways to a
+// grant.
+func TestOIDCProviderClient(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	issuer := startOIDCProvider(t, key)
+	s := newSite(t)
+	resources := map[string]string{"Bearer": s.add(t, "/jwt", issuer, nil).url, "DPoP": s.addDPoP("/opaque", issuer)}
+
+	for _, scheme := range []string{"Bearer", "DPoP"} {
+		for name, cfg := range map[string]oauthdyn.Config{
+			"browser":         {},
+			"private_key_jwt": {ClientKey: key},
+			"device":          {Flow: oauthdyn.DeviceCode{}},
+		} {
+			t.Run(scheme+" "+name, func(t *testing.T) {
+				t.Parallel()
+				cfg.Resource, cfg.InitialAccessToken = resources[scheme], providerInitialToken
+				// It knows nothing of tokens that it did not keep.
+				newProgram(t, cfg).life(t, s, resources[scheme], scheme == "DPoP")
+			})
+		}
+		t.Run(scheme+" client credentials", func(t *testing.T) {
+			t.Parallel()
+			cfg := oauthdyn.Config{Resource: resources[scheme], ClientID: "robot", ClientKey: key, Flow: oauthdyn.ClientCredentials{}}
+			newProgram(t, cfg).use(t, resources[scheme])
+		})
+	}
+}
+
+// TestOIDCProviderResource shows tokens to our resource side: JWTs, and opaque
+// ones that it has to ask about.
+func TestOIDCProviderResource(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	// Both have the same keys, which come with oidc-provider.
+	ours, theirs := startOIDCProvider(t, key), startOIDCProvider(t, key)
+	for _, form := range []string{"jwt", "opaque"} {
+		t.Run(form, func(t *testing.T) {
+			s := newSite(t)
+			var verifier resource.Verifier
+			if form == "opaque" {
+				var err error
+				if verifier, err = resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
+					Issuer: ours, ClientID: "asker", ClientSecret: providerAskerSecret, Audience: s.url + "/opaque", MaxAge: -1,
+					ClientAsSubject: true, // it names no subject after client credentials
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g := s.add(t, "/"+form, ours, verifier)
+			signIn := func(path string, scopes ...string) *program {
+				p := newProgram(t, oauthdyn.Config{Resource: s.url + path, InitialAccessToken: providerInitialToken, Scopes: scopes})
+				if _, err := p.Authenticate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			// Resources of the same audience, see oidc-provider.mjs.
+			s.add(t, "/"+form+"/foreign", theirs, nil)
+			s.add(t, "/"+form+"/stale", ours, nil)
+			s.add(t, "/"+form+"-elsewhere", ours, nil)
+
+			full := signIn("/"+form, "read", "write")
+			x := tokens{
+				full:      full.store.grant().AccessToken,
+				narrow:    signIn("/"+form, "read").store.grant().AccessToken,
+				elsewhere: signIn("/"+form+"-elsewhere", "read").store.grant().AccessToken,
+				foreign:   signIn("/"+form+"/foreign", "read").store.grant().AccessToken,
+				expired:   signIn("/"+form+"/stale", "read").store.grant().AccessToken,
+				others:    map[string]string{"refresh token": full.store.grant().RefreshToken},
+			}
+			x.judgedBy(t, g, resource.Principal{Issuer: ours, Subject: alice.name})
+			t.Run("client credentials", func(t *testing.T) {
+				newProgram(t, oauthdyn.Config{Resource: g.url, ClientID: "robot", ClientKey: key, Flow: oauthdyn.ClientCredentials{}}).use(t, g.url)
+			})
+			if form == "jwt" {
+				return // nobody is asked
+			}
+			t.Run("revoked", func(t *testing.T) {
+				if err := full.Revoke(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				want := outcome{http.StatusUnauthorized, oauthdyn.CodeInvalidToken}
+				if got, _ := g.try(t, "", x.full); got != want {
+					t.Errorf("%v: want %v", got, want)
+				}
+			})
+		})
+	}
+}
