@@ -66,9 +66,17 @@ func (c *Client) login(ctx context.Context, n need) (creds *Credentials, err err
 }
 
 // loginFor gets a grant with the scopes. A registration that the server has
-// forgotten is replaced once.
+// forgotten is replaced once, and one that was made for less is widened once.
 func (c *Client) loginFor(ctx context.Context, d *Discovery, scopes []string) (*Credentials, error) {
 	creds, err := c.flow.run(ctx, c, d, scopes)
+	if errors.Is(err, &Error{Code: CodeInvalidScope}) {
+		switch widened, failed := c.widenRegistration(ctx, d, scopes); {
+		case failed != nil:
+			return nil, errors.Join(err, failed)
+		case widened:
+			return c.flow.run(ctx, c, d, scopes)
+		}
+	}
 	if forgotten, ok := errors.AsType[*forgottenError](err); ok {
 		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is not known any more, registering again", slog.String("issuer", d.Issuer))
 		if err := c.forgetRegistration(ctx, d.Issuer, forgotten.clientID); err != nil {
@@ -113,7 +121,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	defer b.close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, b); err != nil {
+		if client, err = c.registerDynamic(ctx, d, b, scopes); err != nil {
 			return nil, err
 		}
 	}
@@ -130,7 +138,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 		return nil, err
 	}
 	if stored {
-		if err := c.probeAuthorization(ctx, client.ClientID, page); err != nil {
+		if err := c.probeAuthorization(ctx, a, page); err != nil {
 			return nil, err
 		}
 	}
@@ -176,8 +184,10 @@ func (a *attempt) url() (string, error) {
 
 // probeAuthorization asks whether the server still knows a stored client. One
 // that does not must not redirect (RFC 6749 section 4.1.2.1), so a person would
-// be left in front of an error page, and this program without an answer.
-func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) error {
+// be left in front of an error page, and this program without an answer. One
+// that finds the scopes too many for the client often says so at once, which
+// need not be shown to anybody.
+func (c *Client) probeAuthorization(ctx context.Context, a *attempt, page string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeAuthorizationTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
@@ -194,7 +204,10 @@ func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) 
 	}
 	_ = resp.Body.Close() // only the status counts
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnauthorized {
-		return &forgottenError{clientID: clientID, err: &Error{Code: CodeInvalidClient, Status: resp.StatusCode}}
+		return &forgottenError{clientID: a.client.ClientID, err: &Error{Code: CodeInvalidClient, Status: resp.StatusCode}}
+	}
+	if to, err := resp.Location(); err == nil && to.Query().Get("state") == a.state && to.Query().Get("error") == CodeInvalidScope {
+		return &Error{Code: CodeInvalidScope, Description: peerText(to.Query().Get("error_description"))}
 	}
 	return nil
 }

@@ -39,8 +39,20 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 	if info != nil || err != nil {
 		return info, err
 	}
+	scopes, offline, err := c.scopesFor(nil, d)
+	if err != nil {
+		return nil, err
+	}
+	if offline {
+		scopes = withOfflineAccess(scopes)
+	}
+	return c.registerAhead(ctx, d, scopes)
+}
+
+// registerAhead registers this program before there is a login.
+func (c *Client) registerAhead(ctx context.Context, d *Discovery, scopes []string) (*ClientInformation, error) {
 	if c.flow.grantType() != GrantAuthorizationCode {
-		return c.registerDynamic(ctx, d, nil)
+		return c.registerDynamic(ctx, d, nil, scopes)
 	}
 	// The listener finds a free port, and is opened again for the login.
 	b, err := c.listen("", false)
@@ -48,7 +60,44 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 		return nil, err
 	}
 	defer b.close()
-	return c.registerDynamic(ctx, d, b)
+	return c.registerDynamic(ctx, d, b, scopes)
+}
+
+// widenRegistration makes the stored registration good for scopes that it was
+// not made for (RFC 7591 section 2, "scope"): it is changed where the server
+// allows that (RFC 7592), else this program registers once more. It reports
+// whether there is anything new to try.
+func (c *Client) widenRegistration(ctx context.Context, d *Discovery, scopes []string) (bool, error) {
+	creds, err := c.store.Load(ctx, c.registrationKey(d.Issuer))
+	switch {
+	case c.cfg.ClientID != "" || c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported || errors.Is(err, ErrNoCredentials):
+		return false, nil
+	case err != nil:
+		return false, err
+	case creds.Issuer != d.Issuer || creds.Registration == nil || creds.Registration.Client == nil:
+		return false, nil
+	}
+	r := creds.Registration
+	have := unionScopes(strings.Fields(r.Scope), strings.Fields(r.Client.Scope))
+	if coversScopes(have, scopes) {
+		return false, nil
+	}
+	wide := unionScopes(have, scopes)
+	if err := checkScopes(wide); err != nil {
+		return false, err
+	}
+	c.log.LogAttrs(ctx, slog.LevelInfo, "registration is too narrow, widening it", slog.String("issuer", d.Issuer), slog.Any("scopes", wide))
+	err = c.manageStored(ctx, d, func(ctx context.Context, m *management) error {
+		if _, err := m.update(ctx, func(md *ClientMetadata) { md.Scope = strings.Join(wide, " ") }); err != nil {
+			return err
+		}
+		m.creds.Registration.Scope = strings.Join(wide, " ")
+		return m.save(ctx)
+	})
+	if _, refused := errors.AsType[*Error](err); refused || errors.Is(err, ErrNoRegistration) {
+		_, err = c.registerAhead(ctx, d, wide)
+	}
+	return err == nil, err
 }
 
 // identity returns the client to use with an authorization server and the
@@ -93,9 +142,10 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 }
 
 // registerDynamic registers this program and stores the result under the
-// issuer. A registration that is refused for what it says of redirects is tried
-// once more, said otherwise. There is no callback for a grant without redirect.
-func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback) (*ClientInformation, error) {
+// issuer, for logins with the scopes. A registration that is refused for what it
+// says of redirects is tried once more, said otherwise. There is no callback for
+// a grant without redirect.
+func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback, scopes []string) (*ClientInformation, error) {
 	if d.Server.RegistrationEndpoint == "" {
 		return nil, fmt.Errorf("authorization server %s does not offer dynamic registration; register this program there by hand and configure its client id", d.Issuer)
 	}
@@ -103,7 +153,7 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback)
 	if b != nil {
 		redirectURI = b.uri
 	}
-	asked, err := c.metadataToRegister(d, redirectURI)
+	asked, err := c.metadataToRegister(d, redirectURI, scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +170,7 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback)
 		b.useLocalhost()
 		redirectURI = b.uri
 	}
-	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI}}
+	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI, Scope: asked.Scope}}
 	// What was registered must not be lost because a request was called off.
 	if err := c.store.Save(context.WithoutCancel(ctx), c.registrationKey(d.Issuer), creds); err != nil {
 		return nil, fmt.Errorf("save registration: %w", err)
@@ -130,17 +180,10 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback)
 }
 
 // metadataToRegister is what this program says of itself.
-func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMetadata, error) {
+func (c *Client) metadataToRegister(d *Discovery, redirectURI string, scopes []string) (ClientMetadata, error) {
 	method, err := c.authMethodToRegister(d.Server)
 	if err != nil {
 		return ClientMetadata{}, err
-	}
-	scopes, offline, err := c.scopesFor(nil, d)
-	if err != nil {
-		return ClientMetadata{}, err
-	}
-	if offline {
-		scopes = withOfflineAccess(scopes)
 	}
 	m := c.cfg.Metadata
 	// Left out, the response type would be code, which needs a redirect URI.

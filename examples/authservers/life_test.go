@@ -5,6 +5,7 @@ package authservers_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -122,5 +123,18 @@ func (p *program) life(t *testing.T, s *site, address string, mayIntrospect bool
 	}
 	if err := p.Logout(t.Context()); err != nil {
 		t.Errorf("logout: %v", err)
+	}
+}
+
+// stepUp uses a resource with the scopes that it needs at first, and then what
+// needs more.
+func (p *program) stepUp(t *testing.T, g *gate) {
+	before := p.use(t, g.url)
+	if slices.Contains(before.Scopes, "write") {
+		t.Fatalf("scopes %q were granted at once", before.Scopes)
+	}
+	after := p.use(t, g.url+"/write")
+	if !slices.Contains(after.Scopes, "read") || !slices.Contains(after.Scopes, "write") || p.logins.Load() != 2 {
+		t.Errorf("scopes %q after %d logins", after.Scopes, p.logins.Load())
 	}
 }

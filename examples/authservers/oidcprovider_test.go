@@ -78,7 +78,12 @@ func TestOIDCProviderClient(t *testing.T) {
 	key := newKey(t)
 	issuer := startOIDCProvider(t, key)
 	s := newSite(t)
-	resources := map[string]string{"Bearer": s.add(t, "/jwt", issuer, nil).url, "DPoP": s.addDPoP("/opaque", issuer)}
+	g := s.add(t, "/jwt", issuer, nil)
+	resources := map[string]string{"Bearer": g.url, "DPoP": s.addDPoP("/opaque", issuer)}
+	t.Run("step-up", func(t *testing.T) {
+		t.Parallel()
+		newProgram(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: providerInitialToken}).stepUp(t, g)
+	})
 
 	for _, scheme := range []string{"Bearer", "DPoP"} {
 		for name, cfg := range map[string]oauthdyn.Config{
