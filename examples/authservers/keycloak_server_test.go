@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -103,12 +102,9 @@ func (l *keycloakLog) text() string {
 // admin calls the Admin REST API, and reads its answer into one that is not nil.
 func (k *keycloak) admin(t *testing.T, method, path string, body, answer any) {
 	t.Helper()
-	token := struct {
-		AccessToken string `json:"access_token"`
-	}{}
-	k.call(t, newForm(t, k.url+"/realms/master/protocol/openid-connect/token", url.Values{
+	token := (&realm{k, "master"}).token(t, url.Values{
 		"grant_type": {"password"}, "client_id": {"admin-cli"}, "username": {"admin"}, "password": {k.password},
-	}), &token)
+	})
 	data, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +210,20 @@ func (r *realm) initialAccessToken(t *testing.T, count int) string {
 	var answer struct{ Token string }
 	r.admin(t, http.MethodPost, "/"+r.name+"/clients-initial-access", object{"count": count, "expiration": 3600}, &answer)
 	if answer.Token == "" {
-		t.Fatal(fmt.Errorf("no initial access token"))
+		t.Fatal("no initial access token")
 	}
 	return answer.Token
+}
+
+// issued is a token response.
+type issued struct {
+	AccessToken string `json:"access_token"`
+	IDToken     string `json:"id_token"`
+}
+
+// token sends a token request that our client has no part in.
+func (r *realm) token(t *testing.T, form url.Values) (answer issued) {
+	t.Helper()
+	r.call(t, newForm(t, r.issuer()+"/protocol/openid-connect/token", form), &answer)
+	return answer
 }

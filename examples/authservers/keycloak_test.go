@@ -3,6 +3,7 @@
 package authservers_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -32,10 +33,15 @@ func keycloakClient(t *testing.T, k *keycloak) {
 		"clientId": "robot", "serviceAccountsEnabled": true, "standardFlowEnabled": false, "clientAuthenticatorType": "client-jwt",
 		"attributes": object{"use.jwks.string": "true", "jwks.string": string(keys), "token.endpoint.auth.signing.alg": "ES256"},
 	})
-	verifier := keycloakVerifier(t, r, s.url+"/bearer")
-	resources := map[string]string{"Bearer": s.add(t, "/bearer", r.issuer(), verifier).url, "DPoP": s.addDPoP("/dpop", r.issuer())}
+	r.addScope(t, "write")
+	g := s.add(t, "/bearer", r.issuer(), keycloakVerifier(t, r, s.url+"/bearer", true))
+	resources := map[string]string{"Bearer": g.url, "DPoP": s.addDPoP("/dpop", r.issuer())}
 	initial := r.initialAccessToken(t, 20)
 
+	t.Run("step-up", func(t *testing.T) {
+		t.Parallel()
+		newProgram(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: initial}).stepUp(t, g)
+	})
 	for _, scheme := range []string{"Bearer", "DPoP"} {
 		for name, cfg := range map[string]oauthdyn.Config{
 			"browser":         {},
@@ -56,11 +62,11 @@ func keycloakClient(t *testing.T, k *keycloak) {
 	}
 }
 
-// keycloakVerifier takes the type JWT, which is what Keycloak gives its tokens
-// unless a client is set otherwise.
-func keycloakVerifier(t *testing.T, r *realm, audience string) resource.Verifier {
+// keycloakVerifier may take the type JWT, which is what Keycloak gives its
+// tokens unless a client is set otherwise.
+func keycloakVerifier(t *testing.T, r *realm, audience string, typeJWT bool) resource.Verifier {
 	t.Helper()
-	v, err := resource.NewJWTVerifier(resource.JWTOptions{Issuers: []string{r.issuer()}, Audience: audience, AcceptTypeJWT: true})
+	v, err := resource.NewJWTVerifier(resource.JWTOptions{Issuers: []string{r.issuer()}, Audience: audience, AcceptTypeJWT: typeJWT})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +85,12 @@ func keycloakResource(t *testing.T, k *keycloak) {
 		r.addScope(t, "write")
 		r.addScope(t, "mail", audience("custom", s.url+"/mail"))
 		r.addClient(t, object{
-			"clientId": "program", "publicClient": true, "redirectUris": []string{"http://127.0.0.1/callback"},
+			"clientId": "program", "publicClient": true, "directAccessGrantsEnabled": true, "redirectUris": []string{"http://127.0.0.1/callback"},
 			"attributes": object{"pkce.code.challenge.method": "S256"},
+		})
+		r.addClient(t, object{
+			"clientId": "exact", "publicClient": true, "redirectUris": []string{"http://127.0.0.1/callback"},
+			"attributes": object{"access.token.header.type.rfc9068": "true"},
 		})
 		r.addClient(t, object{
 			"clientId": "stale", "secret": secret, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
@@ -94,31 +104,31 @@ func keycloakResource(t *testing.T, k *keycloak) {
 		t.Fatal(err)
 	}
 	gates := map[string]*gate{
-		"JWT":           s.add(t, "/jwt", ours.issuer(), keycloakVerifier(t, ours, s.url+"/jwt")),
+		"JWT":           s.add(t, "/jwt", ours.issuer(), keycloakVerifier(t, ours, s.url+"/jwt", true)),
 		"introspection": s.add(t, "/asked", ours.issuer(), asking),
 	}
 
 	signIn := func(r *realm, scopes ...string) *program {
-		p := newProgram(t, oauthdyn.Config{AuthServer: r.issuer(), ClientID: "program", Scopes: scopes})
-		if _, err := p.Authenticate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		return p
+		return signedIn(t, oauthdyn.Config{AuthServer: r.issuer(), ClientID: "program", Scopes: scopes})
 	}
-	full := signIn(ours, "openid", "read", "write")
-	var stale struct {
-		AccessToken string `json:"access_token"`
-	}
-	k.call(t, newForm(t, ours.issuer()+"/protocol/openid-connect/token", url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {"stale"}, "client_secret": {secret}, "scope": {"read"},
-	}), &stale)
+	full := signIn(ours, "read", "write")
+	stale := ours.token(t, url.Values{"grant_type": {"client_credentials"}, "client_id": {"stale"}, "client_secret": {secret}, "scope": {"read"}})
+	// A way without a browser, of which our client does not keep the ID token.
+	openID := ours.token(t, url.Values{
+		"grant_type": {"password"}, "client_id": {"program"}, "username": {alice.name}, "password": {alice.password}, "scope": {"openid read"},
+	})
+	bound := signedIn(t, oauthdyn.Config{AuthServer: ours.issuer(), ClientID: "program", Scopes: []string{"read"}, DPoP: true})
 	x := tokens{
 		full:      full.store.grant().AccessToken,
 		narrow:    signIn(ours, "read").store.grant().AccessToken,
 		elsewhere: signIn(ours, "mail").store.grant().AccessToken,
 		foreign:   signIn(theirs, "read").store.grant().AccessToken,
 		expired:   stale.AccessToken,
-		others:    map[string]string{"refresh token": full.store.grant().RefreshToken},
+		others: map[string]string{
+			"refresh token":        full.store.grant().RefreshToken,
+			"ID token":             openID.IDToken,
+			"token bound to a key": bound.store.grant().AccessToken,
+		},
 	}
 	for name, g := range gates {
 		t.Run(name, func(t *testing.T) {
@@ -126,6 +136,14 @@ func keycloakResource(t *testing.T, k *keycloak) {
 		})
 	}
 
+	t.Run("type", func(t *testing.T) {
+		exact := signedIn(t, oauthdyn.Config{AuthServer: ours.issuer(), ClientID: "exact", Scopes: []string{"read"}})
+		for token, want := range map[string]error{exact.store.grant().AccessToken: nil, x.narrow: resource.ErrInvalidToken} {
+			if _, err := keycloakVerifier(t, ours, s.url+"/jwt", false).Verify(t.Context(), token); !errors.Is(err, want) {
+				t.Errorf("error %v: want %v", err, want)
+			}
+		}
+	})
 	t.Run("revoked", func(t *testing.T) {
 		if err := full.Revoke(t.Context()); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ package authservers_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -28,6 +29,7 @@ func newProgram(t *testing.T, cfg oauthdyn.Config) *program {
 		return alice.visit(ctx, page)
 	}
 	cfg.ClientName, cfg.Store, cfg.OpenURL = "authservers", &p.store, visit
+	cfg.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	if _, ok := cfg.Flow.(oauthdyn.DeviceCode); ok {
 		cfg.Flow = oauthdyn.DeviceCode{Prompt: func(ctx context.Context, a oauthdyn.DeviceAuthorization) error {
 			return visit(ctx, a.VerificationURIComplete)
@@ -35,6 +37,16 @@ func newProgram(t *testing.T, cfg oauthdyn.Config) *program {
 	}
 	var err error
 	if p.Client, err = oauthdyn.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// signedIn is a program with a grant.
+func signedIn(t *testing.T, cfg oauthdyn.Config) *program {
+	t.Helper()
+	p := newProgram(t, cfg)
+	if _, err := p.Authenticate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p

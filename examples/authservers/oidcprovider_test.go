@@ -128,11 +128,7 @@ func TestOIDCProviderResource(t *testing.T) {
 			}
 			g := s.add(t, "/"+form, ours, verifier)
 			signIn := func(path string, scopes ...string) *program {
-				p := newProgram(t, oauthdyn.Config{Resource: s.url + path, InitialAccessToken: providerInitialToken, Scopes: scopes})
-				if _, err := p.Authenticate(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				return p
+				return signedIn(t, oauthdyn.Config{Resource: s.url + path, InitialAccessToken: providerInitialToken, Scopes: scopes})
 			}
 			// Resources of the same audience, see oidc-provider.mjs.
 			s.add(t, "/"+form+"/foreign", theirs, nil)

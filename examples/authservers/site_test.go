@@ -4,6 +4,7 @@ package authservers_test
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -45,6 +46,7 @@ func (s *site) add(t *testing.T, path, issuer string, verifier resource.Verifier
 	res, err := resource.New(resource.Options{
 		Resource: s.url + path, AuthorizationServers: []string{issuer}, Verifier: verifier,
 		RequiredScopes: []string{"read"}, Rules: []resource.Rule{{Path: path + "/write", Scopes: []string{"write"}}},
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
