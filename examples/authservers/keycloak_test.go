@@ -36,11 +36,10 @@ func keycloakClient(t *testing.T, k *keycloak) {
 	r.addScope(t, "write")
 	g := s.add(t, "/bearer", r.issuer(), keycloakVerifier(t, r, s.url+"/bearer", true))
 	resources := map[string]string{"Bearer": g.url, "DPoP": s.addDPoP("/dpop", r.issuer())}
-	initial := r.initialAccessToken(t, 20)
 
 	t.Run("step-up", func(t *testing.T) {
 		t.Parallel()
-		newProgram(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: initial}).stepUp(t, g)
+		newProgram(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: r.initialAccessToken(t, 1)}).stepUp(t, g)
 	})
 	for _, scheme := range []string{"Bearer", "DPoP"} {
 		for name, cfg := range map[string]oauthdyn.Config{
@@ -50,7 +49,7 @@ func keycloakClient(t *testing.T, k *keycloak) {
 		} {
 			t.Run(scheme+" "+name, func(t *testing.T) {
 				t.Parallel()
-				cfg.Resource, cfg.InitialAccessToken = resources[scheme], initial
+				cfg.Resource, cfg.InitialAccessToken = resources[scheme], r.initialAccessToken(t, 2)
 				newProgram(t, cfg).life(t, s, resources[scheme], false)
 			})
 		}
@@ -88,6 +87,7 @@ func keycloakResource(t *testing.T, k *keycloak) {
 			"clientId": "program", "publicClient": true, "directAccessGrantsEnabled": true, "redirectUris": []string{"http://127.0.0.1/callback"},
 			"attributes": object{"pkce.code.challenge.method": "S256"},
 		})
+		r.addClient(t, object{"clientId": "robot", "secret": secret, "serviceAccountsEnabled": true, "standardFlowEnabled": false})
 		r.addClient(t, object{
 			"clientId": "exact", "publicClient": true, "redirectUris": []string{"http://127.0.0.1/callback"},
 			"attributes": object{"access.token.header.type.rfc9068": "true"},
@@ -136,6 +136,16 @@ func keycloakResource(t *testing.T, k *keycloak) {
 		})
 	}
 
+	t.Run("client credentials", func(t *testing.T) {
+		robot := signedIn(t, oauthdyn.Config{
+			AuthServer: ours.issuer(), ClientID: "robot", ClientSecret: secret, Flow: oauthdyn.ClientCredentials{}, Scopes: []string{"read"},
+		})
+		for name, g := range gates {
+			if got, p := g.try(t, "", robot.store.grant().AccessToken); got.Status != http.StatusOK || p.ClientID != "robot" {
+				t.Errorf("%s: %v, %+v", name, got, p)
+			}
+		}
+	})
 	t.Run("type", func(t *testing.T) {
 		exact := signedIn(t, oauthdyn.Config{AuthServer: ours.issuer(), ClientID: "exact", Scopes: []string{"read"}})
 		for token, want := range map[string]error{exact.store.grant().AccessToken: nil, x.narrow: resource.ErrInvalidToken} {

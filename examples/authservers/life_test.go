@@ -146,7 +146,7 @@ func (p *program) stepUp(t *testing.T, g *gate) {
 		t.Fatalf("scopes %q were granted at once", before.Scopes)
 	}
 	after := p.use(t, g.url+"/write")
-	if !slices.Contains(after.Scopes, "read") || !slices.Contains(after.Scopes, "write") || p.logins.Load() != 2 {
-		t.Errorf("scopes %q after %d logins", after.Scopes, p.logins.Load())
+	if !slices.Contains(after.Scopes, "read") || !slices.Contains(after.Scopes, "write") || after.ClientID != before.ClientID {
+		t.Errorf("scopes %q of client %q after %q", after.Scopes, after.ClientID, before.ClientID)
 	}
 }

@@ -136,13 +136,17 @@ func TestOIDCProviderResource(t *testing.T) {
 			s.add(t, "/"+form+"-elsewhere", ours, nil)
 
 			full := signIn("/"+form, "read", "write")
+			bound := signedIn(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: providerInitialToken, Scopes: []string{"read"}, DPoP: true})
 			x := tokens{
 				full:      full.store.grant().AccessToken,
 				narrow:    signIn("/"+form, "read").store.grant().AccessToken,
 				elsewhere: signIn("/"+form+"-elsewhere", "read").store.grant().AccessToken,
 				foreign:   signIn("/"+form+"/foreign", "read").store.grant().AccessToken,
 				expired:   signIn("/"+form+"/stale", "read").store.grant().AccessToken,
-				others:    map[string]string{"refresh token": full.store.grant().RefreshToken},
+				others: map[string]string{
+					"refresh token":        full.store.grant().RefreshToken,
+					"token bound to a key": bound.store.grant().AccessToken,
+				},
 			}
 			x.judgedBy(t, g, resource.Principal{Issuer: ours, Subject: alice.name})
 			t.Run("client credentials", func(t *testing.T) {
