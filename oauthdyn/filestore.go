@@ -152,6 +152,22 @@ func (s *FileStore) read() (*storeFile, error) {
 	return file, nil
 }
 
+// Sealed reports whether the file holds records that only a store with their key
+// can open: those that one from NewSealedFileStore saved. A file that does not
+// exist holds none.
+func (s *FileStore) Sealed() (bool, error) {
+	file, err := s.read()
+	if err != nil {
+		return false, fmt.Errorf("credential file: %w", err)
+	}
+	for _, raw := range file.Credentials {
+		if _, ok := sealedBytes(raw); ok {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // String names the file.
 func (s *FileStore) String() string { return "file store " + s.path }
 

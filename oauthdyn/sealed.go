@@ -51,14 +51,22 @@ func (s *FileStore) seal(name string, c *Credentials) (json.RawMessage, error) {
 	return json.Marshal(sealed{s.aead.Seal(nil, nil, raw, []byte(name))})
 }
 
+// sealedBytes returns what is in a sealed record, or false if the record is plain.
+func sealedBytes(raw json.RawMessage) ([]byte, bool) {
+	var box sealed
+	if json.Unmarshal(raw, &box) != nil || box.Sealed == nil {
+		return nil, false
+	}
+	return box.Sealed, true
+}
+
 // open decodes a record of the file.
 func (s *FileStore) open(name string, raw json.RawMessage) (*Credentials, error) {
-	var box sealed
-	if json.Unmarshal(raw, &box) == nil && box.Sealed != nil {
+	if box, ok := sealedBytes(raw); ok {
 		if s.aead == nil {
 			return nil, errSealed
 		}
-		plain, err := s.aead.Open(nil, nil, box.Sealed, []byte(name))
+		plain, err := s.aead.Open(nil, nil, box, []byte(name))
 		if err != nil {
 			return nil, errSealed
 		}

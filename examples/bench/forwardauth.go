@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
@@ -36,6 +37,9 @@ var forwardAuthLoads = []load{
 	{Key: "one", Title: "1 at a time", Sessions: 1, Depth: 1},
 	{Key: "many", Title: "16 at a time", Sessions: 1, Depth: 16},
 }
+
+// tokenLength is about that of the other systems' tokens.
+const tokenLength = 600
 
 // The person whom the tokens are for.
 const (
@@ -97,7 +101,7 @@ func (s *bareAuth) start(ctx context.Context) (server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startHTTPServer(ctx, []string{s.self, roleForwardAuth, address}, nil, address, checksOf("none", "local:"+person))
+	return startHTTPServer(ctx, []string{s.self, roleForwardAuth, address}, nil, address, checksOf(strings.Repeat("x", tokenLength), "local:"+person))
 }
 
 // oauthdynAuth is the command of this repository, authorization server and
