@@ -109,6 +109,67 @@ func (c *Client) serverOf(ctx context.Context, creds *Credentials) (*Discovery, 
 	return &Discovery{Resource: creds.Grant.Resource, Issuer: creds.Issuer, Server: m}, nil
 }
 
+// Unregister does what Logout does, and deletes the registration at the
+// authorization server (RFC 7592 section 2.3), with which the grants of other
+// resources end that were issued to it. The registration is forgotten here when
+// that is confirmed; until then Unregister can be repeated. Where the server
+// offers no management of it the error wraps ErrNoRegistration, and all is
+// forgotten. Without a registration it is Logout.
+func (c *Client) Unregister(ctx context.Context) error {
+	if err := c.unregister(ctx); err != nil {
+		return fmt.Errorf("oauthdyn: unregister from %s: %w", c.cfg.target(), err)
+	}
+	return nil
+}
+
+func (c *Client) unregister(ctx context.Context) error {
+	issuer, err := c.issuerToLeave(ctx)
+	if err != nil {
+		return err
+	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.logout(ctx, issuer, c.deleteRegistration)
+}
+
+// issuerToLeave is that of the grant, or of what the resource names.
+func (c *Client) issuerToLeave(ctx context.Context) (string, error) {
+	creds, err := c.store.Load(ctx, c.grantKey())
+	switch {
+	case err == nil && creds.Issuer != "":
+		return creds.Issuer, nil
+	case err != nil && !errors.Is(err, ErrNoCredentials):
+		return "", err
+	}
+	d, err := c.discoveryFor(ctx, need{})
+	if err != nil {
+		return "", err
+	}
+	return d.Issuer, nil
+}
+
+// deleteRegistration ends a registration at the authorization server and here.
+func (c *Client) deleteRegistration(ctx context.Context, issuer string) error {
+	return c.withRegistration(ctx, issuer, func(ctx context.Context, creds *Credentials) error {
+		if creds == nil {
+			return nil
+		}
+		m := &management{c: c, creds: creds}
+		if !m.possible() {
+			return errors.Join(m.impossible(), c.store.Delete(ctx, c.registrationKey(issuer)))
+		}
+		ctx, cancel := context.WithTimeout(ctx, revocationTimeout)
+		defer cancel()
+		if err := m.end(ctx); err != nil {
+			return fmt.Errorf("registration: %w", err)
+		}
+		return nil
+	})
+}
+
 // Logout ends the grant of this resource at the authorization server, if that
 // supports revocation (RFC 7009), and forgets it and the registration that it
 // was issued to, here and in the store. When the authorization server cannot be
@@ -117,7 +178,7 @@ func (c *Client) Logout(ctx context.Context) error {
 	unlock, err := c.lock(ctx)
 	if err == nil {
 		defer unlock()
-		err = c.logout(ctx)
+		err = c.logout(ctx, "", c.dropRegistration)
 	}
 	if err != nil {
 		return fmt.Errorf("oauthdyn: sign out of %s: %w", c.cfg.target(), err)
@@ -125,7 +186,14 @@ func (c *Client) Logout(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) logout(ctx context.Context) error {
+// dropRegistration forgets a registration here.
+func (c *Client) dropRegistration(ctx context.Context, issuer string) error {
+	return c.store.Delete(ctx, c.registrationKey(issuer))
+}
+
+// logout ends the grant, and with end the registrations at its issuer, at the
+// one in use and at the one named, if any.
+func (c *Client) logout(ctx context.Context, issuer string, end func(ctx context.Context, issuer string) error) error {
 	creds, err := c.store.Load(ctx, c.grantKey())
 	if err != nil && !errors.Is(err, ErrNoCredentials) {
 		return err
@@ -149,10 +217,12 @@ func (c *Client) logout(ctx context.Context) error {
 	if found != nil {
 		issuers[found.Issuer] = true
 	}
-	for issuer := range issuers {
-		if err := c.store.Delete(ctx, c.registrationKey(issuer)); err != nil {
-			return err
-		}
+	if issuer != "" {
+		issuers[issuer] = true
 	}
-	return errors.Join(c.store.Delete(ctx, c.bindingKey()), c.store.Delete(ctx, c.grantKey()), revoked)
+	ended := revoked
+	for issuer := range issuers {
+		ended = errors.Join(ended, end(ctx, issuer))
+	}
+	return errors.Join(c.store.Delete(ctx, c.bindingKey()), c.store.Delete(ctx, c.grantKey()), ended)
 }
