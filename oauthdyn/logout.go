@@ -123,7 +123,11 @@ func (c *Client) Unregister(ctx context.Context) error {
 }
 
 func (c *Client) unregister(ctx context.Context) error {
-	issuer, err := c.issuerToLeave(ctx)
+	// Without a grant it is the resource that knows where the registration is.
+	_, err := c.store.Load(ctx, c.grantKey())
+	if errors.Is(err, ErrNoCredentials) {
+		_, err = c.discoveryFor(ctx, need{})
+	}
 	if err != nil {
 		return err
 	}
@@ -132,23 +136,7 @@ func (c *Client) unregister(ctx context.Context) error {
 		return err
 	}
 	defer unlock()
-	return c.logout(ctx, issuer, c.deleteRegistration)
-}
-
-// issuerToLeave is that of the grant, or of what the resource names.
-func (c *Client) issuerToLeave(ctx context.Context) (string, error) {
-	creds, err := c.store.Load(ctx, c.grantKey())
-	switch {
-	case err == nil && creds.Issuer != "":
-		return creds.Issuer, nil
-	case err != nil && !errors.Is(err, ErrNoCredentials):
-		return "", err
-	}
-	d, err := c.discoveryFor(ctx, need{})
-	if err != nil {
-		return "", err
-	}
-	return d.Issuer, nil
+	return c.logout(ctx, c.deleteRegistration)
 }
 
 // deleteRegistration ends a registration at the authorization server and here.
@@ -178,7 +166,7 @@ func (c *Client) Logout(ctx context.Context) error {
 	unlock, err := c.lock(ctx)
 	if err == nil {
 		defer unlock()
-		err = c.logout(ctx, "", c.dropRegistration)
+		err = c.logout(ctx, c.dropRegistration)
 	}
 	if err != nil {
 		return fmt.Errorf("oauthdyn: sign out of %s: %w", c.cfg.target(), err)
@@ -191,9 +179,9 @@ func (c *Client) dropRegistration(ctx context.Context, issuer string) error {
 	return c.store.Delete(ctx, c.registrationKey(issuer))
 }
 
-// logout ends the grant, and with end the registrations at its issuer, at the
-// one in use and at the one named, if any.
-func (c *Client) logout(ctx context.Context, issuer string, end func(ctx context.Context, issuer string) error) error {
+// logout ends the grant, and with end the registrations at its issuer and at
+// the one in use.
+func (c *Client) logout(ctx context.Context, end func(ctx context.Context, issuer string) error) error {
 	creds, err := c.store.Load(ctx, c.grantKey())
 	if err != nil && !errors.Is(err, ErrNoCredentials) {
 		return err
@@ -216,9 +204,6 @@ func (c *Client) logout(ctx context.Context, issuer string, end func(ctx context
 	}
 	if found != nil {
 		issuers[found.Issuer] = true
-	}
-	if issuer != "" {
-		issuers[issuer] = true
 	}
 	ended := revoked
 	for issuer := range issuers {
