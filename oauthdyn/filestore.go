@@ -31,8 +31,10 @@ const (
 // tells what to do. On Windows the permissions of the user's profile apply
 // instead.
 //
-// Processes may share a file. Their locks are empty files in a directory beside
-// it, whose name ends in ".locks".
+// A file of more than 8 MiB, a damaged one, and one from a newer version of this
+// package are errors. A FileStore is safe for concurrent use, and processes may
+// share a file: their locks are empty files in a directory beside it, whose name
+// ends in ".locks".
 type FileStore struct {
 	path string
 	aead cipher.AEAD // seals the records; nil for plain ones

@@ -20,6 +20,19 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 )
 
+// asProgram makes the test binary a program that uses the system's keyring,
+// where tests start one.
+var asProgram = func() bool { return false }
+
+// TestMain keeps the example away from the keyring of whoever runs the tests.
+func TestMain(m *testing.M) {
+	if asProgram() {
+		return
+	}
+	keyring.MockInit()
+	os.Exit(m.Run())
+}
+
 // A memoryRing says when it is looked at in vain.
 type memoryRing struct {
 	texts  *sync.Map

@@ -43,12 +43,14 @@ const (
 	envAgain   = "KEYRING_TEST_AGAIN"   // "yes": opens again after a line on stdin
 )
 
-func TestMain(m *testing.M) {
-	if path := os.Getenv(envPath); path != "" {
-		useKeyring(path)
-		return
+func init() {
+	asProgram = func() bool {
+		path := os.Getenv(envPath)
+		if path != "" {
+			useKeyring(path)
+		}
+		return path != ""
 	}
-	os.Exit(m.Run())
 }
 
 // useKeyring opens the store and prints what comes of it.
