@@ -244,6 +244,10 @@ func (s *stack) scopes(read, write string) {
 	s.wantRefusal("scope", s.send("GET", "/mcp/admin", read), 403, "insufficient_scope", "mcp:read", "mcp:write")
 	s.wantRefusal("tool", s.send("POST", "/mcp", read, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: wipe"),
 		403, "insufficient_scope", "mcp:read", "mcp:write")
+	// Only who says what it calls gets by with less.
+	if res := s.send("POST", "/mcp/echo", read, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: count"); res.StatusCode != 200 || len(s.server.take()) != 1 {
+		s.t.Errorf("another tool: %s", res.Status)
+	}
 	if res := s.send("GET", "/mcp/admin", write); res.StatusCode != 200 || len(s.server.take()) != 1 {
 		s.t.Errorf("with the scope: %s", res.Status)
 	}
