@@ -7,6 +7,7 @@ package deploy_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -103,15 +104,22 @@ func (b *backend) take() []*http.Request {
 	return seen
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// freeAddr is a loopback address that nobody listens on. Its port is below
+// those that systems give to whoever asks for any, so that nobody gets it
+// before the program that is told of it.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", addr); err == nil {
+			_ = listener.Close()
+			return addr
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // newStack starts everything: the proxy with its configuration from this
@@ -155,7 +163,7 @@ func newStack(t *testing.T, p proxy) *stack {
 func (s *stack) waitMetadata() {
 	s.t.Helper()
 	address := "http://" + s.proxy + "/.well-known/oauth-protected-resource/mcp"
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		res, err := http.Get(address)
 		if err == nil {
 			res.Body.Close()
@@ -193,7 +201,7 @@ func newBackend(t *testing.T) *backend {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := mcp.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -255,7 +263,7 @@ func start(t *testing.T, dir, program string, args ...string) (end func()) {
 
 func waitListen(t *testing.T, addr string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			conn.Close()
 			return
