@@ -147,7 +147,7 @@ func TestOIDCProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := startOIDCProvider(t, key, "3")
+	issuer := startOIDCProvider(t, key, "15")
 	resources := map[string]string{"Bearer": protected(t, issuer, "Bearer"), "DPoP": protected(t, issuer, "DPoP")}
 
 	device := oauthdyn.DeviceCode{Prompt: func(ctx context.Context, a oauthdyn.DeviceAuthorization) error {
@@ -207,7 +207,7 @@ func life(t *testing.T, client *oauthdyn.Client, resource string, registered boo
 	if info, err := client.ReadRegistration(t.Context()); err != nil || info.ClientName != "renamed" {
 		t.Errorf("read: %v, %v", info, err)
 	}
-	time.Sleep(3 * time.Second) // the lifetime of a token
+	time.Sleep(15 * time.Second) // the lifetime of a token, in which a slow machine has to come as far as this
 	if second := use(); second == first {
 		t.Error("the token was not refreshed")
 	}
