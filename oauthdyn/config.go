@@ -61,9 +61,9 @@ type Config struct {
 
 	// ClientMetadataURL is where this program publishes its client ID metadata
 	// document, which NewMetadataHandler serves. It is the client id at
-	// authorization servers that support such documents; at others the client
-	// registers. The document lists the redirect URI
-	// http://127.0.0.1/CallbackPath.
+	// authorization servers that support such documents; at others, and where
+	// the document is refused, the client registers. The document lists the
+	// redirect URI http://127.0.0.1/CallbackPath.
 	ClientMetadataURL string
 
 	// InitialAccessToken authorizes dynamic registration where it is not open
@@ -133,6 +133,10 @@ type Config struct {
 
 	// Logger receives what happens, without secrets; nil means silence.
 	Logger *slog.Logger
+
+	// Trace is told of each step of discovery, for programs that explain why it
+	// fails. It is called by the goroutine that discovers, and must return soon.
+	Trace func(DiscoveryStep)
 
 	// LoginTimeout is how long a person has to sign in; 0 means
 	// DefaultLoginTimeout.

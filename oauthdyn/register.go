@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,20 +40,40 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 	if info != nil || err != nil {
 		return info, err
 	}
-	scopes, offline, err := c.scopesFor(nil, d)
+	return c.registerAhead(ctx, d, nil)
+}
+
+// RegisterAnew registers this program (RFC 7591) even if the store has a
+// registration already, and stores the new one in its place; the old one stays
+// at the authorization server. change may edit what is registered, such as the
+// redirect URIs of a client that runs elsewhere, which the application type
+// follows unless change sets it; nil leaves it as it is. This client uses a
+// registration for its own logins only if it can receive the redirect.
+func (c *Client) RegisterAnew(ctx context.Context, change func(*ClientMetadata)) (*ClientInformation, error) {
+	info, err := c.registerAnew(ctx, change)
+	if err != nil {
+		return nil, fmt.Errorf("oauthdyn: register with %s: %w", c.cfg.target(), err)
+	}
+	return info, nil
+}
+
+func (c *Client) registerAnew(ctx context.Context, change func(*ClientMetadata)) (*ClientInformation, error) {
+	d, err := c.discoveryFor(ctx, need{})
 	if err != nil {
 		return nil, err
 	}
-	if offline {
-		scopes = withOfflineAccess(scopes)
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return c.registerAhead(ctx, d, scopes)
+	defer unlock()
+	return c.registerAhead(ctx, d, change)
 }
 
-// registerAhead registers this program before there is a login.
-func (c *Client) registerAhead(ctx context.Context, d *Discovery, scopes []string) (*ClientInformation, error) {
+// registerAhead registers before there is a login.
+func (c *Client) registerAhead(ctx context.Context, d *Discovery, change func(*ClientMetadata)) (*ClientInformation, error) {
 	if c.flow.grantType() != GrantAuthorizationCode {
-		return c.registerDynamic(ctx, d, nil, scopes)
+		return c.registerDynamic(ctx, d, nil, change)
 	}
 	// The listener finds a free port, and is opened again for the login.
 	b, err := c.listen("", false)
@@ -60,44 +81,7 @@ func (c *Client) registerAhead(ctx context.Context, d *Discovery, scopes []strin
 		return nil, err
 	}
 	defer b.close()
-	return c.registerDynamic(ctx, d, b, scopes)
-}
-
-// widenRegistration makes the stored registration good for scopes that it was
-// not made for (RFC 7591 section 2, "scope"): it is changed where the server
-// allows that (RFC 7592), else this program registers once more. It reports
-// whether there is anything new to try.
-func (c *Client) widenRegistration(ctx context.Context, d *Discovery, scopes []string) (bool, error) {
-	creds, err := c.store.Load(ctx, c.registrationKey(d.Issuer))
-	switch {
-	case c.cfg.ClientID != "" || c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported || errors.Is(err, ErrNoCredentials):
-		return false, nil
-	case err != nil:
-		return false, err
-	case creds.Issuer != d.Issuer || creds.Registration == nil || creds.Registration.Client == nil:
-		return false, nil
-	}
-	r := creds.Registration
-	have := unionScopes(strings.Fields(r.Scope), strings.Fields(r.Client.Scope))
-	if coversScopes(have, scopes) {
-		return false, nil
-	}
-	wide := unionScopes(have, scopes)
-	if err := checkScopes(wide); err != nil {
-		return false, err
-	}
-	c.log.LogAttrs(ctx, slog.LevelInfo, "registration is too narrow, widening it", slog.String("issuer", d.Issuer), slog.Any("scopes", wide))
-	err = c.manageStored(ctx, d, func(ctx context.Context, m *management) error {
-		if _, err := m.update(ctx, func(md *ClientMetadata) { md.Scope = strings.Join(wide, " ") }); err != nil {
-			return err
-		}
-		m.creds.Registration.Scope = strings.Join(wide, " ")
-		return m.save(ctx)
-	})
-	if _, refused := errors.AsType[*Error](err); refused || errors.Is(err, ErrNoRegistration) {
-		_, err = c.registerAhead(ctx, d, wide)
-	}
-	return err == nil, err
+	return c.registerDynamic(ctx, d, b, change)
 }
 
 // identity returns the client to use with an authorization server and the
@@ -113,7 +97,7 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
 	}
-	if c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported {
+	if c.showsDocument(d) {
 		info := &ClientInformation{ClientID: c.cfg.ClientMetadataURL}
 		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
@@ -142,10 +126,10 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 }
 
 // registerDynamic registers this program and stores the result under the
-// issuer, for logins with the scopes. A registration that is refused for what it
-// says of redirects is tried once more, said otherwise. There is no callback for
-// a grant without redirect.
-func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback, scopes []string) (*ClientInformation, error) {
+// issuer. A registration that is refused for what it says of redirects is tried
+// once more, said otherwise. There is no callback for a grant without redirect,
+// and change may be nil.
+func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback, change func(*ClientMetadata)) (*ClientInformation, error) {
 	if d.Server.RegistrationEndpoint == "" {
 		return nil, fmt.Errorf("authorization server %s does not offer dynamic registration; register this program there by hand and configure its client id", d.Issuer)
 	}
@@ -153,9 +137,17 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback,
 	if b != nil {
 		redirectURI = b.uri
 	}
-	asked, err := c.metadataToRegister(d, redirectURI, scopes)
+	asked, err := c.metadataToRegister(d, redirectURI)
 	if err != nil {
 		return nil, err
+	}
+	if change != nil {
+		kind := asked.ApplicationType
+		change(&asked)
+		redirectURI = firstOf(asked.RedirectURIs)
+		if asked.ApplicationType == kind {
+			asked.ApplicationType = applicationType(redirectURI)
+		}
 	}
 	info, err := c.postRegistration(ctx, d.Server.RegistrationEndpoint, asked)
 	if again, ok := otherwise(asked, err); ok {
@@ -166,9 +158,11 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback,
 	if err != nil {
 		return nil, c.registrationError(d.Issuer, asked, err)
 	}
-	if b != nil && asked.RedirectURIs[0] != redirectURI {
-		b.useLocalhost()
-		redirectURI = b.uri
+	if registered := firstOf(asked.RedirectURIs); registered != redirectURI {
+		if b != nil && b.uri == redirectURI {
+			b.useLocalhost()
+		}
+		redirectURI = registered
 	}
 	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI, Scope: asked.Scope}}
 	// What was registered must not be lost because a request was called off.
@@ -180,10 +174,17 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback,
 }
 
 // metadataToRegister is what this program says of itself.
-func (c *Client) metadataToRegister(d *Discovery, redirectURI string, scopes []string) (ClientMetadata, error) {
+func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMetadata, error) {
 	method, err := c.authMethodToRegister(d.Server)
 	if err != nil {
 		return ClientMetadata{}, err
+	}
+	scopes, offline, err := c.scopesFor(nil, d)
+	if err != nil {
+		return ClientMetadata{}, err
+	}
+	if offline {
+		scopes = withOfflineAccess(scopes)
 	}
 	m := c.cfg.Metadata
 	// Left out, the response type would be code, which needs a redirect URI.
@@ -210,13 +211,23 @@ func otherwise(asked ClientMetadata, err error) (again ClientMetadata, ok bool) 
 	again = asked
 	switch {
 	case errors.Is(err, &Error{Code: CodeInvalidRedirectURI}) && len(asked.RedirectURIs) > 0:
-		again.RedirectURIs = []string{strings.Replace(asked.RedirectURIs[0], "http://127.0.0.1:", "http://localhost:", 1)}
-		return again, again.RedirectURIs[0] != asked.RedirectURIs[0]
+		again.RedirectURIs = make([]string, len(asked.RedirectURIs))
+		for i, uri := range asked.RedirectURIs {
+			again.RedirectURIs[i] = strings.Replace(uri, "http://127.0.0.1:", "http://localhost:", 1)
+		}
+		return again, !slices.Equal(again.RedirectURIs, asked.RedirectURIs)
 	case errors.Is(err, &Error{Code: CodeInvalidClientMetadata}) && asked.ApplicationType == ApplicationTypeNative:
 		again.ApplicationType = ApplicationTypeWeb
 		return again, true
 	}
 	return asked, false
+}
+
+func firstOf(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
 }
 
 // registrationError says what was refused and what could help.

@@ -35,7 +35,7 @@ func keycloakClient(t *testing.T, k *keycloak) {
 	})
 	r.addScope(t, "write")
 	g := s.add(t, "/bearer", r.issuer(), keycloakVerifier(t, r, s.url+"/bearer", true))
-	resources := map[string]string{"Bearer": g.url, "DPoP": s.addDPoP("/dpop", r.issuer())}
+	resources := map[string]string{"Bearer": g.url, "DPoP": s.addAny("/dpop", r.issuer(), "DPoP")}
 
 	t.Run("step-up", func(t *testing.T) {
 		t.Parallel()

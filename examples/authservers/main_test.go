@@ -18,7 +18,15 @@ var installFlag = flag.Bool("install", false, "first install what is missing of 
 
 const installTimeout = 10 * time.Minute
 
+// TestMain is also the browser of the commands: alice.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == alice.name {
+		if err := alice.visit(context.Background(), os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	flag.Parse()
 	if *installFlag {
 		ctx, cancel := context.WithTimeout(context.Background(), installTimeout)

@@ -79,7 +79,7 @@ func TestOIDCProviderClient(t *testing.T) {
 	issuer := startOIDCProvider(t, key)
 	s := newSite(t)
 	g := s.add(t, "/jwt", issuer, nil)
-	resources := map[string]string{"Bearer": g.url, "DPoP": s.addDPoP("/opaque", issuer)}
+	resources := map[string]string{"Bearer": g.url, "DPoP": s.addAny("/opaque", issuer, "DPoP")}
 	t.Run("step-up", func(t *testing.T) {
 		t.Parallel()
 		newProgram(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: providerInitialToken}).stepUp(t, g)

@@ -68,17 +68,17 @@ func (s *site) add(t *testing.T, path, issuer string, verifier resource.Verifier
 	return &gate{url: s.url + path, forward: forward}
 }
 
-// addDPoP makes a resource that takes any token that is bound to a key, since
-// our resource side takes none.
-func (s *site) addDPoP(path, issuer string) string {
+// addAny makes a resource that takes any token of a scheme: bound to a key, which
+// our resource side takes none of, or opaque.
+func (s *site) addAny(path, issuer, scheme string) string {
 	s.mux.HandleFunc(oauthdyn.WellKnownResource+path, func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(oauthdyn.ResourceMetadata{
 			Resource: s.url + path, AuthorizationServers: []string{issuer}, ScopesSupported: []string{"read"},
 		})
 	})
 	s.mux.Handle(path, s.unlessRefused(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.Header.Get("Authorization"), "DPoP ") || r.Header.Get("DPoP") == "" {
-			w.Header().Set("WWW-Authenticate", `DPoP realm="mcp"`)
+		if !strings.HasPrefix(r.Header.Get("Authorization"), scheme+" ") || (scheme == "DPoP") != (r.Header.Get("DPoP") != "") {
+			w.Header().Set("WWW-Authenticate", scheme+` realm="mcp"`)
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	})))

@@ -7,6 +7,7 @@ package deploy_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -37,11 +38,13 @@ type stack struct {
 	endAuth func() // ends the oauthdyn command
 }
 
-// A backend is the MCP server at /mcp; below it are /mcp/stream and places that
+// A backend is the MCP server at /mcp; below it are two streams and places that
 // answer 200. It remembers what reaches it.
 type backend struct {
 	mcp  http.Handler
 	more chan struct{} // lets a stream go on
+
+	closed chan struct{} // ends streams that nobody lets go on
 
 	mu sync.Mutex
 	// mu guards the field below.
@@ -57,6 +60,8 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.mcp.ServeHTTP(w, r)
 	case "/mcp/stream":
 		b.stream(w, r)
+	case "/mcp/plain-stream":
+		b.plainStream(w, r)
 	}
 }
 
@@ -73,6 +78,23 @@ func (b *backend) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// plainStream does the same without chunks, as simple servers do: the body ends
+// with the connection (RFC 9112 section 6.3). nginx then cannot tell the end of
+// an event from that of a buffer.
+func (b *backend) plainStream(w http.ResponseWriter, r *http.Request) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n")
+	select {
+	case <-b.more:
+		fmt.Fprint(conn, "data: 2\n\n")
+	case <-b.closed:
+	}
+}
+
 // take returns what reached the backend since the last time.
 func (b *backend) take() []*http.Request {
 	b.mu.Lock()
@@ -82,15 +104,22 @@ func (b *backend) take() []*http.Request {
 	return seen
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// freeAddr is a loopback address that nobody listens on. Its port is below
+// those that systems give to whoever asks for any, so that nobody gets it
+// before the program that is told of it.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", addr); err == nil {
+			_ = listener.Close()
+			return addr
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // newStack starts everything: the proxy with its configuration from this
@@ -100,7 +129,10 @@ func newStack(t *testing.T, p proxy) *stack {
 	program := p.find(t, p.program)
 	s := &stack{t: t, proxy: freeAddr(t), server: newBackend(t)}
 	here := httptest.NewServer(s.server)
-	t.Cleanup(here.Close)
+	t.Cleanup(func() {
+		close(s.server.closed)
+		here.Close()
+	})
 	auth := freeAddr(t)
 	s.issuer = "http://" + auth
 	s.startAuth(auth)
@@ -131,7 +163,7 @@ func newStack(t *testing.T, p proxy) *stack {
 func (s *stack) waitMetadata() {
 	s.t.Helper()
 	address := "http://" + s.proxy + "/.well-known/oauth-protected-resource/mcp"
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		res, err := http.Get(address)
 		if err == nil {
 			res.Body.Close()
@@ -169,13 +201,13 @@ func newBackend(t *testing.T) *backend {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := mcp.Shutdown(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	return &backend{mcp: mcp, more: make(chan struct{})}
+	return &backend{mcp: mcp, more: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // startAuth runs oauthdyn serve --verify. Reading takes mcp:read; the tool wipe
@@ -231,7 +263,7 @@ func start(t *testing.T, dir, program string, args ...string) (end func()) {
 
 func waitListen(t *testing.T, addr string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			conn.Close()
 			return

@@ -5,10 +5,8 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource/forwardauth"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 // Where proxies ask.
@@ -24,9 +23,6 @@ const (
 	pathVerify   = "/verify"
 	pathExtAuthz = "/ext_authz"
 )
-
-// maxSecretBytes bounds the file of a client secret.
-const maxSecretBytes = 4 << 10
 
 // guardFlags say how access tokens are checked, in verify and in serve.
 type guardFlags struct {
@@ -121,19 +117,23 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	case (f.introspectAs == "") != (f.secretFile == ""):
 		return &usageError{text: "--introspect-as and --secret-file belong together"}
 	}
-	secret, err := readSecret(f.secretFile)
-	if err != nil {
-		return err
+	secret := ""
+	if f.secretFile != "" {
+		var err error
+		if secret, err = signin.ReadSecret(f.secretFile, nil); err != nil {
+			return err
+		}
 	}
 	g := &guard{flags: &f.guardFlags, issuers: f.issuers, log: log}
-	g.verifier = func(id string) (resource.Verifier, error) {
+	g.verifier = func(id string, others []string) (resource.Verifier, error) {
 		if f.introspectAs != "" {
 			return resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
-				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, ClientAsSubject: f.clientAsSubject, Logger: log,
+				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, OtherAudiences: others,
+				ClientAsSubject: f.clientAsSubject, Logger: log,
 			})
 		}
 		return resource.NewJWTVerifier(resource.JWTOptions{
-			Issuers: f.issuers, Audience: id, Algorithms: f.algorithms, AcceptTypeJWT: f.acceptTypeJWT, Logger: log,
+			Issuers: f.issuers, Audience: id, OtherAudiences: others, Algorithms: f.algorithms, AcceptTypeJWT: f.acceptTypeJWT, Logger: log,
 		})
 	}
 	handler, err := g.handler(f.resources, http.NotFoundHandler())
@@ -149,32 +149,11 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	return serveHTTP(ctx, listener, handler, log)
 }
 
-// readSecret reads the first line of a file; without a file there is no secret.
-func readSecret(name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxSecretBytes))
-	if err != nil {
-		return "", err
-	}
-	secret, _, _ := strings.Cut(string(data), "\n")
-	if secret = strings.TrimSpace(secret); secret == "" {
-		return "", fmt.Errorf("%s holds no secret", name)
-	}
-	return secret, nil
-}
-
 // A guard builds the forward-auth service from flags.
 type guard struct {
 	flags    *guardFlags
 	issuers  []string
-	verifier func(audience string) (resource.Verifier, error)
+	verifier func(audience string, others []string) (resource.Verifier, error)
 	log      *slog.Logger
 }
 
@@ -192,16 +171,22 @@ func (g *guard) handler(uris []string, next http.Handler) (http.Handler, error) 
 	o := forwardauth.Options{
 		Clear: g.flags.clear, TokenHeader: g.flags.tokenHeader, PassPreflight: g.flags.passPreflight, Logger: g.log,
 	}
+	var ids []string
 	for _, uri := range uris {
-		r := parseResource(uri)
-		id, err := oauthdyn.CanonicalResource(r.URI)
+		id, err := oauthdyn.CanonicalResource(parseResource(uri).URI)
 		if err != nil {
 			return nil, err
 		}
-		verifier, err := g.verifier(id)
-		if err != nil {
-			return nil, err
-		}
+		ids = append(ids, id)
+	}
+	// One for all: keys and tokens are read once. Each resource then accepts the
+	// tokens that are for itself.
+	verifier, err := g.verifier(ids[0], ids[1:])
+	if err != nil {
+		return nil, err
+	}
+	for i, uri := range uris {
+		r, id := parseResource(uri), ids[i]
 		made, err := resource.New(resource.Options{
 			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Logger: g.log,
 			Rules: append(slices.Clone(rules[""]), rules[id]...), Implies: splitValues(implies),
