@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,6 +156,14 @@ type examination struct {
 	steps   []step
 	found   *oauthdyn.Discovery // nil when discovery failed
 	err     error               // of discovery
+	open    bool                // the resource does not ask for a token
+}
+
+// guessed reports that the only authorization server is the origin of the
+// resource, which MCP 2025-03-26 took for one if nothing was named, and that
+// nothing there says that it is one.
+func (x *examination) guessed() bool {
+	return x.found != nil && x.found.Legacy && !slices.ContainsFunc(x.of(oauthdyn.StepServerMetadata), func(s step) bool { return s.Err == nil })
 }
 
 // step is one step of discovery and when it ended.
@@ -179,9 +188,17 @@ func (x *examination) of(kind oauthdyn.StepKind) []step {
 // conclude says what a client makes of it all, so that no report is better than
 // discovery itself.
 func (x *examination) conclude() {
-	if x.err != nil {
+	switch {
+	case x.err != nil:
 		x.add(checkDiscovery, Check{Result: Fail, Found: strings.TrimPrefix(x.err.Error(), "oauthdyn: "), Remedy: "Mend what failed above."})
-		return
+	case x.open && x.guessed():
+		x.skip("the server asks nobody to sign in", "", checkDiscovery)
+	case x.guessed():
+		x.add(checkDiscovery, Check{
+			Result: Fail, Found: "no authorization server is named; clients of MCP 2025-03-26 guess " + x.found.Server.AuthorizationEndpoint + " and the like",
+			Remedy: "Mend what failed above.",
+		})
+	default:
+		x.add(checkDiscovery, Check{Result: Pass, Found: "tokens come from " + x.found.Issuer})
 	}
-	x.add(checkDiscovery, Check{Result: Pass, Found: "tokens come from " + x.found.Issuer})
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -103,9 +104,7 @@ func header(change func(http.Header)) func(http.Handler) http.Handler {
 			rec := httptest.NewRecorder()
 			next.ServeHTTP(rec, r)
 			change(rec.Header())
-			for name, values := range rec.Header() {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), rec.Header())
 			w.WriteHeader(rec.Code)
 			_, _ = w.Write(rec.Body.Bytes())
 		})
@@ -385,6 +384,34 @@ func TestSpareServer(t *testing.T) {
 	})
 	if !ofBroken {
 		t.Errorf("nothing about the first:\n%s", text(report))
+	}
+}
+
+// TestUnprotected is no failure: a server need not ask for a login.
+func TestUnprotected(t *testing.T) {
+	open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/mcp" {
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(open.Close)
+	report := examine(t, doctor.Options{Resource: open.URL + "/mcp"})
+	if report.Failed() || one(t, report, "challenge").Result != doctor.Warning || one(t, report, "resource-metadata").Result != doctor.Skipped {
+		t.Errorf("got\n%s", text(report))
+	}
+}
+
+// TestNothing names the first mistake, and does not call a guess a success.
+func TestNothing(t *testing.T) {
+	nothing := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(nothing.Close)
+	report := examine(t, doctor.Options{Resource: nothing.URL + "/mcp"})
+	for name, want := range map[string]doctor.Result{
+		"challenge": doctor.Fail, "resource-metadata": doctor.Fail, "server-metadata": doctor.Skipped, "pkce": doctor.Skipped, "discovery": doctor.Fail,
+	} {
+		if got := one(t, report, name).Result; got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
 	}
 }
 

@@ -41,9 +41,9 @@ var (
 		"answers to logins name their issuer (RFC 9207)"}
 	checkRefresh = requirement{"refresh", []string{"C26"},
 		"tokens can be refreshed, so that people sign in rarely"}
-	checkAuthorizationEndpoint = requirement{"authorization-endpoint", []string{"C15"},
+	checkAuthorizationEndpoint = requirement{"authorization-endpoint", nil,
 		"the authorization endpoint is there"}
-	checkTokenEndpoint = requirement{"token-endpoint", []string{"C15"},
+	checkTokenEndpoint = requirement{"token-endpoint", nil,
 		"the token endpoint is there, and refuses as OAuth has it"}
 	checkPublic = requirement{"public-addresses", []string{"C27"},
 		"metadata leads to no address that only this network can reach"}

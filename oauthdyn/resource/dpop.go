@@ -3,6 +3,7 @@
 package resource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,6 +55,24 @@ func (r *Resource) prove(req *http.Request, scheme, token string, p *Principal) 
 		return fmt.Errorf("%w: it was used before", errInvalidProof)
 	}
 	return nil
+}
+
+type provenKey struct{}
+
+// toBeProved returns a context in which the verifiers of this package accept
+// bound tokens, because the caller looks at the proof. To all other callers a
+// token that they cannot use as it is shall not look good.
+func toBeProved(ctx context.Context) context.Context {
+	return context.WithValue(ctx, provenKey{}, true)
+}
+
+// provable returns the principal, unless its token is bound and nobody looks at
+// a proof.
+func provable(ctx context.Context, p *Principal) (*Principal, error) {
+	if p.KeyThumbprint != "" && ctx.Value(provenKey{}) == nil {
+		return nil, invalid(errors.New("bound to a key, but a bearer token comes with no proof of it"))
+	}
+	return p, nil
 }
 
 // challengeScheme is the scheme in which a request is asked for a token: that in

@@ -3,6 +3,7 @@
 package resource
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -144,6 +145,37 @@ func TestDPoP(t *testing.T) {
 	}
 	if _, err := f.resource.Verify(t.Context(), bearer); err != nil {
 		t.Errorf("Verify: %v", err)
+	}
+	if p, err := f.resource.verifier.Verify(t.Context(), token); err == nil || p != nil { // from the cache
+		t.Errorf("the verifier alone accepts a bound token: %+v, %v", p, err)
+	}
+}
+
+// What an issuer says of a bound token counts as much as the token itself.
+func TestDPoPIntrospection(t *testing.T) {
+	f := newDPoPFixture(t, nil)
+	endpoint := newEndpointFixture(t)
+	answer := fmt.Sprintf(`{"active":true,"sub":"alice","aud":%q,"token_type":"DPoP","cnf":{"jkt":%q}}`, testResource, f.key.Thumbprint())
+	endpoint.answer = func(string) string { return answer }
+	verifier := endpoint.verifier()
+	var err error
+	if f.resource, err = New(Options{Resource: testResource, AuthorizationServers: []string{testIssuer}, Verifier: verifier}); err != nil {
+		t.Fatal(err)
+	}
+	good := jwt.Proof{Method: "POST", URL: testResource, Token: "opaque"}
+	for range 2 { // asked, and remembered
+		if p, refusal := f.ask("POST", testResource, "DPoP opaque", f.proof(f.key, good)); refusal != nil || p.Subject != "alice" {
+			t.Fatalf("%+v", refusal)
+		}
+		if _, refusal := f.ask("POST", testResource, "DPoP opaque", f.proof(f.newKey(), good)); refusal == nil {
+			t.Error("another key passes")
+		}
+		if _, refusal := f.ask("POST", testResource, "Bearer opaque"); refusal == nil {
+			t.Error("passes as a bearer token")
+		}
+		if p, err := verifier.Verify(t.Context(), "opaque"); err == nil || p != nil {
+			t.Errorf("the verifier alone: %+v, %v", p, err)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func (r *Resource) Check(req *http.Request) (*Principal, *Refusal) {
 	if token == "" {
 		return nil, r.refusal(req, scheme, http.StatusUnauthorized, "", "")
 	}
-	p, err := r.verify(req.Context(), token)
+	p, err := r.verify(toBeProved(req.Context()), token)
 	if err == nil {
 		err = r.prove(req, scheme, token, p)
 	}

@@ -109,7 +109,7 @@ type person struct {
 }
 
 func (p *person) Write(text []byte) (int, error) {
-	for _, word := range strings.Fields(string(text)) {
+	for word := range strings.FieldsSeq(string(text)) {
 		if strings.HasPrefix(word, "http://") {
 			p.page <- word
 		}
@@ -156,7 +156,7 @@ type opener struct {
 }
 
 func (o *opener) Write(text []byte) (int, error) {
-	for _, word := range strings.Fields(string(text)) {
+	for word := range strings.FieldsSeq(string(text)) {
 		if strings.HasPrefix(word, "http://") {
 			o.opening.Go(func() {
 				if err := o.browser.Open(context.Background(), word); err != nil {

@@ -212,8 +212,8 @@ func (f *serveFlags) guarded(o *authserver.Options, server *authserver.Server) (
 	// later, so that it is asked in this process.
 	client := &http.Client{Transport: server.Transport(nil)}
 	g := &guard{flags: &f.guardFlags, issuers: []string{o.Issuer}, revocations: o.Revocations, log: o.Logger}
-	g.verifier = func(id string) (resource.Verifier, error) {
-		return resource.NewJWTVerifier(resource.JWTOptions{Issuers: g.issuers, Audience: id, HTTPClient: client, Logger: o.Logger})
+	g.verifier = func(id string, others []string) (resource.Verifier, error) {
+		return resource.NewJWTVerifier(resource.JWTOptions{Issuers: g.issuers, Audience: id, OtherAudiences: others, HTTPClient: client, Logger: o.Logger})
 	}
 	return g.handler(f.resources, server)
 }

@@ -3,6 +3,7 @@
 package jose
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +24,9 @@ type Claims struct {
 	Audience []string
 	Scopes   []string
 
-	// KeyThumbprint is that of the key which the token is bound to (RFC 9449
-	// section 6.1); empty for a bearer token.
+	// KeyThumbprint is that of the key which the token is bound to, and which
+	// its sender must prove to have (RFC 9449 section 6.1); empty for a bearer
+	// token.
 	KeyThumbprint string
 
 	IssuedAt  time.Time
@@ -39,6 +41,7 @@ type Members struct {
 	Subject   string      `json:"sub"`
 	Audience  audience    `json:"aud"`
 	ClientID  string      `json:"client_id,omitempty"`
+	Party     string      `json:"azp,omitempty"` // the client, where an issuer knows OpenID Connect's name of it only
 	ID        string      `json:"jti,omitempty"`
 	Session   string      `json:"sid,omitempty"`
 	Scope     *string     `json:"scope,omitempty"`
@@ -119,7 +122,7 @@ func (w Members) Claims() (*Claims, error) {
 	c := &Claims{
 		Issuer:   w.Issuer,
 		Subject:  w.Subject,
-		ClientID: w.ClientID,
+		ClientID: cmp.Or(w.ClientID, w.Party),
 		ID:       w.ID,
 		Session:  w.Session,
 		Username: w.Username,
@@ -130,7 +133,7 @@ func (w Members) Claims() (*Claims, error) {
 	}
 	if w.Bound != nil {
 		if c.KeyThumbprint = w.Bound.KeyThumbprint; c.KeyThumbprint == "" {
-			return nil, errors.New("bound to something that is not known here (cnf)")
+			return nil, errors.New("bound to something that cannot be proved here (cnf)")
 		}
 	}
 	var errs [3]error
@@ -147,6 +150,7 @@ type Expect struct {
 	Now      time.Time
 	Skew     time.Duration // tolerated difference of clocks
 	NoExpiry bool          // a token without an expiry is fine
+	Bound    bool          // one that is bound to a key is fine: a proof of the key is looked at, too
 }
 
 // Check validates claims as RFC 9068 section 4 asks. The signature has been
@@ -159,6 +163,8 @@ func (c *Claims) Check(e Expect) error {
 		return errors.New("without a subject")
 	case !slices.ContainsFunc(c.Audience, func(aud string) bool { return slices.Contains(e.Audience, aud) }):
 		return errors.New("issued for another audience")
+	case c.KeyThumbprint != "" && !e.Bound:
+		return errors.New("bound to a key, but a bearer token comes with no proof of it")
 	case c.Expires.IsZero() && !e.NoExpiry:
 		return errors.New("without an expiry")
 	case !c.Expires.IsZero() && !e.Now.Before(c.Expires.Add(e.Skew)):
