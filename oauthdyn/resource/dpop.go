@@ -21,24 +21,27 @@ const (
 	schemeDPoP   = "dpop"
 )
 
-// errInvalidProof reports that the proof of the key that an access token is
-// bound to (RFC 9449) is missing or wrong, that a bound token came as a bearer
-// token, or one that is bound to nothing with a proof.
-var errInvalidProof = errors.New("DPoP proof is not valid")
+// Why a request does not pass although its access token may be good (RFC 9449).
+var (
+	errInvalidProof = errors.New("DPoP proof is not valid")
+	errBound        = fmt.Errorf("%w: it is bound to a key; send it with the DPoP scheme and a proof of the key", ErrInvalidToken)
+	errUnbound      = errors.New("access token is not bound to a key")
+)
 
 // prove checks that who sends a request has the key that its token is bound to:
 // RFC 9449 section 7. The URL of the request is the origin of the resource and
 // the path of the request; what it says of its host does not count.
 func (r *Resource) prove(req *http.Request, scheme, token string, p *Principal) error {
+	bound := p.KeyThumbprint != ""
 	switch {
-	case p.KeyThumbprint == "" && scheme == schemeDPoP:
-		return fmt.Errorf("%w: the access token is not bound to a key; send it as a bearer token", errInvalidProof)
-	case p.KeyThumbprint == "" && r.dpopRequired:
-		return fmt.Errorf("%w: this resource takes no bearer tokens", errInvalidProof)
-	case p.KeyThumbprint == "":
+	case !bound && r.dpopRequired:
+		return fmt.Errorf("%w; this resource takes no others", errUnbound)
+	case !bound && scheme == schemeDPoP:
+		return fmt.Errorf("%w; send it as a bearer token", errUnbound)
+	case !bound:
 		return nil
 	case scheme != schemeDPoP:
-		return fmt.Errorf("%w: the access token is bound to a key; send it with the DPoP scheme and a proof", errInvalidProof)
+		return errBound
 	}
 	proof, err := jwt.ParseProof(req.Header[http.CanonicalHeaderKey(headerDPoP)])
 	if err != nil {
@@ -70,7 +73,7 @@ func toBeProved(ctx context.Context) context.Context {
 // a proof.
 func provable(ctx context.Context, p *Principal) (*Principal, error) {
 	if p.KeyThumbprint != "" && ctx.Value(provenKey{}) == nil {
-		return nil, invalid(errors.New("bound to a key, but a bearer token comes with no proof of it"))
+		return nil, errBound
 	}
 	return p, nil
 }

@@ -46,13 +46,17 @@ func (r *Resource) Check(req *http.Request) (*Principal, *Refusal) {
 	if token == "" {
 		return nil, r.refusal(req, scheme, http.StatusUnauthorized, "", "")
 	}
-	p, err := r.verify(toBeProved(req.Context()), token)
+	ctx := req.Context()
+	if scheme == schemeDPoP {
+		ctx = toBeProved(ctx)
+	}
+	p, err := r.verify(ctx, token)
 	if err == nil {
 		err = r.prove(req, scheme, token, p)
 	}
 	switch {
-	case errors.Is(err, errInvalidProof):
-		return nil, r.refuseProof(req, scheme, p, err)
+	case errors.Is(err, errInvalidProof), errors.Is(err, errBound), errors.Is(err, errUnbound):
+		return nil, r.refuseProof(req, err)
 	case errors.Is(err, ErrInvalidToken):
 		r.log.LogAttrs(req.Context(), slog.LevelInfo, "access token refused",
 			slog.String("resource", r.id), slog.String("reason", err.Error()))
@@ -73,19 +77,17 @@ func (r *Resource) Check(req *http.Request) (*Principal, *Refusal) {
 
 // refuseProof refuses a token for want of a proof. A proof that is wrong is told
 // apart from a token that came in the wrong way: RFC 9449 section 7.1.
-func (r *Resource) refuseProof(req *http.Request, scheme string, p *Principal, err error) *Refusal {
+func (r *Resource) refuseProof(req *http.Request, reason error) *Refusal {
 	r.log.LogAttrs(req.Context(), slog.LevelInfo, "access token refused",
-		slog.String("resource", r.id), slog.String("reason", err.Error()))
-	code := oauthdyn.CodeInvalidToken
-	if p.KeyThumbprint != "" && scheme == schemeDPoP {
+		slog.String("resource", r.id), slog.String("reason", reason.Error()))
+	scheme, code := schemeDPoP, oauthdyn.CodeInvalidToken
+	switch {
+	case errors.Is(reason, errInvalidProof):
 		code = oauthdyn.CodeInvalidDPoPProof
-	}
-	if p.KeyThumbprint != "" {
-		scheme = schemeDPoP
-	} else {
+	case errors.Is(reason, errUnbound):
 		scheme = schemeBearer
 	}
-	return r.refusal(req, scheme, http.StatusUnauthorized, code, err.Error())
+	return r.refusal(req, scheme, http.StatusUnauthorized, code, reason.Error())
 }
 
 // refusal makes a refusal with a challenge: RFC 6750 section 3, RFC 9449 section
