@@ -28,6 +28,7 @@ type Credentials struct {
 	// Issuer is the authorization server's issuer identifier.
 	Issuer string `json:"issuer"`
 
+	// Registration and Grant: one of them, or neither.
 	Registration *Registration `json:"registration,omitempty"`
 	Grant        *Grant        `json:"grant,omitempty"`
 }
@@ -35,6 +36,7 @@ type Credentials struct {
 // Registration is a dynamically registered client: RFC 7591. It holds secrets;
 // it prints without them.
 type Registration struct {
+	// Client is what the authorization server answered.
 	Client *ClientInformation `json:"client"`
 
 	// RedirectURI is the loopback redirect URI that was registered. The path
@@ -187,7 +189,8 @@ type Locker interface {
 	Lock(ctx context.Context, key string) (unlock func(), err error)
 }
 
-// MemoryStore is a CredentialStore that forgets all when the program ends.
+// MemoryStore is a CredentialStore that forgets all when the program ends. It is
+// safe for concurrent use.
 type MemoryStore struct {
 	mu    sync.Mutex
 	all   map[string]*Credentials  // mu guards all

@@ -51,6 +51,9 @@ const (
 // Use errors.As to get at it, or errors.Is with an Error that holds just a Code:
 //
 //	if errors.Is(err, &oauthdyn.Error{Code: oauthdyn.CodeInvalidGrant}) { … }
+//
+// Its texts come from the peer: they are cut off when they are long, and hold no
+// control characters.
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description,omitempty"`

@@ -97,7 +97,7 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
 	}
-	if c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported {
+	if c.showsDocument(d) {
 		info := &ClientInformation{ClientID: c.cfg.ClientMetadataURL}
 		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil

@@ -24,7 +24,8 @@ type Principal struct {
 	Expires  time.Time // exp; zero if only the issuer knows
 }
 
-// HasScopes reports whether all the scopes were granted.
+// HasScopes reports whether all the scopes were granted, each by its own name:
+// Options.Implies is not looked at.
 func (p *Principal) HasScopes(scopes ...string) bool {
 	for _, s := range scopes {
 		if !slices.Contains(p.Scopes, s) {

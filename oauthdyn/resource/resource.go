@@ -52,7 +52,9 @@ type Options struct {
 	Implies map[string][]string
 
 	// Verifier checks tokens. Nil: a JWTVerifier for AuthorizationServers,
-	// which fetches their keys when the first token arrives.
+	// which fetches their keys when the first token arrives. Resources may share
+	// one whose audiences are those of them all: each of them accepts only the
+	// tokens that are for itself.
 	Verifier Verifier
 
 	// Revocations are refused whatever the verifier says. Optional.

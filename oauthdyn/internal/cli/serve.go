@@ -174,8 +174,8 @@ func origin(issuer string) string {
 func (f *serveFlags) guarded(issuer string, server http.Handler, log *slog.Logger) (http.Handler, error) {
 	client := &http.Client{Transport: inside{origin(issuer), server}}
 	g := &guard{flags: &f.guardFlags, issuers: []string{issuer}, log: log}
-	g.verifier = func(id string) (resource.Verifier, error) {
-		return resource.NewJWTVerifier(resource.JWTOptions{Issuers: g.issuers, Audience: id, HTTPClient: client, Logger: log})
+	g.verifier = func(id string, others []string) (resource.Verifier, error) {
+		return resource.NewJWTVerifier(resource.JWTOptions{Issuers: g.issuers, Audience: id, OtherAudiences: others, HTTPClient: client, Logger: log})
 	}
 	return g.handler(f.resources, server)
 }

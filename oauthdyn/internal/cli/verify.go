@@ -121,14 +121,14 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 		}
 	}
 	g := &guard{flags: &f.guardFlags, issuers: f.issuers, log: log}
-	g.verifier = func(id string) (resource.Verifier, error) {
+	g.verifier = func(id string, others []string) (resource.Verifier, error) {
 		if f.introspectAs != "" {
 			return resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
-				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, Logger: log,
+				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, OtherAudiences: others, Logger: log,
 			})
 		}
 		return resource.NewJWTVerifier(resource.JWTOptions{
-			Issuers: f.issuers, Audience: id, Algorithms: f.algorithms, AcceptTypeJWT: f.acceptTypeJWT, Logger: log,
+			Issuers: f.issuers, Audience: id, OtherAudiences: others, Algorithms: f.algorithms, AcceptTypeJWT: f.acceptTypeJWT, Logger: log,
 		})
 	}
 	handler, err := g.handler(f.resources, http.NotFoundHandler())
@@ -148,7 +148,7 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 type guard struct {
 	flags    *guardFlags
 	issuers  []string
-	verifier func(audience string) (resource.Verifier, error)
+	verifier func(audience string, others []string) (resource.Verifier, error)
 	log      *slog.Logger
 }
 
@@ -166,16 +166,22 @@ func (g *guard) handler(uris []string, next http.Handler) (http.Handler, error) 
 	o := forwardauth.Options{
 		Clear: g.flags.clear, TokenHeader: g.flags.tokenHeader, PassPreflight: g.flags.passPreflight, Logger: g.log,
 	}
+	var ids []string
 	for _, uri := range uris {
-		r := parseResource(uri)
-		id, err := oauthdyn.CanonicalResource(r.URI)
+		id, err := oauthdyn.CanonicalResource(parseResource(uri).URI)
 		if err != nil {
 			return nil, err
 		}
-		verifier, err := g.verifier(id)
-		if err != nil {
-			return nil, err
-		}
+		ids = append(ids, id)
+	}
+	// One for all: keys and tokens are read once. Each resource then accepts the
+	// tokens that are for itself.
+	verifier, err := g.verifier(ids[0], ids[1:])
+	if err != nil {
+		return nil, err
+	}
+	for i, uri := range uris {
+		r, id := parseResource(uri), ids[i]
 		made, err := resource.New(resource.Options{
 			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Logger: g.log,
 			Rules: append(slices.Clone(rules[""]), rules[id]...), Implies: splitValues(implies),

@@ -33,7 +33,8 @@ const (
 // Fields are all of them.
 var Fields = []Field{Subject, Username, ClientID, Issuer, Scope, TokenID}
 
-// DefaultHeaders returns the headers that the server gets by default.
+// DefaultHeaders returns the headers that the server gets by default: X-User-Id
+// with the subject and X-User-Name with the user name.
 func DefaultHeaders() map[string]Field {
 	return map[string]Field{"X-User-Id": Subject, "X-User-Name": Username}
 }

@@ -22,7 +22,10 @@ import (
 )
 
 // TokenVerifier returns v in the form of the SDK. Tool handlers find the
-// principal with [Principal].
+// principal with [Principal]. The error is auth.ErrInvalidToken for a token that
+// is not acceptable, which the SDK answers with 401; any other one, which it
+// answers with 500, does not say why the token could not be checked. It is safe
+// for concurrent use.
 func TokenVerifier(v resource.Verifier) auth.TokenVerifier {
 	return func(ctx context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
 		p, err := v.Verify(ctx, token)
