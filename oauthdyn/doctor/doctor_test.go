@@ -421,6 +421,16 @@ func TestUnprotected(t *testing.T) {
 	}
 }
 
+// TestQuery keeps a key that stands in the address out of the report.
+func TestQuery(t *testing.T) {
+	p := start(t, func(*pair) {})
+	report := examine(t, doctor.Options{Resource: p.resource + "?key=s3cret"})
+	data, err := json.Marshal(report)
+	if err != nil || strings.Contains(string(data), "s3cret") {
+		t.Errorf("%v\n%s", err, data)
+	}
+}
+
 // TestNothing names the first mistake, and does not call a guess a success.
 func TestNothing(t *testing.T) {
 	nothing := httptest.NewServer(http.NotFoundHandler())
