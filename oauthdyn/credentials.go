@@ -43,6 +43,10 @@ type Registration struct {
 	// stays; the port may differ from one login to the next (RFC 8252 section
 	// 7.3).
 	RedirectURI string `json:"redirect_uri"`
+
+	// Scope is what was asked for when registering. Servers may answer with
+	// less, in Client, and may refuse a login for more.
+	Scope string `json:"scope,omitempty"`
 }
 
 // Grant is what a person granted for one resource: the tokens and what they are

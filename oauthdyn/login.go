@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -35,8 +36,9 @@ type attempt struct {
 	stored      bool     // the registration was made for an earlier login
 }
 
-// login gets a grant by the flow of this client.
-func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
+// login gets a grant by the flow of this client. It asks for offline_access of
+// its own accord, and does without where that is denied.
+func (c *Client) login(ctx context.Context, n need) (creds *Credentials, err error) {
 	d, err := c.discover(ctx, n.challenge)
 	if err != nil {
 		return nil, err
@@ -47,11 +49,16 @@ func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
 			fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
 		defer cancel()
 	}
-	scopes, err := c.scopesFor(n.scopes, d)
+	scopes, offline, err := c.scopesFor(n.scopes, d)
 	if err != nil {
 		return nil, err
 	}
-	creds, err := c.runFlow(ctx, d, scopes)
+	if !offline {
+		creds, err = c.loginFor(ctx, d, scopes)
+	} else if creds, err = c.loginFor(ctx, d, withOfflineAccess(scopes)); deniesScope(err) {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "offline_access is denied, signing in without it", slog.String("issuer", d.Issuer), slog.Any("error", err))
+		creds, err = c.loginFor(ctx, d, scopes)
+	}
 	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -72,7 +79,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	defer b.close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, b, nil); err != nil {
+		if client, err = c.registerDynamic(ctx, d, b, toScopes(scopes)); err != nil {
 			return nil, err
 		}
 	}
@@ -89,7 +96,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 		return nil, err
 	}
 	if stored || c.isDocument(client.ClientID) {
-		if err := c.probeAuthorization(ctx, client.ClientID, page); err != nil {
+		if err := c.probeAuthorization(ctx, a, page); err != nil {
 			return nil, err
 		}
 	}
@@ -134,9 +141,11 @@ func (a *attempt) url() (string, error) {
 }
 
 // probeAuthorization asks whether the server still knows a stored client, or
-// accepts a metadata document. One that does not must not redirect (RFC 6749 section 4.1.2.1), so a person would
-// be left in front of an error page, and this program without an answer.
-func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) error {
+// accepts a metadata document. One that does not must not redirect (RFC 6749
+// section 4.1.2.1), so a person would be left in front of an error page, and
+// this program without an answer. One that finds the scopes too many for the
+// client often says so at once, which need not be shown to anybody.
+func (c *Client) probeAuthorization(ctx context.Context, a *attempt, page string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeAuthorizationTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
@@ -153,7 +162,10 @@ func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) 
 	}
 	_ = resp.Body.Close() // only the status counts
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnauthorized {
-		return c.blame(true, clientID, &Error{Code: CodeInvalidClient, Status: resp.StatusCode})
+		return c.blame(true, a.client.ClientID, &Error{Code: CodeInvalidClient, Status: resp.StatusCode})
+	}
+	if to, err := resp.Location(); err == nil && to.Query().Get("state") == a.state && to.Query().Get("error") == CodeInvalidScope {
+		return &Error{Code: CodeInvalidScope, Description: peerText(to.Query().Get("error_description"))}
 	}
 	return nil
 }

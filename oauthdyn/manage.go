@@ -249,16 +249,20 @@ func (m *management) adopt(ctx context.Context, body []byte) (*ClientInformation
 	if info.ClientSecret == "" && info.TokenEndpointAuthMethod != AuthMethodNone {
 		info.ClientSecret, info.ClientSecretExpiresAt = old.ClientSecret, old.ClientSecretExpiresAt
 	}
-	r := &Registration{Client: info, RedirectURI: m.creds.Registration.RedirectURI}
+	r := &Registration{Client: info, RedirectURI: m.creds.Registration.RedirectURI, Scope: m.creds.Registration.Scope}
 	if len(info.RedirectURIs) > 0 && !slices.Contains(info.RedirectURIs, r.RedirectURI) {
 		r.RedirectURI = info.RedirectURIs[0]
 	}
 	m.creds = &Credentials{Issuer: m.creds.Issuer, Registration: r}
+	return info, m.save(ctx)
+}
+
+func (m *management) save(ctx context.Context) error {
 	key := m.c.registrationKey(m.creds.Issuer)
 	if err := m.c.store.Save(context.WithoutCancel(ctx), key, m.creds); err != nil {
-		return nil, fmt.Errorf("save registration: %w", err)
+		return fmt.Errorf("save registration: %w", err)
 	}
-	return info, nil
+	return nil
 }
 
 // editMetadata lets change edit the metadata of a registration and returns what

@@ -51,6 +51,14 @@ type IntrospectionOptions struct {
 	// OtherAudiences are as good as Audience. Optional.
 	OtherAudiences []string
 
+	// ClientAsSubject lets a token of which the answer names neither subject
+	// nor username speak for its client, as RFC 9068 section 2.2 has it after
+	// client credentials; some authorization servers leave the subject out
+	// then. Only for an issuer that names the subject whenever there is a
+	// person: else all who use one client would be taken for the same.
+	// Otherwise such tokens are refused.
+	ClientAsSubject bool
+
 	// HTTPClient makes the requests. Nil: a client that follows no redirects
 	// and gives up after 10 seconds.
 	HTTPClient *http.Client
@@ -281,6 +289,9 @@ func (v *IntrospectionVerifier) read(data []byte) (*Principal, error) {
 	// The issuer is who answers; if the answer names one, it must be the same.
 	if claims.Issuer == "" {
 		claims.Issuer = v.o.Issuer
+	}
+	if v.o.ClientAsSubject && claims.Subject == "" && claims.Username == "" && a.Name == "" {
+		claims.Subject = claims.ClientID
 	}
 	switch {
 	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "bearer"):

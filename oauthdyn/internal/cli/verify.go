@@ -47,15 +47,16 @@ func (f *guardFlags) add(cmd *cobra.Command) {
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
 	guardFlags
-	addr          string
-	issuers       []string
-	resources     []string
-	algorithms    []string
-	acceptTypeJWT bool
-	introspectAs  string
-	secretFile    string
-	logLevel      string
-	logFormat     string
+	addr            string
+	issuers         []string
+	resources       []string
+	algorithms      []string
+	acceptTypeJWT   bool
+	introspectAs    string
+	secretFile      string
+	clientAsSubject bool
+	logLevel        string
+	logFormat       string
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -92,6 +93,7 @@ issuer is asked about each token, and its answer counts for 30 seconds.`,
 	flags.BoolVar(&f.acceptTypeJWT, "accept-type-jwt", false, "accept tokens of type JWT too, which RFC 9068 forbids but some servers issue")
 	flags.StringVar(&f.introspectAs, "introspect-as", "", "`CLIENT_ID` with which to ask the issuer about tokens (RFC 7662)")
 	flags.StringVar(&f.secretFile, "secret-file", "", "`FILE` with the secret of that client")
+	flags.BoolVar(&f.clientAsSubject, "client-as-subject", false, "a token of which the issuer names no person speaks for its client; only with an issuer that names every person")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return cmd
@@ -110,6 +112,8 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 		return &usageError{text: "no --issuer given: whose tokens are accepted?"}
 	case f.introspectAs != "" && len(f.issuers) > 1:
 		return &usageError{text: "--introspect-as works with one --issuer, since an opaque token does not name its own"}
+	case f.clientAsSubject && f.introspectAs == "":
+		return &usageError{text: "--client-as-subject belongs to --introspect-as"}
 	case (f.introspectAs == "") != (f.secretFile == ""):
 		return &usageError{text: "--introspect-as and --secret-file belong together"}
 	}
@@ -124,7 +128,8 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	g.verifier = func(id string, others []string) (resource.Verifier, error) {
 		if f.introspectAs != "" {
 			return resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
-				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, OtherAudiences: others, Logger: log,
+				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, OtherAudiences: others,
+				ClientAsSubject: f.clientAsSubject, Logger: log,
 			})
 		}
 		return resource.NewJWTVerifier(resource.JWTOptions{

@@ -3,6 +3,7 @@
 package jose
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type Claims struct {
 	Username string
 	Audience []string
 	Scopes   []string
+	Bound    bool // to a key that its sender must prove to have: RFC 7800, RFC 9449, RFC 8705
 
 	IssuedAt  time.Time
 	NotBefore time.Time // zero: absent
@@ -35,6 +37,7 @@ type Members struct {
 	Subject   string      `json:"sub"`
 	Audience  audience    `json:"aud"`
 	ClientID  string      `json:"client_id,omitempty"`
+	Party     string      `json:"azp,omitempty"` // the client, where an issuer knows OpenID Connect's name of it only
 	ID        string      `json:"jti,omitempty"`
 	Session   string      `json:"sid,omitempty"`
 	Scope     *string     `json:"scope,omitempty"`
@@ -42,6 +45,8 @@ type Members struct {
 	IssuedAt  numericDate `json:"iat,omitempty"`
 	NotBefore numericDate `json:"nbf,omitempty"`
 	Expires   numericDate `json:"exp,omitempty"`
+
+	Confirmation json.RawMessage `json:"cnf,omitempty"`
 }
 
 // audience is one string or a list of them: RFC 7519 section 4.1.3.
@@ -106,11 +111,12 @@ func (w Members) Claims() (*Claims, error) {
 	c := &Claims{
 		Issuer:   w.Issuer,
 		Subject:  w.Subject,
-		ClientID: w.ClientID,
+		ClientID: cmp.Or(w.ClientID, w.Party),
 		ID:       w.ID,
 		Session:  w.Session,
 		Username: w.Username,
 		Audience: w.Audience,
+		Bound:    len(w.Confirmation) > 0 && string(w.Confirmation) != "null",
 	}
 	if w.Scope != nil {
 		c.Scopes = strings.Fields(*w.Scope)
@@ -141,6 +147,8 @@ func (c *Claims) Check(e Expect) error {
 		return errors.New("without a subject")
 	case !slices.ContainsFunc(c.Audience, func(aud string) bool { return slices.Contains(e.Audience, aud) }):
 		return errors.New("issued for another audience")
+	case c.Bound:
+		return errors.New("bound to a key, but a bearer token comes with no proof of it")
 	case c.Expires.IsZero() && !e.NoExpiry:
 		return errors.New("without an expiry")
 	case !c.Expires.IsZero() && !e.Now.Before(c.Expires.Add(e.Skew)):
