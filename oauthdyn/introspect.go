@@ -49,14 +49,45 @@ func (c *Client) introspect(ctx context.Context) (*Introspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Server.IntrospectionEndpoint == "" {
-		return nil, errors.New("authorization server announces no introspection_endpoint (RFC 7662)")
-	}
 	id, err := c.holder(ctx, d, creds.Grant)
 	if err != nil {
 		return nil, err
 	}
-	form := url.Values{"token": {creds.Grant.AccessToken}, "token_type_hint": {"access_token"}}
+	return c.askAbout(ctx, d, id, creds.Grant.AccessToken)
+}
+
+// IntrospectToken asks the authorization server about any access token (RFC
+// 7662), as the client of the configuration or of the store, which need not
+// have a grant. Protected resources that are registered by hand do so.
+func (c *Client) IntrospectToken(ctx context.Context, token string) (*Introspection, error) {
+	i, err := c.introspectToken(ctx, token)
+	if err != nil {
+		return nil, fmt.Errorf("oauthdyn: introspect a token for %s: %w", c.cfg.target(), err)
+	}
+	return i, nil
+}
+
+func (c *Client) introspectToken(ctx context.Context, token string) (*Introspection, error) {
+	d, err := c.discoveryFor(ctx, need{})
+	if err != nil {
+		return nil, err
+	}
+	id, _, err := c.identity(ctx, d)
+	switch {
+	case err != nil:
+		return nil, err
+	case id == nil:
+		return nil, errors.New("no client is configured or registered that could ask")
+	}
+	return c.askAbout(ctx, d, id, token)
+}
+
+// askAbout makes the request of RFC 7662 section 2.1.
+func (c *Client) askAbout(ctx context.Context, d *Discovery, id *ClientInformation, token string) (*Introspection, error) {
+	if d.Server.IntrospectionEndpoint == "" {
+		return nil, errors.New("authorization server announces no introspection_endpoint (RFC 7662)")
+	}
+	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}
 	resp, body, err := c.postForm(ctx, formRequest{d: d, endpoint: d.Server.IntrospectionEndpoint, client: id, form: form})
 	if err != nil {
 		return nil, err

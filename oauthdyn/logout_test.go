@@ -231,3 +231,31 @@ func TestIntrospect(t *testing.T) {
 	_, err = c.Introspect(t.Context())
 	wantError(t, err, CodeAccessDenied)
 }
+
+// TestIntrospectToken asks about a token of somebody else, as a protected
+// resource does that is registered by hand.
+func TestIntrospectToken(t *testing.T) {
+	f := newFake(t)
+	c := f.client(func(c *Config) { c.ClientID, c.ClientSecret = "mcp-server", "pw" })
+	_, err := c.IntrospectToken(t.Context(), "theirs")
+	wantError(t, err, "introspection_endpoint")
+	f.serverMetadata["introspection_endpoint"] = f.URL + "/introspect"
+	f.replace("/introspect", func(w http.ResponseWriter, r *http.Request) {
+		id, secret, _ := r.BasicAuth()
+		if id != "mcp-server" || secret != "pw" {
+			writeJSON(w, 401, &Error{Code: CodeInvalidClient})
+			return
+		}
+		writeJSON(w, 200, map[string]any{"active": r.PostFormValue("token") == "theirs", "sub": "bob"})
+	})
+	f.serverMetadata["token_endpoint_auth_methods_supported"] = []string{AuthMethodClientSecretBasic}
+	c = f.client(func(c *Config) { c.ClientID, c.ClientSecret = "mcp-server", "pw" })
+	if i, err := c.IntrospectToken(t.Context(), "theirs"); err != nil || !i.Active || i.Subject != "bob" {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if i, err := c.IntrospectToken(t.Context(), "other"); err != nil || i.Active {
+		t.Errorf("%+v, %v", i, err)
+	}
+	_, err = f.client().IntrospectToken(t.Context(), "theirs")
+	wantError(t, err, "no client is configured or registered")
+}

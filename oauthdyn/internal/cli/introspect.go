@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,33 +16,59 @@ import (
 
 func (a *app) introspectCommand() *cobra.Command {
 	f := &clientFlags{}
-	return a.clientCommand(&cobra.Command{
+	from := ""
+	cmd := a.clientCommand(&cobra.Command{
 		Use:   "introspect URL",
-		Short: "Ask the authorization server what it knows of the token",
-		Long: `Asks the authorization server about the access token of a login (RFC 7662). Many
-answer protected resources only; "oauthdyn decode" reads a JWT without asking.
+		Short: "Ask the authorization server what it knows of a token",
+		Long: `Asks the authorization server about the access token of a login (RFC 7662), or about
+that of --token-file, for which no login is needed.
+
+Many authorization servers answer protected resources only: then --client-id and
+--client-secret-file name one. "oauthdyn decode" reads a JWT without asking.
 
 The exit status is 1 if the token is not active.`,
-	}, f, func(ctx context.Context, target string) error {
+		Example: `  oauthdyn introspect https://mcp.example.com/mcp
+  oauthdyn introspect https://auth.example.com --token-file token --client-id mcp-server --client-secret-file secret`,
+	}, f, func(ctx context.Context, target string) error { return a.introspect(ctx, f, target, from) })
+	cmd.Flags().StringVar(&from, "token-file", "", "`file` with the token to ask about; - is standard input")
+	return cmd
+}
+
+func (a *app) introspect(ctx context.Context, f *clientFlags, target, from string) error {
+	i, err := a.askServer(ctx, f, target, from)
+	if err != nil {
+		if refused, ok := errors.AsType[*oauthdyn.Error](err); ok && refused.Status < 500 && !errors.Is(err, oauthdyn.ErrNotSignedIn) {
+			err = &hintedError{err, "oauthdyn introspect --help tells how to ask as a protected resource; oauthdyn decode reads a JWT without asking"}
+		}
+		return err
+	}
+	if err := a.showIntrospection(f, i); err != nil {
+		return err
+	}
+	if !i.Active {
+		return &statusError{exitFailure}
+	}
+	return nil
+}
+
+// askServer asks about the token of a login, or of a file.
+func (a *app) askServer(ctx context.Context, f *clientFlags, target, from string) (*oauthdyn.Introspection, error) {
+	if from == "" {
 		client, err := a.client(f, target)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		i, err := client.Introspect(ctx)
-		if err != nil {
-			if !errors.Is(err, oauthdyn.ErrNotSignedIn) {
-				err = &hintedError{err, "oauthdyn token URL | oauthdyn decode shows what is in a JWT, without asking"}
-			}
-			return err
-		}
-		if err := a.showIntrospection(f, i); err != nil {
-			return err
-		}
-		if !i.Active {
-			return &statusError{exitFailure}
-		}
-		return nil
-	})
+		return client.Introspect(ctx)
+	}
+	token, err := readToken(from, a.stdin)
+	if err != nil {
+		return nil, fmt.Errorf("--token-file: %w", err)
+	}
+	client, err := a.clientOfAny(ctx, f, target)
+	if err != nil {
+		return nil, err
+	}
+	return client.IntrospectToken(ctx, token)
 }
 
 // introspection has the names of RFC 7662 section 2.2.
