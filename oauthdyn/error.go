@@ -37,8 +37,9 @@ const (
 	CodeSlowDown             = "slow_down"
 	CodeExpiredToken         = "expired_token"
 
-	// RFC 9449, section 8.
-	CodeUseDPoPNonce = "use_dpop_nonce"
+	// RFC 9449, sections 5 and 8.
+	CodeInvalidDPoPProof = "invalid_dpop_proof"
+	CodeUseDPoPNonce     = "use_dpop_nonce"
 
 	// RFC 8707, section 2.
 	CodeInvalidTarget = "invalid_target"

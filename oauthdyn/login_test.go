@@ -538,3 +538,15 @@ func TestCanonicalOrderOfScopeKeys(t *testing.T) {
 		t.Errorf("union %q", got)
 	}
 }
+
+// TestLoginTimeoutIsThePersons counts the time of a person, not that of the
+// servers before.
+func TestLoginTimeoutIsThePersons(t *testing.T) {
+	f := newFake(t)
+	c := f.client(func(c *Config) { c.LoginTimeout = time.Nanosecond })
+	_, err := c.Authenticate(t.Context())
+	wantError(t, err, "nobody signed in within 1ns")
+	if f.count("GET "+WellKnownServer) == 0 {
+		t.Error("there was no discovery")
+	}
+}

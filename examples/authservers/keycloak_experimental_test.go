@@ -50,7 +50,7 @@ func TestKeycloakExperimental(t *testing.T) {
 		if first.ClientID != document.url {
 			t.Errorf("signed in as client %q", first.ClientID)
 		}
-		logins := p.logins.Load() // one is refused, since the document has no offline_access
+		logins := p.logins.Load() // one more if offline_access, which the document has not, was refused late
 		s.refuse(first.AccessToken)
 		if after := p.use(t, g.url); p.logins.Load() != logins || after.AccessToken == first.AccessToken {
 			t.Errorf("the token was not refreshed; there were %d logins", p.logins.Load())

@@ -48,7 +48,7 @@ type Options struct {
 
 // Report is the outcome of an examination.
 type Report struct {
-	Resource   string  `json:"resource,omitempty"`             // as in Options
+	Resource   string  `json:"resource,omitempty"`             // as in Options, its query left out
 	AuthServer string  `json:"authorization_server,omitempty"` // as in Options
 	Checks     []Check `json:"checks"`                         // in the order in which a client comes to them
 }
@@ -109,7 +109,8 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 	if o.Resource == "" && o.AuthServer == "" {
 		return nil, errors.New("doctor: no server is named")
 	}
-	x := &examination{options: o, report: &Report{Resource: o.Resource, AuthServer: o.AuthServer}}
+	x := &examination{options: o}
+	x.report = &Report{Resource: x.withoutQuery(o.Resource), AuthServer: o.AuthServer}
 	x.http = o.client()
 	cfg := oauthdyn.Config{Resource: o.Resource, AuthServer: o.AuthServer, HTTPClient: o.HTTPClient, Logger: o.Logger, Trace: x.note}
 	client, err := oauthdyn.New(cfg)

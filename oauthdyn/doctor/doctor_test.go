@@ -332,6 +332,26 @@ func withoutNames(ctx context.Context, network, address string) (net.Conn, error
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
+// TestPlainEndpoint tries no endpoint over plain http, also when discovery
+// stopped before it saw to that.
+func TestPlainEndpoint(t *testing.T) {
+	const at = "https://mcp.example.com"
+	public := http.NewServeMux()
+	public.HandleFunc(metadataOfServer, func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(oauthdyn.ServerMetadata{
+			Issuer: at, AuthorizationEndpoint: at + "/authorize", TokenEndpoint: "http://mcp.example.com/token",
+		})
+	})
+	public.HandleFunc("/token", func(http.ResponseWriter, *http.Request) { t.Error("the endpoint was tried") })
+	report := examine(t, doctor.Options{AuthServer: at, HTTPClient: &http.Client{Transport: internet{public}}})
+	if c := one(t, report, "endpoints"); c.Result != doctor.Fail || !strings.Contains(c.Found, "http://mcp.example.com/token") {
+		t.Errorf("got %+v", c)
+	}
+	if c := one(t, report, "pkce"); c.Result != doctor.Fail {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // TestPrivateAddress finds metadata in public that leads into a private network.
 func TestPrivateAddress(t *testing.T) {
 	const at = "https://mcp.example.com/mcp"
@@ -398,6 +418,16 @@ func TestUnprotected(t *testing.T) {
 	report := examine(t, doctor.Options{Resource: open.URL + "/mcp"})
 	if report.Failed() || one(t, report, "challenge").Result != doctor.Warning || one(t, report, "resource-metadata").Result != doctor.Skipped {
 		t.Errorf("got\n%s", text(report))
+	}
+}
+
+// TestQuery keeps a key that stands in the address out of the report.
+func TestQuery(t *testing.T) {
+	p := start(t, func(*pair) {})
+	report := examine(t, doctor.Options{Resource: p.resource + "?key=s3cret"})
+	data, err := json.Marshal(report)
+	if err != nil || strings.Contains(string(data), "s3cret") {
+		t.Errorf("%v\n%s", err, data)
 	}
 }
 

@@ -2,6 +2,8 @@
 
 package doctor
 
+import "strings"
+
 // A requirement is what a check is about.
 type requirement struct {
 	name    string
@@ -62,8 +64,17 @@ var (
 // add puts a check into the report.
 func (x *examination) add(r requirement, c Check) {
 	c.Name, c.Requirements, c.Requirement = r.name, r.numbers, r.words
-	c.Found = clean(c.Found)
+	c.Found, c.Remedy = clean(x.withoutQuery(c.Found)), x.withoutQuery(c.Remedy)
 	x.report.Checks = append(x.report.Checks, c)
+}
+
+// withoutQuery takes the query of the resource out of a text, since keys may
+// hide in it and reports are shown around.
+func (x *examination) withoutQuery(text string) string {
+	if _, query, ok := strings.Cut(x.options.Resource, "?"); ok && query != "" {
+		return strings.ReplaceAll(text, query, "…")
+	}
+	return text
 }
 
 // skip puts checks into the report that cannot be made.

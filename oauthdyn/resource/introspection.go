@@ -153,7 +153,7 @@ func (v *IntrospectionVerifier) Verify(ctx context.Context, token string) (*Prin
 	}
 	key := sha256.Sum256([]byte(token))
 	if p := v.cache.get(key, time.Now()); p != nil {
-		return p, nil
+		return provable(ctx, p)
 	}
 	v.mu.Lock()
 	q := v.asking[key]
@@ -167,7 +167,10 @@ func (v *IntrospectionVerifier) Verify(ctx context.Context, token string) (*Prin
 	v.mu.Unlock()
 	select {
 	case <-q.done:
-		return q.principal, q.err
+		if q.err != nil {
+			return nil, q.err
+		}
+		return provable(ctx, q.principal)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -294,8 +297,10 @@ func (v *IntrospectionVerifier) read(data []byte) (*Principal, error) {
 		claims.Subject = claims.ClientID
 	}
 	switch {
-	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "bearer"):
-		return nil, invalid(fmt.Errorf("token type %q is not bearer", a.TokenType))
+	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "bearer") && !strings.EqualFold(a.TokenType, "dpop"):
+		return nil, invalid(fmt.Errorf("token type %q is neither Bearer nor DPoP", a.TokenType))
+	case strings.EqualFold(a.TokenType, "dpop") && claims.KeyThumbprint == "":
+		return nil, invalid(errors.New("token type is DPoP, and the key is not named (cnf)"))
 	case a.TokenUse != "" && a.TokenUse != "access_token":
 		return nil, invalid(fmt.Errorf("%q is not an access token", a.TokenUse))
 	}
@@ -303,6 +308,7 @@ func (v *IntrospectionVerifier) read(data []byte) (*Principal, error) {
 	err = claims.Check(jose.Expect{
 		Issuer: v.o.Issuer, Audience: v.audiences, Now: now, Skew: ClockSkew,
 		NoExpiry: true, // the issuer checked it, and is asked again soon
+		Bound:    true,
 	})
 	if err != nil {
 		return nil, invalid(err)

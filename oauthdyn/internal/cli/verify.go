@@ -151,10 +151,11 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 
 // A guard builds the forward-auth service from flags.
 type guard struct {
-	flags    *guardFlags
-	issuers  []string
-	verifier func(audience string, others []string) (resource.Verifier, error)
-	log      *slog.Logger
+	flags       *guardFlags
+	issuers     []string
+	verifier    func(audience string, others []string) (resource.Verifier, error)
+	revocations *resource.Revocations // nil: none
+	log         *slog.Logger
 }
 
 // handler protects the resources, written URI[=SCOPE,SCOPE], and leaves all
@@ -188,7 +189,7 @@ func (g *guard) handler(uris []string, next http.Handler) (http.Handler, error) 
 	for i, uri := range uris {
 		r, id := parseResource(uri), ids[i]
 		made, err := resource.New(resource.Options{
-			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Logger: g.log,
+			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Revocations: g.revocations, Logger: g.log,
 			Rules: append(slices.Clone(rules[""]), rules[id]...), Implies: splitValues(implies),
 		})
 		if err != nil {

@@ -23,7 +23,11 @@ type Claims struct {
 	Username string
 	Audience []string
 	Scopes   []string
-	Bound    bool // to a key that its sender must prove to have: RFC 7800, RFC 9449, RFC 8705
+
+	// KeyThumbprint is that of the key which the token is bound to, and which
+	// its sender must prove to have (RFC 9449 section 6.1); empty for a bearer
+	// token.
+	KeyThumbprint string
 
 	IssuedAt  time.Time
 	NotBefore time.Time // zero: absent
@@ -42,11 +46,15 @@ type Members struct {
 	Session   string      `json:"sid,omitempty"`
 	Scope     *string     `json:"scope,omitempty"`
 	Username  string      `json:"preferred_username,omitempty"`
+	Bound     *Bound      `json:"cnf,omitempty"`
 	IssuedAt  numericDate `json:"iat,omitempty"`
 	NotBefore numericDate `json:"nbf,omitempty"`
 	Expires   numericDate `json:"exp,omitempty"`
+}
 
-	Confirmation json.RawMessage `json:"cnf,omitempty"`
+// Bound says what a token is bound to: RFC 7800 section 3.1.
+type Bound struct {
+	KeyThumbprint string `json:"jkt,omitempty"`
 }
 
 // audience is one string or a list of them: RFC 7519 section 4.1.3.
@@ -99,6 +107,9 @@ func (c Claims) wire() Members {
 		IssuedAt: numericDate(c.IssuedAt.Unix()),
 		Expires:  numericDate(c.Expires.Unix()),
 	}
+	if c.KeyThumbprint != "" {
+		w.Bound = &Bound{c.KeyThumbprint}
+	}
 	if len(c.Scopes) > 0 {
 		scope := strings.Join(c.Scopes, " ")
 		w.Scope = &scope
@@ -116,10 +127,14 @@ func (w Members) Claims() (*Claims, error) {
 		Session:  w.Session,
 		Username: w.Username,
 		Audience: w.Audience,
-		Bound:    len(w.Confirmation) > 0 && string(w.Confirmation) != "null",
 	}
 	if w.Scope != nil {
 		c.Scopes = strings.Fields(*w.Scope)
+	}
+	if w.Bound != nil {
+		if c.KeyThumbprint = w.Bound.KeyThumbprint; c.KeyThumbprint == "" {
+			return nil, errors.New("bound to something that cannot be proved here (cnf)")
+		}
 	}
 	var errs [3]error
 	c.IssuedAt, errs[0] = w.IssuedAt.time()
@@ -135,6 +150,7 @@ type Expect struct {
 	Now      time.Time
 	Skew     time.Duration // tolerated difference of clocks
 	NoExpiry bool          // a token without an expiry is fine
+	Bound    bool          // one that is bound to a key is fine: a proof of the key is looked at, too
 }
 
 // Check validates claims as RFC 9068 section 4 asks. The signature has been
@@ -147,7 +163,7 @@ func (c *Claims) Check(e Expect) error {
 		return errors.New("without a subject")
 	case !slices.ContainsFunc(c.Audience, func(aud string) bool { return slices.Contains(e.Audience, aud) }):
 		return errors.New("issued for another audience")
-	case c.Bound:
+	case c.KeyThumbprint != "" && !e.Bound:
 		return errors.New("bound to a key, but a bearer token comes with no proof of it")
 	case c.Expires.IsZero() && !e.NoExpiry:
 		return errors.New("without an expiry")

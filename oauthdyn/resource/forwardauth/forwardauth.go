@@ -53,7 +53,7 @@ type Options struct {
 	Clear []string
 
 	// TokenHeader is a header in which the server gets the access token; for
-	// Authorization, "Bearer" stands before it. MCP forbids a server to use it
+	// Authorization, "Bearer" or "DPoP" stands before it. MCP forbids a server to use it
 	// elsewhere. Empty: the server does not get the token.
 	TokenHeader string
 
