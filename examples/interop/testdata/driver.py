@@ -7,8 +7,12 @@ import warnings
 
 import anyio
 from mcp import Client, MCPError, StdioServerParameters, types
+from mcp.client import session
 from mcp.client.streamable_http import streamable_http_client
 
+# After 10 seconds it would take a server for one of the older versions, which on
+# a busy machine has not even started.
+session.DISCOVER_TIMEOUT_SECONDS = 120.0
 warnings.simplefilter("ignore")  # some of what is tried is deprecated, on purpose
 
 
