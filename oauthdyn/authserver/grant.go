@@ -130,6 +130,9 @@ func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values)
 	if e != nil {
 		return nil, e
 	}
+	if e := s.stillAllowed(r, grant); e != nil {
+		return nil, e
+	}
 	next, e := s.rotate(r, client, handle, old)
 	if e != nil {
 		return nil, e

@@ -48,6 +48,7 @@ type Server struct {
 	keys      *jose.KeySet
 	routes    map[string]http.Handler
 	log       *slog.Logger
+	accounts  accountLocks
 
 	stop      context.CancelFunc
 	collector sync.WaitGroup
@@ -70,6 +71,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		secure:    issuer.Scheme == "https",
 		resources: o.Resources,
 		log:       o.Logger,
+		accounts:  newAccountLocks(),
 	}
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: %w", ErrSigningKeys, err)
