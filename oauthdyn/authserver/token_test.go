@@ -20,6 +20,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
@@ -341,9 +342,12 @@ type clocked struct {
 
 // newClocked puts a code into the store as if somebody had signed in.
 func newClocked(t *testing.T) *clocked {
-	db := memory.New(nil)
+	db, users := memory.New(nil), local.New()
+	if err := users.Set("alice", "correct horse"); err != nil {
+		t.Fatal(err)
+	}
 	c := &clocked{t: t, code: "the code", client: "client_1"}
-	c.server = mustServer(t, func(o *authserver.Options) { o.Store = db })
+	c.server = mustServer(t, func(o *authserver.Options) { o.Store, o.Login = db, users })
 	err := db.CreateClient(t.Context(), store.Client{ID: c.client, Metadata: oauthdyn.ClientMetadata{
 		TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
 	}})
