@@ -68,7 +68,7 @@ func (l List) Check() error {
 
 // Allows reports whether the person may come in.
 func (l List) Allows(p Person) bool {
-	return l.AllowsUser(p) || slices.ContainsFunc(p.Groups, func(group string) bool { return slices.Contains(l.Groups, group) }) ||
+	return l.AllowsUser(p) || slices.ContainsFunc(p.Groups, func(group string) bool { return group != "" && slices.Contains(l.Groups, group) }) ||
 		slices.ContainsFunc(p.Emails, l.allowsDomain)
 }
 
@@ -99,7 +99,7 @@ func isEmail(entry string) bool {
 // may not be the domain.
 func (l List) allowsDomain(email string) bool {
 	user, domain, ok := strings.Cut(fold(email), "@")
-	plain := ok && user != "" && !strings.ContainsFunc(email, func(r rune) bool {
+	plain := ok && user != "" && domain != "" && !strings.ContainsFunc(email, func(r rune) bool {
 		return r <= ' ' || r == '"' || r == '(' || r == '<' || r == ',' || r == ';' || r == ':' || r == '\\' || r == 0x7f
 	})
 	return plain && slices.ContainsFunc(l.Domains, func(d string) bool { return fold(d) == domain })
