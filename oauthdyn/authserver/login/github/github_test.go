@@ -157,7 +157,9 @@ func TestS26RemovalEndsAtTheNextRefresh(t *testing.T) {
 		remove func(*fake, func(github.Options))
 	}{
 		{"user from the list", github.Options{Allow: user}, func(_ *fake, restart func(github.Options)) { restart(github.Options{}) }},
-		{"organisation from the list", github.Options{Allow: org}, func(_ *fake, restart func(github.Options)) { restart(github.Options{Allow: allow.List{Users: []string{"hubot"}}}) }},
+		{"organisation from the list", github.Options{Allow: org}, func(_ *fake, restart func(github.Options)) {
+			restart(github.Options{Allow: allow.List{Users: []string{"hubot"}}})
+		}},
 		{"person from the organisation", github.Options{Allow: org, TokenKey: tokenKey}, func(f *fake, _ func(github.Options)) { f.user.Orgs = nil }},
 		{"address from the account", github.Options{Allow: domain, TokenKey: tokenKey}, func(f *fake, _ func(github.Options)) { f.user.Emails[0].Verified = false }},
 		{"the app from the account", github.Options{Allow: org, TokenKey: tokenKey}, func(f *fake, _ func(github.Options)) { clear(f.tokens) }},
