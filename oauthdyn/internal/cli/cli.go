@@ -80,7 +80,7 @@ func (e *hintedError) Unwrap() error { return e.err }
 // oneLine also drops the prefix of a package, which says nothing to a user.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	for _, prefix := range []string{"authserver: ", "bolt: ", "local: ", "resource: ", "forwardauth: "} {
+	for _, prefix := range []string{"authserver: ", "bolt: ", "local: ", "github: ", "oidc: ", "allow: ", "resource: ", "forwardauth: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return s

@@ -41,6 +41,7 @@ type serveFlags struct {
 	verify    bool
 	logLevel  string
 	logFormat string
+	loginFlags
 	guardFlags
 }
 
@@ -56,13 +57,17 @@ origin, and name the address that clients see with --issuer. On a loopback
 address it works without one.
 
 Clients, grants and keys are kept in DIR/oauthdyn.db, the people who can sign in
-in DIR/users; "oauthdyn user add" adds one, also while the server runs.
+with a password in DIR/users; "oauthdyn user add" adds one, also while the server
+runs. With GitHub, or an OpenID provider, those sign in whom the flags below name:
+nobody else. At both, register ISSUER/login/callback as the callback URL.
 
 With --verify it also checks tokens for a reverse proxy, as "oauthdyn verify" does
 alone; see there.`,
 		Example: `  oauthdyn serve --resource http://127.0.0.1:8080/mcp
   oauthdyn serve --issuer https://auth.example.com --data /var/lib/oauthdyn \
-    --resource https://mcp.example.com/mcp=mcp:read,mcp:write`,
+    --resource https://mcp.example.com/mcp=mcp:read,mcp:write
+  oauthdyn serve --issuer https://auth.example.com --resource https://mcp.example.com/mcp \
+    --github-client-id Ov23li… --github-client-secret-file github.secret --github-org my-org`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.running = true
@@ -78,6 +83,7 @@ alone; see there.`,
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	f.loginFlags.add(cmd)
 	flags.BoolVar(&f.verify, "verify", false, "also check tokens for a reverse proxy, at /verify and /ext_authz; the flags below are for that")
 	f.guardFlags.add(cmd)
 	return cmd
@@ -141,7 +147,10 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Store, o.Login = db, users
+	o.Store = db
+	if o.Login, err = f.login(ctx, users, log); err != nil {
+		return err
+	}
 	server, err := authserver.New(ctx, o)
 	if errors.Is(err, authserver.ErrSigningKeys) {
 		return err
@@ -150,7 +159,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return &usageError{text: err.Error()}
 	}
 	defer server.Close()
-	if names, err := users.Names(); err == nil && len(names) == 0 {
+	if names, err := users.Names(); err == nil && len(names) == 0 && o.Login == authserver.Login(users) {
 		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
 	}
 	handler := http.Handler(server)
