@@ -82,7 +82,7 @@ func serveProxy(t *testing.T, server Server, o *Options) (*Proxy, string) {
 	}
 	ts := httptest.NewServer(proxy)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := proxy.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -116,7 +116,7 @@ func processes(t *testing.T, marker string) (pids []int) {
 }
 
 // testClient gives up before the test binary does.
-var testClient = &http.Client{Timeout: 30 * time.Second}
+var testClient = &http.Client{Timeout: 3 * time.Minute}
 
 // client speaks Streamable HTTP byte by byte.
 type client struct {

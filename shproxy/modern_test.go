@@ -258,7 +258,8 @@ func TestModernStreams(t *testing.T) {
 // client finds its own id in it; to leave it ends it at the server, too.
 func TestModernListen(t *testing.T) {
 	t.Parallel()
-	_, url := newTestProxy(t, testserver.Modern, &Options{KeepAlive: 20 * time.Millisecond})
+	proxy, url := newTestProxy(t, testserver.Modern, &Options{KeepAlive: 20 * time.Millisecond})
+	proxy.patience = time.Hour
 	c := modernClient(t, url)
 	ctx, leave := context.WithCancel(t.Context())
 	first := c.modern(ctx, modernFrame("1", "subscriptions/listen", `"notifications":{"toolsListChanged":true}`, ""))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
@@ -107,7 +108,7 @@ func TestServerWithoutAToolList(t *testing.T) {
 // An endless list is read to a bound.
 func TestEndlessToolList(t *testing.T) {
 	t.Parallel()
-	c, _, child := modernPuppet(t, nil)
+	c, _, child := modernPuppet(t, &Options{StartTimeout: 3 * time.Minute}) // for all pages
 	done := make(chan *http.Response)
 	go func() { done <- c.modern(t.Context(), modernTool("1", "query", "", "")) }()
 	id := 3

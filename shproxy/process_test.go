@@ -83,15 +83,17 @@ func TestKilledWhileIdle(t *testing.T) {
 // Servers that cannot work are told apart, to the client and to the probe.
 func TestServerThatDoesNotStart(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct{ mode, want string }{
-		{testserver.Exit, `server "exit" ended (exit status 3); its last words: error: no configuration`},
-		{testserver.Unlucky, `server "unlucky" ended (exit status 7); its last words: error: out of luck`},
-		{testserver.Silent, `server "silent" did not answer initialize within 300ms`},
-		{testserver.Garbage, `server "garbage" did not answer initialize within 300ms; it printed no JSON-RPC but: Usage: something [options]`},
+	for _, test := range []struct {
+		mode, want string
+		timeout    time.Duration
+	}{
+		{testserver.Exit, `server "exit" ended (exit status 3); its last words: error: no configuration`, 0},
+		{testserver.Unlucky, `server "unlucky" ended (exit status 7); its last words: error: out of luck`, 0},
+		{testserver.Silent, `server "silent" did not answer initialize within 300ms`, 300 * time.Millisecond},
 	} {
 		t.Run(test.mode, func(t *testing.T) {
 			t.Parallel()
-			proxy, url := newTestProxy(t, test.mode, &Options{StartTimeout: 300 * time.Millisecond})
+			proxy, url := newTestProxy(t, test.mode, &Options{StartTimeout: test.timeout})
 			c := &client{t: t, url: url}
 			c.wantError(c.post(initializeFrame), 200, `"init"`, -32603, test.want)
 			if n := proxy.sessions.Stats().Sessions; n != 0 {
@@ -101,6 +103,29 @@ func TestServerThatDoesNotStart(t *testing.T) {
 				t.Errorf("Probe = %v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// One that prints something else and waits is told apart, too, if it has come
+// as far as to print.
+func TestServerThatPrintsSomethingElse(t *testing.T) {
+	t.Parallel()
+	for timeout := 300 * time.Millisecond; ; timeout *= 4 {
+		proxy, url := newTestProxy(t, testserver.Garbage, &Options{StartTimeout: timeout})
+		c := &client{t: t, url: url}
+		told, probed := c.body(c.post(initializeFrame)), fmt.Sprint(proxy.Probe(t.Context()))
+		const printed = "; it printed no JSON-RPC but: Usage: something [options]"
+		if timeout < time.Minute && !(strings.Contains(told, printed) && strings.Contains(probed, printed)) {
+			continue // the machine is slow
+		}
+		want := fmt.Sprintf(`server "garbage" did not answer initialize within %v`, timeout) + printed
+		if probed != "shproxy: "+want {
+			t.Errorf("Probe = %s, want %s", probed, want)
+		}
+		if answer := fmt.Sprintf(`{"jsonrpc":"2.0","id":"init","error":{"code":-32603,"message":%q}}`, want); told != answer {
+			t.Errorf("got %s\nwant %s", told, answer)
+		}
+		return
 	}
 }
 
@@ -200,13 +225,13 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 
 func TestBigMessages(t *testing.T) {
 	t.Parallel()
-	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: 12 << 20})
+	_, url := newTestProxy(t, testserver.Good, &Options{MaxMessageBytes: 5 << 20})
 	c := connect(t, url)
-	const size = 10 << 20
+	const size = 4 << 20
 	c.want(c.tool("1", "big", map[string]any{"count": size}), 200, textResult("1", strings.Repeat("b", size)))
 	text := strings.Repeat("é", size/2)
 	c.want(c.tool(`"`+strings.Repeat("i", 500)+`"`, "echo", map[string]any{"text": text}), 200, textResult(`"`+strings.Repeat("i", 500)+`"`, text))
-	c.wantError(c.tool("3", "big", map[string]any{"count": 13 << 20}), 200, "3", -32603, "unusable answer: message of more than 12582912 bytes")
+	c.wantError(c.tool("3", "big", map[string]any{"count": 6 << 20}), 200, "3", -32603, "unusable answer: message of more than 5242880 bytes")
 	c.wantError(c.tool("4", "invalid", nil), 200, "4", -32603, "unusable answer: jsonrpc: invalid UTF-8")
 	c.want(c.tool("5", "echo", map[string]any{"text": "fine"}), 200, textResult("5", "fine"))
 }

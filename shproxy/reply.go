@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// writeTimeout is how long a client may take to read what is written.
+	// writeTimeout is how long a client may take to read what is written, and
+	// slowest how many bytes of it a second it has to read beyond that.
 	writeTimeout = 30 * time.Second
+	slowest      = 64 << 10
 	// retry is how long a client should wait before it resumes a stream.
 	retry = time.Second
 )
@@ -190,7 +192,7 @@ func (rp *reply) message(t *session.Reader, f *session.Frame, id session.EventID
 	rp.recorder.BytesOut.Add(int64(len(f.Data)))
 	if rp.stream == nil && rp.json && rest == session.Nothing && id == (session.EventID{}) {
 		if len(f.Data) > keepDeadline {
-			rp.extendDeadline()
+			rp.extendDeadline(len(f.Data))
 		}
 		writeJSON(rp.w, rp.status(f), f.Data)
 		return nil
@@ -198,7 +200,7 @@ func (rp *reply) message(t *session.Reader, f *session.Frame, id session.EventID
 	if err := rp.begin(t, id); err != nil {
 		return err
 	}
-	rp.extendDeadline()
+	rp.extendDeadline(len(f.Data))
 	rp.flusher.hold = rest == session.Queued
 	return rp.stream.Message(appendID(rp.id[:0], id), f.Data)
 }
@@ -244,7 +246,7 @@ func (rp *reply) begin(t *session.Reader, first session.EventID) error {
 	rp.w.WriteHeader(http.StatusOK)
 	rp.flusher = &flusher{rc: http.NewResponseController(rp.w)}
 	rp.stream = sse.NewWriter(rp.w, rp.flusher.flush)
-	rp.extendDeadline()
+	rp.extendDeadline(0)
 	rp.recorder.Streams.Add(1)
 	id := t.Stream()
 	if first != (session.EventID{}) {
@@ -266,7 +268,7 @@ func (rp *reply) breathe(t *session.Reader) error {
 	case rp.stream == nil:
 		return rp.begin(t, session.EventID{})
 	}
-	rp.extendDeadline()
+	rp.extendDeadline(0)
 	return rp.stream.Comment("keep-alive")
 }
 
@@ -277,7 +279,7 @@ func (rp *reply) end(t *session.Reader, cause error) {
 		return
 	}
 	if rp.begin(t, session.EventID{}) == nil && cause != nil {
-		rp.extendDeadline()
+		rp.extendDeadline(0)
 		_ = rp.stream.Comment(cause.Error())
 	}
 }
@@ -289,8 +291,9 @@ func (rp *reply) close() {
 	}
 }
 
-// extendDeadline gives the client time to read the next write. Response
-// writers without deadlines go without.
-func (rp *reply) extendDeadline() {
-	_ = http.NewResponseController(rp.w).SetWriteDeadline(time.Now().Add(writeTimeout))
+// extendDeadline gives the client time to read the next write, of a message of
+// that many bytes. Response writers without deadlines go without.
+func (rp *reply) extendDeadline(message int) {
+	limit := writeTimeout + time.Duration(message)*time.Second/slowest
+	_ = http.NewResponseController(rp.w).SetWriteDeadline(time.Now().Add(limit))
 }

@@ -23,7 +23,7 @@ type sdkArgs struct {
 
 // runSDKServer is a server of the official SDK on stdio.
 func runSDKServer() int {
-	var waits atomic.Int64 // calls that were cancelled
+	var waits, cancels atomic.Int64 // calls that wait, or did; calls that were cancelled
 	server := mcp.NewServer(&mcp.Implementation{Name: "sdk-child", Version: "1"}, nil)
 	mcp.AddTool(server, &mcp.Tool{Name: "echo"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: args.Text}}}, nil, nil
@@ -57,12 +57,13 @@ func runSDKServer() int {
 		return &mcp.CallToolResult{}, nil, nil
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "wait"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
-		<-ctx.Done()
 		waits.Add(1)
+		<-ctx.Done()
+		cancels.Add(1)
 		return nil, nil, ctx.Err()
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "waits"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
-		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprint(waits.Load())}}}, nil, nil
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprint(waits.Load(), " ", cancels.Load())}}}, nil, nil
 	})
 	mcp.AddTool(server, &mcp.Tool{Name: "grow"}, func(ctx context.Context, req *mcp.CallToolRequest, args sdkArgs) (*mcp.CallToolResult, any, error) {
 		server.AddTool(&mcp.Tool{Name: "new-" + args.Text, InputSchema: map[string]any{"type": "object"}}, func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
@@ -142,14 +143,21 @@ func testSDK(t *testing.T, version string, mode Mode) {
 			t.Errorf("progress %v, want %d", got, i)
 		}
 	}
+	waits := func(want string) {
+		for callText(t, session, &mcp.CallToolParams{Name: "waits"}) != want && !t.Failed() {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
+	calls.Go(func() {
+		waits("1 0")
+		cancel()
+	})
 	if _, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "wait"}); err == nil {
 		t.Error("a call that was cancelled was answered")
 	}
-	for callText(t, session, &mcp.CallToolParams{Name: "waits"}) != "1" { // it reached the server
-		time.Sleep(time.Millisecond)
-	}
+	calls.Wait()
+	waits("1 1") // the cancellation reached the server
 	callText(t, session, &mcp.CallToolParams{Name: "grow", Arguments: sdkArgs{"tool"}})
 	<-changed
 	if err := session.Close(); err != nil {

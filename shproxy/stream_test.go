@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
@@ -153,18 +155,24 @@ func TestCancel(t *testing.T) {
 // A slow call gets its headers soon, signs of life, and its answer.
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
-	proxy, url := newTestProxy(t, testserver.Good, &Options{KeepAlive: 20 * time.Millisecond})
-	c := connect(t, url)
+	const keepAlive = ": keep-alive\n\n"
+	proxy, url, stage := newStage(t, &Options{KeepAlive: 20 * time.Millisecond})
+	c, child := connectPuppet(t, url, stage, testVersion)
 	proxy.patience = 20 * time.Millisecond
-	resp := c.tool("1", "sleep", map[string]any{"count": 500, "text": "late"})
-	body := c.body(resp)
-	answer := "id: 1-1\ndata: " + textResult("1", "late") + "\n\n"
-	if !strings.HasSuffix(body, answer) || strings.Count(body, ": keep-alive\n\n") < 2 || strings.Trim(strings.TrimSuffix(body, answer), ": kep-aliv\n") != "" {
+	resp := c.tool("1", "slow", nil) // whose headers are here before its answer
+	child.Hears()
+	lives := make([]byte, 2*len(keepAlive))
+	if _, err := io.ReadFull(resp.Body, lives); err != nil || string(lives) != keepAlive+keepAlive {
+		t.Fatalf("got %q, %v", lives, err)
+	}
+	child.Says(textResult("2", "late"))
+	body, answer := c.body(resp), "id: 1-1\ndata: "+textResult("1", "late")+"\n\n"
+	if !strings.HasSuffix(body, answer) || strings.ReplaceAll(strings.TrimSuffix(body, answer), keepAlive, "") != "" {
 		t.Errorf("got %q", body)
 	}
 	get := c.do(c.request(t.Context(), http.MethodGet, ""))
-	alive := make([]byte, len(": keep-alive\n\n"))
-	if _, err := io.ReadFull(get.Body, alive); err != nil || string(alive) != ": keep-alive\n\n" {
+	alive := make([]byte, len(keepAlive))
+	if _, err := io.ReadFull(get.Body, alive); err != nil || string(alive) != keepAlive {
 		t.Errorf("GET: %q, %v", alive, err)
 	}
 }
@@ -186,4 +194,28 @@ func TestClientLeavesInMidCall(t *testing.T) {
 	for proxy.sessions.Stats().Calls > 0 {
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// A client that reads slowly, and goes on to, gets a large message whole.
+func TestTimeToRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &deadlineWriter{}
+		rp := &reply{w: w}
+		for message, want := range map[int]time.Duration{0: 30 * time.Second, 10 << 20: 190 * time.Second} {
+			rp.extendDeadline(message)
+			if got := time.Until(w.deadline); got != want {
+				t.Errorf("%v for a message of %d bytes, want %v", got, message, want)
+			}
+		}
+	})
+}
+
+type deadlineWriter struct {
+	httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *deadlineWriter) SetWriteDeadline(t time.Time) error {
+	w.deadline = t
+	return nil
 }

@@ -7,6 +7,7 @@ package deploy_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -82,15 +83,22 @@ func (b *backend) take() []*http.Request {
 	return seen
 }
 
-// freeAddr is a loopback address that nobody listens on.
+// freeAddr is a loopback address that nobody listens on. Its port is below
+// those that systems give to whoever asks for any, so that nobody gets it
+// before the program that is told of it.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var err error
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", addr); err == nil {
+			_ = listener.Close()
+			return addr
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String()
+	t.Fatal(err)
+	return ""
 }
 
 // newStack starts everything: the proxy with its configuration from this

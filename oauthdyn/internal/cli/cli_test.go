@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -49,17 +50,26 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeAddr sets a variable to a loopback address that nobody listens on.
+// freeAddr sets a variable to a loopback address that nobody listens on. Its
+// port is below those that systems give to whoever asks for any, so that
+// nobody gets it before the program that is told of it.
 func freeAddr(ts *testscript.TestScript, _ bool, args []string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var err error
+	for range 100 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", addr); err == nil {
+			ts.Setenv(args[0], addr)
+			ts.Check(listener.Close())
+			return
+		}
+	}
 	ts.Check(err)
-	ts.Setenv(args[0], listener.Addr().String())
-	ts.Check(listener.Close())
 }
 
 // waitFor waits until a URL answers 200.
 func waitFor(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		res, err := http.Get(args[0])
 		if err == nil {
 			ts.Check(res.Body.Close())
@@ -74,7 +84,7 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 
 // waitListen waits until somebody listens on an address.
 func waitListen(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if conn, err := net.Dial("tcp", args[0]); err == nil {
 			ts.Check(conn.Close())
 			return

@@ -178,10 +178,20 @@ func (c *Child) serve(to Receiver) {
 // to tell why. Most close it by ending, which takes no time.
 const lingering = 75 * time.Millisecond
 
-// endsSoon waits for a process whose output has ended.
+// endsSoon waits for a process whose output has ended. On a busy machine the
+// kernel may need longer to end one that has begun to; that one is waited for.
 func (c *Child) endsSoon() bool {
 	timer := time.NewTimer(lingering)
 	defer timer.Stop()
+	select {
+	case <-c.gone:
+		return true
+	case <-timer.C:
+	}
+	if !exiting(c.cmd.Process.Pid) {
+		return false
+	}
+	timer.Reset(unkillable)
 	select {
 	case <-c.gone:
 		return true
@@ -280,7 +290,7 @@ func (c *Child) terminate() {
 	if c.reaped {
 		return
 	}
-	c.forced = true
+	c.force()
 	c.group.terminate()
 	c.timer = time.AfterFunc(c.cfg.Grace, c.Kill)
 }
@@ -293,10 +303,15 @@ func (c *Child) Kill() {
 	if c.reaped {
 		return
 	}
-	c.stopping, c.forced = true, true
+	c.stopping = true
+	c.force()
 	c.out.close()
 	c.group.kill()
 }
+
+// force notes that a signal of ours may be what ends the process. One that is
+// ending already gets it too late. c.mu is held.
+func (c *Child) force() { c.forced = c.forced || !exiting(c.cmd.Process.Pid) }
 
 // Done is closed when the receiver has got its last call and nothing of the
 // child is left: neither its group nor, with [Subreaper], who has left it.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
@@ -93,4 +94,45 @@ func TestParentDeath(t *testing.T) {
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+// A process that has begun to end is waited for, however long the kernel needs:
+// its exit status tells more than that its output has ended.
+func TestSlowExit(t *testing.T) {
+	ended, lives := exec.Command("/bin/sh", "-c", "exit 3"), exec.Command("/bin/cat")
+	stdin, err := lives.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range []*exec.Cmd{ended, lives} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer lives.Wait()
+	defer stdin.Close()
+	defer ended.Wait() // until then it is a zombie
+	for !exiting(ended.Process.Pid) {
+		runtime.Gosched()
+	}
+	for _, test := range []struct {
+		cmd        *exec.Cmd
+		told, soon bool
+		waits      time.Duration
+	}{
+		{ended, true, true, 5 * time.Second},
+		{ended, false, false, lingering + unkillable},
+		{lives, false, false, lingering},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &Child{cmd: test.cmd, gone: make(chan struct{})}
+			if test.told {
+				time.AfterFunc(test.waits, func() { close(c.gone) })
+			}
+			begin := time.Now()
+			if soon := c.endsSoon(); soon != test.soon || time.Since(begin) != test.waits {
+				t.Errorf("%v: ends soon: %v, after %v; want %v after %v", test.cmd, soon, time.Since(begin), test.soon, test.waits)
+			}
+		})
+	}
 }

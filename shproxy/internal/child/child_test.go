@@ -181,8 +181,8 @@ func shell(t *testing.T, script string) Config {
 // That is told before, with what it was sent until then, and whatever the child
 // does about its input.
 func TestChildClosesItsOutput(t *testing.T) {
-	sent := filepath.Join(t.TempDir(), "sent")
-	cfg := shell(t, "trap '' TERM; while [ ! -e "+sent+" ]; do sleep 0.01; done; echo bye >&2; exec >&-; sleep 600")
+	heard := filepath.Join(t.TempDir(), "heard")
+	cfg := shell(t, "trap '' TERM; echo bye >&2; while [ ! -e "+heard+" ]; do sleep 0.01; done; exec >&-; sleep 600")
 	cfg.MaxQueue, cfg.Grace = 2<<20, time.Hour
 	c, r := startTest(t, cfg)
 	first, err := c.Queue([]byte("{}"))
@@ -192,7 +192,10 @@ func TestChildClosesItsOutput(t *testing.T) {
 	if _, err := c.Queue(make([]byte, 1<<20)); err != nil { // more than a pipe holds
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(sent, nil, 0o600); err != nil {
+	for c.Tail() == "" {
+		time.Sleep(time.Millisecond)
+	}
+	if err := os.WriteFile(heard, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if e := <-r.closed; e.Status != "it had closed its output" || e.Code != -1 || e.Stderr != "bye" {

@@ -78,4 +78,7 @@ func (g group) empty() bool {
 
 func (g group) dead() bool { return false }
 
+// exiting cannot tell here.
+func exiting(int) bool { return false }
+
 func (g group) close() { _ = windows.CloseHandle(g.job) }

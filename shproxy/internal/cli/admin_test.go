@@ -31,7 +31,7 @@ func wrap(t *testing.T, name, command string, args ...string) adminServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := proxy.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"bufio"
+	"io"
 	"net/http"
 	"runtime"
 	"slices"
@@ -130,13 +131,17 @@ func TestDrain(t *testing.T) {
 	}
 	c := start(t, "--drain-timeout", "1m", "--", "testserver", "good")
 	session := c.open(c.url)
-	answer := make(chan string)
-	go func() {
-		_, body := c.post(`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"sleep","arguments":{"count":1500,"text":"slept"}}}`, "Mcp-Session-Id", session)
-		answer <- body
-	}()
-	for c.health()["calls"] != 1.0 {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url, strings.NewReader(`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"ask"}}`))
+	if err != nil {
+		t.Fatal(err)
 	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Mcp-Session-Id", session)
+	call, err := client.Do(r) // whose answer waits for one of ours
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer call.Body.Close()
 	c.signal(syscall.SIGTERM)
 	c.logged("msg=stopping")
 	for { // until the signal has its effect
@@ -148,8 +153,11 @@ func TestDrain(t *testing.T) {
 			t.Fatalf("a new session while calls end: %s %s", resp.Status, body)
 		}
 	}
-	if got := <-answer; !strings.Contains(got, "slept") {
-		t.Errorf("the call got %s", got)
+	if resp, body := c.post(`{"jsonrpc":"2.0","id":1,"result":{"word":"heard"}}`, "Mcp-Session-Id", session); resp.StatusCode != http.StatusAccepted {
+		t.Errorf("the answer for the server: %s %s", resp.Status, body)
+	}
+	if got, err := io.ReadAll(call.Body); err != nil || !strings.Contains(string(got), "heard") {
+		t.Errorf("the call got %s, %v", got, err)
 	}
 	<-c.done
 	_ = c.cmd.Wait()

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Several servers of a file are served, each at its path; one that does not
@@ -114,6 +115,7 @@ func TestReload(t *testing.T) {
 		t.Errorf("the server that goes: %s", resp.Status)
 	}
 	for isRunning(t, gone) { // until its end in the background
+		time.Sleep(time.Millisecond)
 	}
 	c.open(c.url + "/comes/mcp")
 
@@ -181,6 +183,7 @@ func TestSecondSignal(t *testing.T) {
 		}
 	}()
 	for c.health()["calls"] != 1.0 {
+		time.Sleep(time.Millisecond)
 	}
 	c.signal(syscall.SIGTERM)
 	c.logged("msg=stopping")

@@ -92,9 +92,10 @@ func TestSilentWarmChildIsNotStarting(t *testing.T) {
 	if !m.addWarm(w, l) {
 		t.Fatal("it is not warm")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	s, err := m.Start(ctx, "", []string{"A=b"})
+	if n := m.starts.taken(); n != 0 {
+		t.Fatalf("%d places are taken", n)
+	}
+	s, err := m.Start(t.Context(), "", []string{"A=b"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,6 +101,7 @@ func TestServerClosesItsOutput(t *testing.T) {
 	defer c.leave()
 	child.Expect(request("2", "x"))
 	child.Stderr("so long")
+	eventually(t, "its words are heard", func() bool { return s.w.link.child.Tail() != "" })
 	child.CloseOutput()
 	if e := c.crashError(); e.Error.Data.Status != "it had closed its output" || !e.Error.Data.Written || !slices.Equal(e.Error.Data.Stderr, []string{"so long"}) {
 		t.Errorf("%+v", e)
@@ -132,7 +133,7 @@ func TestServerClosesItsOutput(t *testing.T) {
 func TestRequestsToAnEndingServer(t *testing.T) {
 	t.Parallel()
 	for _, endOnCrash := range []bool{false, true} {
-		m, stage := newStage(t, func(c *Config) { c.EndOnCrash = endOnCrash })
+		m, stage := newStage(t, func(c *Config) { c.EndOnCrash, c.Child.Grace = endOnCrash, time.Hour })
 		s, child := initialized(t, m, stage)
 		s.w.link.child.Stop() // as when it had closed its output just now
 		child.Expect("EOF")
@@ -326,15 +327,11 @@ func TestReviveFails(t *testing.T) {
 		}, `-32602,"message":"go away"`},
 		{"another version", func(a *testserver.Actor) { a.Says(strings.Replace(initAnswer("1"), "2025-11-25", "2025-06-18", 1)) },
 			`-32603,"message":"server \"test\" speaks another protocol version since it was restarted: \"2025-06-18\""`},
-		{"silence", func(*testserver.Actor) {}, `-32603,"message":"server \"test\" did not answer initialize within 300ms"`},
+		{"silence", nil, `-32603,"message":"server \"test\" did not answer initialize within 100ms"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			m, stage := newStage(t, func(c *Config) {
-				if test.name == "silence" {
-					c.StartTimeout = 300 * time.Millisecond
-				}
-			})
+			m, stage := newStage(t, nil)
 			s := start(t, m)
 			child := stage.Next()
 			init := call(t, s, initFrame)
@@ -343,12 +340,19 @@ func TestReviveFails(t *testing.T) {
 			init.want(initAnswer(`"init"`))
 			child.Exit(0)
 			eventually(t, "the crash is seen", func() bool { return m.Stats().Crashed == 1 })
+			speak := func() {}
+			if test.play == nil {
+				speak = silent(&m.cfg)
+			}
 			c := call(t, s, request("1", "x"))
 			defer c.leave()
-			child = stage.Next()
-			child.Hears()
-			test.play(child)
+			if test.play != nil {
+				child = stage.Next()
+				child.Hears()
+				test.play(child)
+			}
 			c.want(`{"jsonrpc":"2.0","id":1,"error":{"code":`+test.want+`}}`, "(<nil>)")
+			speak()
 			if s.Cause() != nil {
 				t.Fatalf("the session ended: %v", s.Cause())
 			}

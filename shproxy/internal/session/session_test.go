@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func newTestManager(t *testing.T, cfg Config) *Manager {
 	t.Helper()
 	m := NewManager(cfg)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := m.Shutdown(ctx); err != nil {
 			t.Errorf("Shutdown: %v", err)
@@ -71,6 +72,16 @@ func newStage(t *testing.T, change func(*Config)) (*Manager, *testserver.Stage) 
 		change(&cfg)
 	}
 	return newTestManager(t, cfg), stage
+}
+
+// silent makes the children of a stage say nothing, and shortens the time that
+// this is borne. They are no puppets then: in that time, not even those might
+// be there. The function that it returns ends this.
+func silent(c *Config) (end func()) {
+	before := *c
+	c.Child.Env = append(slices.Clip(c.Child.Env), testserver.Env+"="+testserver.Silent)
+	c.StartTimeout = 100 * time.Millisecond
+	return func() { c.Child.Env, c.StartTimeout = before.Child.Env, before.StartTimeout }
 }
 
 // newTestSession starts a session with a child that says nothing by itself,
@@ -197,7 +208,7 @@ func (r *testReader) now() (frames []string, more bool, cause error) {
 // parentheses.
 func (r *testReader) next() string {
 	r.t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		f, id, rest, cause := r.r.Next()
 		if f != nil {
@@ -272,7 +283,7 @@ func dropped(s *Session) int { return int(s.w.m.dropped.Load()) }
 // eventually waits for a state that no message announces.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}

@@ -358,17 +358,12 @@ func TestVersionsAreAgreedOn(t *testing.T) {
 // and no other.
 func TestSilentLegacyServer(t *testing.T) {
 	t.Parallel()
-	m, stage := newStage(t, func(c *Config) { c.StartTimeout = 100 * time.Millisecond })
-	found := make(chan bool)
-	go func() {
-		is, _ := m.Modern(t.Context(), nil)
-		found <- is
-	}()
-	stage.Next().Hears()
-	if <-found {
-		t.Fatal("silence is no word of a modern server")
+	m, stage := newStage(t, nil)
+	speak := silent(&m.cfg)
+	if is, err := m.Modern(t.Context(), nil); is || err != nil {
+		t.Fatalf("silence is no word of a modern server: %v, %v", is, err)
 	}
-	m.cfg.StartTimeout = time.Minute
+	speak()
 	translated(t, m, caller("", "{}"), "1", "tools/list", "")
 	legacyChild(t, stage, "{}").Hears()
 	m.mu.Lock()

@@ -63,7 +63,7 @@ func puppet(stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 // patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // TB is what a stage needs of a testing.TB: servers that tests run should not
 // have the flags of that package.
