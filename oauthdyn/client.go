@@ -100,6 +100,47 @@ func (c *Client) TokenSource(ctx context.Context) oauth2.TokenSource {
 	})
 }
 
+// Refresh trades the refresh token for a new access token, even if the present
+// one could still be used, and saves what comes back; a flow that needs no
+// person gets a new grant. One goroutine or process that refreshes at the same
+// time serves the others. Without a grant, without a refresh token, or when the
+// authorization server refuses it, the error wraps ErrNotSignedIn.
+func (c *Client) Refresh(ctx context.Context) (*oauth2.Token, error) {
+	creds, err := c.refreshNow(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("oauthdyn: refresh the token for %s: %w", c.cfg.target(), err)
+	}
+	return creds.Grant.Token(), nil
+}
+
+func (c *Client) refreshNow(ctx context.Context) (*Credentials, error) {
+	creds, _, err := c.peek(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case creds == nil && c.flow.unattended():
+		return c.acquire(ctx, need{})
+	case creds == nil:
+		return nil, ErrNotSignedIn
+	case creds.Grant.RefreshToken == "" && !c.flow.unattended():
+		return nil, fmt.Errorf("%w for longer: no refresh token was issued", ErrNotSignedIn)
+	}
+	return c.acquire(ctx, need{reject: creds.Grant.AccessToken})
+}
+
+// StoredGrant returns the grant as it is here and in the store, refreshed or
+// not, without any request. Without one the error wraps ErrNotSignedIn.
+func (c *Client) StoredGrant(ctx context.Context) (*Credentials, error) {
+	creds, _, err := c.peek(ctx)
+	if err == nil && creds == nil {
+		err = ErrNotSignedIn
+	}
+	if err != nil {
+		return nil, fmt.Errorf("oauthdyn: grant for %s: %w", c.cfg.target(), err)
+	}
+	return creds.clone(), nil
+}
+
 type tokenSource func() (*oauth2.Token, error)
 
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }

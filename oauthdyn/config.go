@@ -134,6 +134,10 @@ type Config struct {
 	// Logger receives what happens, without secrets; nil means silence.
 	Logger *slog.Logger
 
+	// Trace is told of each step of discovery, for programs that explain why it
+	// fails. It is called by the goroutine that discovers, and must return soon.
+	Trace func(DiscoveryStep)
+
 	// LoginTimeout is how long a person has to sign in; 0 means
 	// DefaultLoginTimeout.
 	LoginTimeout time.Duration

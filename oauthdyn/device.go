@@ -84,7 +84,7 @@ func (f DeviceCode) run(ctx context.Context, c *Client, d *Discovery, scopes []s
 	}
 	stored := id != nil && c.cfg.ClientID == "" && id.ClientID != c.cfg.ClientMetadataURL
 	if id == nil {
-		if id, err = c.registerDynamic(ctx, d, nil); err != nil {
+		if id, err = c.registerDynamic(ctx, d, nil, nil); err != nil {
 			return nil, err
 		}
 	}

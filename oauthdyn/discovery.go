@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -95,32 +96,57 @@ func (c *Client) discover(ctx context.Context, ch *Challenge) (*Discovery, error
 }
 
 // probe asks the resource for its challenge. Without one it returns an empty
-// challenge.
+// challenge. Some resources want a token of messages only, which are posted.
 func (c *Client) probe(ctx context.Context) (*Challenge, error) {
 	if c.resource == nil {
 		return &Challenge{}, nil
 	}
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		resp, err := c.probeWith(ctx, method)
+		switch {
+		case err != nil:
+			return nil, err
+		case resp == nil || resp.StatusCode != http.StatusUnauthorized:
+			continue
+		}
+		if ch, ok := oauthChallenge(resp.Header); ok {
+			return &ch, nil
+		}
+		break
+	}
+	return &Challenge{}, nil
+}
+
+// probeMessage asks for nothing and changes nothing.
+const probeMessage = `{"jsonrpc":"2.0","id":0,"method":"ping"}`
+
+// probeWith makes one request without a token and returns the header of the
+// answer, nil if none came in time.
+func (c *Client) probeWith(ctx context.Context, method string) (*http.Response, error) {
 	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(probeCtx, http.MethodGet, c.cfg.Resource, nil)
+	var body io.Reader
+	if method == http.MethodPost {
+		body = strings.NewReader(probeMessage)
+	}
+	req, err := http.NewRequestWithContext(probeCtx, method, c.cfg.Resource, body)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/json, text/event-stream")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	resp, err := c.http.Do(req)
+	c.trace(DiscoveryStep{Kind: StepChallenge, URL: c.cfg.Resource, Response: resp, Err: err})
 	switch {
 	case err != nil && ctx.Err() == nil && probeCtx.Err() != nil:
-		return &Challenge{}, nil
+		return nil, nil
 	case err != nil:
 		return nil, err
 	}
 	_ = resp.Body.Close() // it may be a stream; only the header counts
-	if resp.StatusCode == http.StatusUnauthorized {
-		if ch, ok := oauthChallenge(resp.Header); ok {
-			return &ch, nil
-		}
-	}
-	return &Challenge{}, nil
+	return resp, nil
 }
 
 // metadataURLs lists where the metadata of the resource can be, in the order in
@@ -160,11 +186,16 @@ func (c *Client) findResourceMetadata(ctx context.Context, fromChallenge string,
 	var failed []error
 	for _, at := range c.metadataURLs(fromChallenge) {
 		m := new(ResourceMetadata)
-		err := c.getJSON(ctx, at, m)
-		if err == nil {
-			if err := c.checkResource(m.Resource, at); err != nil {
-				return fmt.Errorf("resource metadata %s: %w", at, err)
-			}
+		resp, err := c.getJSON(ctx, at, m)
+		found := err == nil
+		if found {
+			err = c.checkResource(m.Resource, at)
+		}
+		c.trace(DiscoveryStep{Kind: StepResourceMetadata, URL: at, Response: resp, ResourceMetadata: m, Err: err})
+		switch {
+		case found && err != nil:
+			return fmt.Errorf("resource metadata %s: %w", at, err)
+		case found:
 			d.Resource, d.ResourceMetadata, d.ResourceMetadataURL = m.Resource, m, at
 			d.DPoP = d.DPoP || m.DPoPBoundAccessTokensRequired
 			return nil
@@ -260,10 +291,11 @@ func (c *Client) order(candidates []string) ([]string, error) {
 // useServer reads the metadata of an authorization server and takes it over.
 func (c *Client) useServer(ctx context.Context, issuer string, d *Discovery) error {
 	m, err := c.serverMetadata(ctx, issuer)
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.adopt(issuer, m, d)
 	}
-	return c.adopt(issuer, m, d)
+	c.trace(DiscoveryStep{Kind: StepServer, Issuer: issuer, ServerMetadata: m, Err: err})
+	return err
 }
 
 // serverMetadata reads and checks the metadata of an authorization server.
@@ -278,11 +310,16 @@ func (c *Client) serverMetadata(ctx context.Context, issuer string) (*ServerMeta
 	var failed []error
 	for _, at := range serverMetadataURLs(u) {
 		m := new(ServerMetadata)
-		err := c.getJSON(ctx, at, m)
-		if err == nil {
-			if m.Issuer != issuer {
-				return nil, fmt.Errorf("metadata %s names the issuer %q, not %q, and must not be used (RFC 8414 section 3.3)", at, m.Issuer, issuer)
-			}
+		resp, err := c.getJSON(ctx, at, m)
+		found := err == nil
+		if found && m.Issuer != issuer {
+			err = wrongIssuer(at, m.Issuer, issuer)
+		}
+		c.trace(DiscoveryStep{Kind: StepServerMetadata, URL: at, Response: resp, Issuer: issuer, ServerMetadata: m, Err: err})
+		switch {
+		case found && err != nil:
+			return nil, err
+		case found:
 			return m, nil
 		}
 		if ctx.Err() != nil {
@@ -309,22 +346,30 @@ func (c *Client) useOrigin(ctx context.Context, d *Discovery) error {
 	base := origin(c.resource)
 	at := base + WellKnownServer
 	m := new(ServerMetadata)
-	err := c.getJSON(ctx, at, m)
-	switch {
-	case err == nil && trimSlash(m.Issuer) != base:
-		return fmt.Errorf("metadata %s names the issuer %q, not %q, and must not be used (RFC 8414 section 3.3)", at, m.Issuer, base)
-	case err == nil:
-		return c.adopt(m.Issuer, m, d)
-	case !absent(err):
-		return err
+	resp, err := c.getJSON(ctx, at, m)
+	if err == nil && trimSlash(m.Issuer) != base {
+		err = wrongIssuer(at, m.Issuer, base)
 	}
-	return c.adopt(base, &ServerMetadata{
-		Issuer:                        base,
-		AuthorizationEndpoint:         base + "/authorize",
-		TokenEndpoint:                 base + "/token",
-		RegistrationEndpoint:          base + "/register",
-		CodeChallengeMethodsSupported: []string{"S256"}, // required of every server of that time
-	}, d)
+	c.trace(DiscoveryStep{Kind: StepServerMetadata, URL: at, Response: resp, Issuer: base, ServerMetadata: m, Err: err})
+	switch {
+	case err != nil && !absent(err):
+		return err
+	case err != nil:
+		m = &ServerMetadata{
+			Issuer:                        base,
+			AuthorizationEndpoint:         base + "/authorize",
+			TokenEndpoint:                 base + "/token",
+			RegistrationEndpoint:          base + "/register",
+			CodeChallengeMethodsSupported: []string{"S256"}, // required of every server of that time
+		}
+	}
+	err = c.adopt(m.Issuer, m, d)
+	c.trace(DiscoveryStep{Kind: StepServer, Issuer: m.Issuer, ServerMetadata: m, Err: err})
+	return err
+}
+
+func wrongIssuer(at, named, want string) error {
+	return fmt.Errorf("metadata %s names the issuer %q, not %q, and must not be used (RFC 8414 section 3.3)", at, named, want)
 }
 
 // adopt takes over validated metadata once it allows a safe login.

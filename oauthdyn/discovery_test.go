@@ -365,7 +365,8 @@ func TestC27S112PublicResourceMayNotNamePrivateAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, at := range []string{s.URL, "https://10.0.0.1/x", "https://169.254.169.254/latest/meta-data"} {
-		wantError(t, c.getJSON(t.Context(), at, &ServerMetadata{}), "not public")
+		_, err := c.getJSON(t.Context(), at, &ServerMetadata{})
+		wantError(t, err, "not public")
 	}
 }
 
@@ -414,6 +415,31 @@ func TestOrigin(t *testing.T) {
 		b, _ := url.Parse(tt.b)
 		if origin(a) != origin(b) {
 			t.Errorf("%q is not %q", origin(a), origin(b))
+		}
+	}
+}
+
+// TestC2ChallengeOfMessages finds the challenge of a resource that wants a
+// token of messages only, and names its metadata where nobody would look.
+func TestC2ChallengeOfMessages(t *testing.T) {
+	for _, get := range []int{http.StatusMethodNotAllowed, http.StatusNotFound, http.StatusOK} {
+		f := newFake(t)
+		f.json("/elsewhere", f.resourceMetadata)
+		f.resourceMetadata = nil
+		f.challenge = `Bearer scope="read", resource_metadata="` + f.URL + `/elsewhere"`
+		f.replace("/mcp", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				w.WriteHeader(get)
+				return
+			}
+			f.serveResource(w, r)
+		})
+		d, err := f.client().Discover(t.Context())
+		if err != nil {
+			t.Fatalf("GET %d: %v", get, err)
+		}
+		if d.Legacy || d.ResourceMetadataURL != f.URL+"/elsewhere" || !slices.Equal(d.Scopes, []string{"read"}) {
+			t.Errorf("GET %d: got %+v", get, d)
 		}
 	}
 }

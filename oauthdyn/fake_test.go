@@ -90,7 +90,7 @@ func (f *fake) resource() string { return f.URL + "/mcp" }
 // config returns a configuration with a headless browser.
 func (f *fake) config() Config {
 	return Config{Resource: f.resource(), ClientName: "test", OpenURL: f.browse, Logger: testLogger(f.t),
-		LoginTimeout: 20 * time.Second}
+		LoginTimeout: time.Minute}
 }
 
 func (f *fake) client(change ...func(*Config)) *Client {

@@ -44,32 +44,33 @@ func absent(err error) bool {
 		e.status == http.StatusMethodNotAllowed)
 }
 
-// getJSON reads the JSON object at a URL.
-func (c *Client) getJSON(ctx context.Context, rawURL string, v any) error {
+// getJSON reads the JSON object at a URL. The response is nil if none came; its
+// body is closed.
+func (c *Client) getJSON(ctx context.Context, rawURL string, v any) (*http.Response, error) {
 	if err := c.checkURL(rawURL); err != nil {
-		return err
+		return nil, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return resp, err // a refused redirect leaves a response
 	}
 	defer drain(resp.Body)
 	if resp.StatusCode != http.StatusOK {
-		return &statusError{url: rawURL, status: resp.StatusCode}
+		return resp, &statusError{url: rawURL, status: resp.StatusCode}
 	}
 	body, err := readBody(resp.Body)
 	if err == nil {
 		err = decodeObject(body, v)
 	}
 	if err != nil {
-		return fmt.Errorf("GET %s: %w", rawURL, err)
+		return resp, fmt.Errorf("GET %s: %w", rawURL, err)
 	}
-	return nil
+	return resp, nil
 }
 
 // readBody reads a bounded body.

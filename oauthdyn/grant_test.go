@@ -516,3 +516,59 @@ func TestPeerText(t *testing.T) {
 		t.Errorf("%d bytes", len(got))
 	}
 }
+
+func TestRefreshNow(t *testing.T) {
+	f := newFake(t)
+	store := NewMemoryStore()
+	c := f.client(func(c *Config) { c.Store = store })
+	if _, err := c.Refresh(t.Context()); !errors.Is(err, ErrNotSignedIn) {
+		t.Errorf("without a grant: %v", err)
+	}
+	if _, err := c.StoredGrant(t.Context()); !errors.Is(err, ErrNotSignedIn) {
+		t.Errorf("without a grant: %v", err)
+	}
+	first, err := c.Authenticate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.Refresh(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.AccessToken == first.AccessToken || f.lastForm().Get("grant_type") != GrantRefreshToken {
+		t.Errorf("a token that can be used was not replaced: %v", f.lastForm())
+	}
+	// Another process finds it, and its own refresh is one of its own.
+	other := f.client(func(c *Config) { c.Store = store })
+	creds, err := other.StoredGrant(t.Context())
+	if err != nil || creds.Grant.AccessToken != second.AccessToken || creds.Issuer != f.URL {
+		t.Errorf("stored: %+v, %v", creds, err)
+	}
+	third, err := other.Refresh(t.Context())
+	if err != nil || third.AccessToken == second.AccessToken {
+		t.Errorf("third token: %v", err)
+	}
+	// What another process got in the meantime is what was wanted.
+	requests := f.count("POST /token")
+	if again, err := c.Refresh(t.Context()); err != nil || again.AccessToken != third.AccessToken || f.count("POST /token") != requests {
+		t.Errorf("the refresh of another process does not count: %v", err)
+	}
+	f.revoke()
+	if _, err := c.Refresh(t.Context()); !errors.Is(err, ErrNotSignedIn) || !errors.Is(err, &Error{Code: CodeInvalidGrant}) {
+		t.Errorf("refused: %v", err)
+	}
+}
+
+func TestRefreshNowWithoutRefreshToken(t *testing.T) {
+	f := newFake(t)
+	f.token = func(answer map[string]any) { delete(answer, "refresh_token") }
+	c := f.client()
+	if _, err := c.Authenticate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Refresh(t.Context())
+	wantError(t, err, "no refresh token was issued")
+	if !errors.Is(err, ErrNotSignedIn) {
+		t.Error("a new sign-in would help, and the error does not say so")
+	}
+}

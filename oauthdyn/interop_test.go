@@ -114,7 +114,7 @@ func TestInteropRefresh(t *testing.T) {
 	var asked atomic.Int64
 	c := newClient(t, srv, &asked)
 	seen := map[string]bool{}
-	for ctx, deadline := t.Context(), time.Now().Add(10*time.Second); len(seen) < 3 && time.Now().Before(deadline); {
+	for ctx, deadline := t.Context(), time.Now().Add(time.Minute); len(seen) < 3 && time.Now().Before(deadline); {
 		if status, _ := call(t, c.HTTPClient(), srv.ResourceURL); status != 200 {
 			t.Fatalf("status %d", status)
 		}

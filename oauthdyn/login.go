@@ -39,15 +39,15 @@ type attempt struct {
 // login gets a grant by the flow of this client. A registration that the server
 // has forgotten is replaced once.
 func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
+	d, err := c.discover(ctx, n.challenge)
+	if err != nil {
+		return nil, err
+	}
 	if !c.flow.unattended() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, c.cfg.LoginTimeout,
 			fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
 		defer cancel()
-	}
-	d, err := c.discover(ctx, n.challenge)
-	if err != nil {
-		return nil, err
 	}
 	scopes, err := c.scopesFor(n.scopes, d)
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	defer b.close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, b); err != nil {
+		if client, err = c.registerDynamic(ctx, d, b, nil); err != nil {
 			return nil, err
 		}
 	}

@@ -5,6 +5,7 @@ package oauthdyn
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -209,11 +210,17 @@ func TestListenerIsOpenBeforeTheBrowser(t *testing.T) {
 }
 
 func TestCallbackPort(t *testing.T) {
-	free, err := net.Listen("tcp4", "127.0.0.1:0")
+	var free net.Listener
+	port, err := 0, error(nil)
+	for range 100 { // below the ports that systems give to whoever asks for any, so that nobody gets it meanwhile
+		port = 20_000 + rand.IntN(12_000)
+		if free, err = net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := free.Addr().(*net.TCPAddr).Port
 	f := newFake(t)
 	fixed := f.client(func(c *Config) { c.CallbackPort, c.CallbackPath = port, "/cb" })
 	_, err = fixed.Authenticate(t.Context())

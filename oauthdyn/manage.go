@@ -18,6 +18,34 @@ import (
 // one made by hand, or one that came without a registration_client_uri.
 var ErrNoRegistration = errors.New("no registration that can be managed")
 
+// StoredRegistration returns the registration that the store has for the
+// authorization server of this client, without asking that server. Without one
+// the error wraps ErrNoRegistration.
+func (c *Client) StoredRegistration(ctx context.Context) (*Credentials, error) {
+	d, err := c.discoveryFor(ctx, need{})
+	var creds *Credentials
+	if err == nil {
+		creds, err = c.storedRegistration(ctx, d)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("oauthdyn: registration for %s: %w", c.cfg.target(), err)
+	}
+	return creds, nil
+}
+
+func (c *Client) storedRegistration(ctx context.Context, d *Discovery) (*Credentials, error) {
+	creds, err := c.store.Load(ctx, c.registrationKey(d.Issuer))
+	switch {
+	case errors.Is(err, ErrNoCredentials):
+		return nil, ErrNoRegistration
+	case err != nil:
+		return nil, err
+	case creds.Issuer != d.Issuer || creds.Registration == nil || creds.Registration.Client == nil:
+		return nil, ErrNoRegistration
+	}
+	return creds, nil
+}
+
 // ReadRegistration asks the authorization server what it has registered for
 // this program (RFC 7592 section 2.1), and stores the answer. Without such a
 // registration the error wraps ErrNoRegistration.
@@ -86,14 +114,9 @@ func (c *Client) manage(ctx context.Context, do func(context.Context, *managemen
 		}
 		defer unlock()
 	}
-	creds, err := c.store.Load(ctx, key)
-	switch {
-	case errors.Is(err, ErrNoCredentials):
-		return ErrNoRegistration
-	case err != nil:
+	creds, err := c.storedRegistration(ctx, d)
+	if err != nil {
 		return err
-	case creds.Issuer != d.Issuer || creds.Registration == nil || creds.Registration.Client == nil:
-		return ErrNoRegistration
 	}
 	info := creds.Registration.Client
 	if info.RegistrationClientURI == "" || !validToken(info.RegistrationAccessToken) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,8 +40,40 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 	if info != nil || err != nil {
 		return info, err
 	}
+	return c.registerAhead(ctx, d, nil)
+}
+
+// RegisterAnew registers this program (RFC 7591) even if the store has a
+// registration already, and stores the new one in its place; the old one stays
+// at the authorization server. change may edit what is registered, such as the
+// redirect URIs of a client that runs elsewhere, which the application type
+// follows unless change sets it; nil leaves it as it is. This client uses a
+// registration for its own logins only if it can receive the redirect.
+func (c *Client) RegisterAnew(ctx context.Context, change func(*ClientMetadata)) (*ClientInformation, error) {
+	info, err := c.registerAnew(ctx, change)
+	if err != nil {
+		return nil, fmt.Errorf("oauthdyn: register with %s: %w", c.cfg.target(), err)
+	}
+	return info, nil
+}
+
+func (c *Client) registerAnew(ctx context.Context, change func(*ClientMetadata)) (*ClientInformation, error) {
+	d, err := c.discoveryFor(ctx, need{})
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return c.registerAhead(ctx, d, change)
+}
+
+// registerAhead registers before there is a login.
+func (c *Client) registerAhead(ctx context.Context, d *Discovery, change func(*ClientMetadata)) (*ClientInformation, error) {
 	if c.flow.grantType() != GrantAuthorizationCode {
-		return c.registerDynamic(ctx, d, nil)
+		return c.registerDynamic(ctx, d, nil, change)
 	}
 	// The listener finds a free port, and is opened again for the login.
 	b, err := c.listen("", false)
@@ -48,7 +81,7 @@ func (c *Client) register(ctx context.Context) (*ClientInformation, error) {
 		return nil, err
 	}
 	defer b.close()
-	return c.registerDynamic(ctx, d, b)
+	return c.registerDynamic(ctx, d, b, change)
 }
 
 // identity returns the client to use with an authorization server and the
@@ -94,8 +127,9 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 
 // registerDynamic registers this program and stores the result under the
 // issuer. A registration that is refused for what it says of redirects is tried
-// once more, said otherwise. There is no callback for a grant without redirect.
-func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback) (*ClientInformation, error) {
+// once more, said otherwise. There is no callback for a grant without redirect,
+// and change may be nil.
+func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback, change func(*ClientMetadata)) (*ClientInformation, error) {
 	if d.Server.RegistrationEndpoint == "" {
 		return nil, fmt.Errorf("authorization server %s does not offer dynamic registration; register this program there by hand and configure its client id", d.Issuer)
 	}
@@ -107,6 +141,14 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback)
 	if err != nil {
 		return nil, err
 	}
+	if change != nil {
+		kind := asked.ApplicationType
+		change(&asked)
+		redirectURI = firstOf(asked.RedirectURIs)
+		if asked.ApplicationType == kind {
+			asked.ApplicationType = applicationType(redirectURI)
+		}
+	}
 	info, err := c.postRegistration(ctx, d.Server.RegistrationEndpoint, asked)
 	if again, ok := otherwise(asked, err); ok {
 		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is refused, trying another form of it", slog.Any("error", err))
@@ -116,9 +158,11 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback)
 	if err != nil {
 		return nil, c.registrationError(d.Issuer, asked, err)
 	}
-	if b != nil && asked.RedirectURIs[0] != redirectURI {
-		b.useLocalhost()
-		redirectURI = b.uri
+	if registered := firstOf(asked.RedirectURIs); registered != redirectURI {
+		if b != nil && b.uri == redirectURI {
+			b.useLocalhost()
+		}
+		redirectURI = registered
 	}
 	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI}}
 	// What was registered must not be lost because a request was called off.
@@ -164,13 +208,23 @@ func otherwise(asked ClientMetadata, err error) (again ClientMetadata, ok bool) 
 	again = asked
 	switch {
 	case errors.Is(err, &Error{Code: CodeInvalidRedirectURI}) && len(asked.RedirectURIs) > 0:
-		again.RedirectURIs = []string{strings.Replace(asked.RedirectURIs[0], "http://127.0.0.1:", "http://localhost:", 1)}
-		return again, again.RedirectURIs[0] != asked.RedirectURIs[0]
+		again.RedirectURIs = make([]string, len(asked.RedirectURIs))
+		for i, uri := range asked.RedirectURIs {
+			again.RedirectURIs[i] = strings.Replace(uri, "http://127.0.0.1:", "http://localhost:", 1)
+		}
+		return again, !slices.Equal(again.RedirectURIs, asked.RedirectURIs)
 	case errors.Is(err, &Error{Code: CodeInvalidClientMetadata}) && asked.ApplicationType == ApplicationTypeNative:
 		again.ApplicationType = ApplicationTypeWeb
 		return again, true
 	}
 	return asked, false
+}
+
+func firstOf(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
 }
 
 // registrationError says what was refused and what could help.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -414,5 +415,40 @@ func TestFreshRegistrationIsNotRepeated(t *testing.T) {
 	wantError(t, err, CodeInvalidClient)
 	if n := f.count("POST /register"); n != 1 {
 		t.Errorf("%d registrations, want 1", n)
+	}
+}
+
+func TestRegisterAnew(t *testing.T) {
+	f := newFake(t)
+	store := NewMemoryStore()
+	c := f.client(func(c *Config) { c.Store = store })
+	if _, err := c.StoredRegistration(t.Context()); !errors.Is(err, ErrNoRegistration) {
+		t.Errorf("before: %v", err)
+	}
+	first, err := c.Register(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := c.RegisterAnew(t.Context(), nil)
+	if err != nil || second.ClientID == first.ClientID {
+		t.Fatalf("%v, %v", second, err)
+	}
+	want := []string{"https://app.example/cb", "https://app.example/cb2"}
+	third, err := c.RegisterAnew(t.Context(), func(m *ClientMetadata) {
+		m.RedirectURIs, m.TokenEndpointAuthMethod = want, AuthMethodClientSecretPost
+	})
+	if err != nil || third.ClientSecret == "" || third.TokenEndpointAuthMethod != AuthMethodClientSecretPost {
+		t.Fatalf("%v, %v", third, err)
+	}
+	stored, err := c.StoredRegistration(t.Context())
+	if err != nil || stored.Registration.Client.ClientID != third.ClientID || stored.Registration.RedirectURI != want[0] {
+		t.Errorf("stored %+v, %v", stored, err)
+	}
+	if m := f.clients[third.ClientID]; !slices.Equal(m.RedirectURIs, want) || m.ClientName != "test" || m.ApplicationType != ApplicationTypeWeb {
+		t.Errorf("registered as %+v", m)
+	}
+	// A login here cannot receive such a redirect, and needs a client of its own.
+	if _, err := c.Authenticate(t.Context()); err != nil || f.lastAsked().Get("client_id") == third.ClientID {
+		t.Errorf("login as %q, %v", f.lastAsked().Get("client_id"), err)
 	}
 }

@@ -6,11 +6,14 @@ import "github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 
 // askModern carries a request of the modern era.
 func (r *router) askModern(q *request, sent, settle func()) {
+	r.hear()
 	profile, _ := era.ProfileOf(q.frame, q.Message) // the lane misses what is missing
-	if !r.settled(profile) {
+	settled := r.settled(profile)
+	asked := r.findOut(profile, false) // before the next message, which may depend on the answer
+	if !settled {
 		sent() // a request does not depend on others, and this may include a login
 	}
-	server, err := r.speaks(q.ctx, profile, false)
+	server, err := asked.wait(q.ctx)
 	switch {
 	case err != nil && q.ctx.Err() != nil && r.ctx.Err() == nil: // the program has cancelled it
 	case err != nil:
@@ -20,6 +23,13 @@ func (r *router) askModern(q *request, sent, settle func()) {
 	default:
 		r.carryOn(q, profile, sent, settle)
 	}
+}
+
+// hear notes that the program is a modern one, or that as well.
+func (r *router) hear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.modern = true
 }
 
 // settled reports whether it is known what the server speaks. One that has
@@ -71,8 +81,9 @@ func (r *router) tellModern(m message, sent, settle func()) {
 	profile, _ := era.ProfileOf(m.frame, m.Message)
 	early := (m.modern() || r.isFinding()) && !r.settled(profile)
 	if early {
+		asked := r.findOut(profile, false)
 		sent()
-		if _, err := r.speaks(r.ctx, profile, false); err != nil {
+		if _, err := asked.wait(r.ctx); err != nil {
 			r.debug("message dropped", r.direct.text(err))
 			return
 		}
@@ -93,7 +104,7 @@ func (r *router) tellModern(m message, sent, settle func()) {
 func (r *router) isAlone(m message) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !m.modern() && len(r.lanes.open) == 0
+	return !m.modern() && !r.modern
 }
 
 func (r *router) isFinding() bool {

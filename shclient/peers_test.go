@@ -50,7 +50,14 @@ type program struct {
 // startBridge runs a bridge to url between pipes. The test need not end it.
 func startBridge(t testing.TB, o shclient.Options, limits *shclient.BridgeOptions) *program {
 	t.Helper()
-	b, err := shclient.NewBridge(o, limits)
+	var with shclient.BridgeOptions
+	if limits != nil {
+		with = *limits
+	}
+	if with.DrainTimeout == 0 {
+		with.DrainTimeout = patience / 2 // a slow machine has its time for what is in flight
+	}
+	b, err := shclient.NewBridge(o, &with)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,34 +19,44 @@ const discoverTimeout = 10 * time.Second
 
 // finding is an attempt to find out what the server speaks.
 type finding struct {
-	over   chan struct{} // closed when the rest is set
+	over   chan struct{} // closed when the rest is set; nil if it was known
 	server Era
 	err    error
 }
 
-// speaks is what the server speaks. If that is not known, or is in doubt, it is
-// asked; whoever wants to know meanwhile shares the answer, so that nobody sees
-// a second login after one that failed. The error says that this was not to be
+// wait waits for what was found out.
+func (f *finding) wait(ctx context.Context) (Era, error) {
+	if f.over != nil {
+		select {
+		case <-f.over:
+		case <-ctx.Done():
+			return EraAuto, ctx.Err()
+		}
+	}
+	return f.server, f.err
+}
+
+// speaks is what the server speaks. The error says that this was not to be
 // found out.
 func (r *router) speaks(ctx context.Context, profile era.Profile, doubt bool) (Era, error) {
+	return r.findOut(profile, doubt).wait(ctx)
+}
+
+// findOut finds out what the server speaks. If that is not known, or is in
+// doubt, the server is asked; whoever wants to know meanwhile shares the answer,
+// so that nobody sees a second login after one that failed.
+func (r *router) findOut(profile era.Profile, doubt bool) *finding {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.server != EraAuto && !doubt {
-		defer r.mu.Unlock()
-		return r.server, nil
+		return &finding{server: r.server}
 	}
-	f := r.finding
-	if f == nil {
-		f = &finding{over: make(chan struct{})}
+	if r.finding == nil {
+		f := &finding{over: make(chan struct{})}
 		r.finding = f
 		r.direct.tasks.Go(func() { r.find(f, profile) })
 	}
-	r.mu.Unlock()
-	select {
-	case <-f.over:
-		return f.server, f.err
-	case <-ctx.Done():
-		return EraAuto, ctx.Err()
-	}
+	return r.finding
 }
 
 // find asks the server in the name of a client.

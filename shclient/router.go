@@ -30,6 +30,7 @@ type router struct {
 	lanes   laneTable  // for modern messages
 	upgrade *lane      // for legacy messages
 	legacy  bool       // the server itself has answered the program's initialize
+	modern  bool       // the program has sent a modern request
 }
 
 func newRouter(ctx context.Context, b *Bridge, write func([]byte)) *router {

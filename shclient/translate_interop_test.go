@@ -105,7 +105,7 @@ func (h *interviewed) check(t *testing.T, names []string) {
 		}
 		return true
 	}
-	for deadline := time.Now().Add(5 * time.Second); !complete(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !complete(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("logs %q, progress %v", h.logs, h.progress)
 		}

@@ -72,7 +72,7 @@ func TestNothingIsLeft(t *testing.T) {
 			if left := processes(t, server.Env[len(server.Env)-1]); len(left) > 0 {
 				t.Errorf("processes left: %v", left)
 			}
-			for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > goroutines || openFiles(t) > files; time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(time.Minute); runtime.NumGoroutine() > goroutines || openFiles(t) > files; time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
 					stacks := make([]byte, 1<<20)
 					t.Fatalf("%d goroutines more, %d files more\n%s", runtime.NumGoroutine()-goroutines, openFiles(t)-files, stacks[:runtime.Stack(stacks, true)])

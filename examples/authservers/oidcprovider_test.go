@@ -36,8 +36,9 @@ func missing(t *testing.T, what string) {
 	t.Skip(what)
 }
 
-// startOIDCProvider starts npm's oidc-provider and returns its issuer.
-func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey) string {
+// startOIDCProvider starts npm's oidc-provider, whose access tokens live for some
+// seconds, and returns its issuer.
+func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey, lifetime string) string {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "needs Node 20 or newer: "+err.Error())
@@ -49,7 +50,7 @@ func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "oidc-provider.mjs", string(keys))
+	cmd := exec.Command("node", "oidc-provider.mjs", string(keys), lifetime)
 	cmd.Dir = "testdata"
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -146,7 +147,7 @@ func TestOIDCProvider(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := startOIDCProvider(t, key)
+	issuer := startOIDCProvider(t, key, "15")
 	resources := map[string]string{"Bearer": protected(t, issuer, "Bearer"), "DPoP": protected(t, issuer, "DPoP")}
 
 	device := oauthdyn.DeviceCode{Prompt: func(ctx context.Context, a oauthdyn.DeviceAuthorization) error {
@@ -206,7 +207,7 @@ func life(t *testing.T, client *oauthdyn.Client, resource string, registered boo
 	if info, err := client.ReadRegistration(t.Context()); err != nil || info.ClientName != "renamed" {
 		t.Errorf("read: %v, %v", info, err)
 	}
-	time.Sleep(3 * time.Second) // the lifetime of a token
+	time.Sleep(15 * time.Second) // the lifetime of a token, in which a slow machine has to come as far as this
 	if second := use(); second == first {
 		t.Error("the token was not refreshed")
 	}

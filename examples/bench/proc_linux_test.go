@@ -27,11 +27,10 @@ func TestProcOfThisProcess(t *testing.T) {
 	if own, tree, ok := residentBytes(self); !ok || own < 1e6 || tree < own {
 		t.Errorf("memory %d, %d, %v", own, tree, ok)
 	}
-	for begin := time.Now(); time.Since(begin) < 30*time.Millisecond; {
-	}
-	if used, ok := cpuTime(self); !ok || used <= 0 {
-		t.Errorf("CPU time %v, %v", used, ok)
-	}
+	waitFor(t, "some CPU time", func() bool {
+		used, ok := cpuTime(self)
+		return ok && used > 0
+	})
 	if _, ok := cpuTime([]int{-1}); ok {
 		t.Error("there is no process -1")
 	}
@@ -44,7 +43,7 @@ func TestStopEndsAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.grace = 50 * time.Millisecond
+	p.grace = 2 * time.Second // in which those of its group die when they are killed, however busy the machine
 	waitFor(t, "two children", func() bool { return len(descendants(p.pid())) == 2 })
 	family := descendants(p.pid())
 	if left := p.stop(); left != 1 {

@@ -5,6 +5,8 @@
 package conformance_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"testing"
@@ -31,15 +33,27 @@ func TestSandwich(t *testing.T) {
 	}
 }
 
+// freeAddress returns one that nobody listens on. Its port is below those that
+// systems give to whoever asks for any, so that nobody gets it meanwhile.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	var err error
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
+		var listener net.Listener
+		if listener, err = net.Listen("tcp", address); err == nil {
+			listener.Close()
+			return address
+		}
+	}
+	t.Fatal(err)
+	return ""
+}
+
 // startHTTPServer runs the SDK's server on a free port until the test ends.
 func startHTTPServer(t *testing.T, program string, flags ...string) (url string) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close() // the server can only be told an address
+	address := freeAddress(t) // the server can only be told one
 	cmd := exec.Command(program, append([]string{"-http", address}, flags...)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

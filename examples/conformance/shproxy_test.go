@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-const startTimeout = 30 * time.Second
+const startTimeout = time.Minute
 
 // TestShproxy lets the suite judge the real command, around a stdio server that
 // implements all that the suite asks for.

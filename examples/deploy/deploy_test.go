@@ -179,7 +179,7 @@ func (s *stack) client() {
 
 func (s *stack) wantCall(session *mcp.ClientSession, call *mcp.CallToolParams, want string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	result, err := session.CallTool(ctx, call)
 	if err != nil {
@@ -192,7 +192,7 @@ func (s *stack) wantCall(session *mcp.ClientSession, call *mcp.CallToolParams, w
 
 // stream wants each event when it is sent.
 func (s *stack) stream(token string) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.proxy+"/mcp/stream", nil)
 	if err != nil {
@@ -250,7 +250,7 @@ func (s *stack) raw(target, token, more string) int {
 		s.t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		s.t.Fatal(err)
 	}
 	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n%sConnection: close\r\n\r\n", target, s.proxy, token, more)

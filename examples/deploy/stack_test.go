@@ -139,7 +139,7 @@ func newStack(t *testing.T, p proxy) *stack {
 func (s *stack) waitMetadata() {
 	s.t.Helper()
 	address := "http://" + s.proxy + "/.well-known/oauth-protected-resource/mcp"
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		res, err := http.Get(address)
 		if err == nil {
 			res.Body.Close()
@@ -177,7 +177,7 @@ func newBackend(t *testing.T) *backend {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := mcp.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -239,7 +239,7 @@ func start(t *testing.T, dir, program string, args ...string) (end func()) {
 
 func waitListen(t *testing.T, addr string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if conn, err := net.Dial("tcp", addr); err == nil {
 			conn.Close()
 			return

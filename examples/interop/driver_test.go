@@ -185,7 +185,7 @@ func startDriver(t *testing.T, args ...string) *driver {
 	}()
 	t.Cleanup(func() {
 		stdin.Close()
-		kill := time.AfterFunc(30*time.Second, func() {
+		kill := time.AfterFunc(time.Minute, func() {
 			t.Errorf("%s did not end with its input", args[0])
 			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		})

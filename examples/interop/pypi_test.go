@@ -96,7 +96,7 @@ func giveUpPage(c *conn, url string, asked, gone <-chan struct{}) {
 		select {
 		case <-step.done:
 			step.then()
-		case <-time.After(20 * time.Second): // after 30, the server gives up by itself
+		case <-time.After(28 * time.Second): // after 30, the server gives up by itself
 			c.Fatalf("waited too long for %s", step.what)
 		}
 	}

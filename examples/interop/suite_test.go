@@ -184,7 +184,7 @@ func givenUp(c *conn) {
 	before := c.health()
 	id, wait := c.start("call", callParams{Name: "slow", Arguments: map[string]any{"milliseconds": 60_000}, Progress: true})
 	c.progressOf(id)
-	defer c.within(20 * time.Second)()
+	defer c.within(45 * time.Second)()
 	c.mayWaste()
 	c.do("cancel", cancelParams{id})
 	if raw, err := wait(); err == nil {

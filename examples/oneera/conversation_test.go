@@ -55,7 +55,7 @@ func converse(t *testing.T, newEra func(*server) era, conversation string) {
 				if answer.Result.RequestState != "" {
 					state = answer.Result.RequestState
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatalf("it wrote nothing, want %s", text)
 			}
 		}

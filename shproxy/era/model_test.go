@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	modelSeed = flag.Uint64("model.seed", 0, "seed of the first game against a model; 0 means any")
+	modelSeed = flag.Uint64("model.seed", 1, "seed of the first game against a model; 0 means any")
 	modelTime = flag.Duration("model.time", 500*time.Millisecond, "how long each model is played against")
 )
 

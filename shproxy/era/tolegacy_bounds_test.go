@@ -558,7 +558,7 @@ func TestToLegacySpeedOfForms(t *testing.T) {
 	if len(k.out.ToServer) != 1 {
 		t.Fatalf("%d answers", len(k.out.ToServer))
 	}
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Fatalf("that took %v", took)
 	}
 }

@@ -221,7 +221,7 @@ func (r *rehearsal) checkAlone(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	for _, args := range [][]string{{"mod", "tidy", "-diff"}, {"vet", "./..."}, {"test", "-short", "-timeout=3m", "./..."}} {
+	for _, args := range [][]string{{"mod", "tidy", "-diff"}, {"vet", "./..."}, {"test", "-short", "-timeout=8m", "./..."}} {
 		err := r.step(dir+" alone: go "+strings.Join(args, " "), func() error {
 			_, err := r.run(ctx, filepath.Join(r.clone, dir), "go", args...)
 			return err
@@ -273,11 +273,12 @@ func (r *rehearsal) commit(ctx context.Context, message string) error {
 }
 
 // git runs git in the scratch clone, whatever the user's configuration says
-// about identity, signatures and hooks.
+// about identity, signatures, hooks and maintenance.
 func (r *rehearsal) git(ctx context.Context, args ...string) (string, error) {
 	config := []string{
 		"-c", "user.name=rehearsal", "-c", "user.email=rehearsal@localhost",
 		"-c", "commit.gpgSign=false", "-c", "tag.gpgSign=false", "-c", "core.hooksPath=" + os.DevNull,
+		"-c", "maintenance.auto=false", // which goes on in the background, while the clone is removed
 	}
 	return r.run(ctx, r.clone, "git", append(config, args...)...)
 }

@@ -179,7 +179,8 @@ func commit(t *testing.T, repo string) {
 }
 
 func git(t *testing.T, repo string, args ...string) {
-	cmd := exec.CommandContext(t.Context(), "git", args...)
+	// Maintenance goes on in the background, while the directory is removed.
+	cmd := exec.CommandContext(t.Context(), "git", append([]string{"-c", "maintenance.auto=false"}, args...)...)
 	cmd.Dir = repo
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // An authorization server on a free port of 127.0.0.1, with all that oauthdyn
-// can use turned on. The argument is the key set of the client "robot". It
-// prints its issuer, and ends with its standard input.
+// can use turned on. The arguments are the key set of the client "robot", and
+// the lifetime of access tokens in seconds. It prints its issuer, and ends with
+// its standard input.
 import http from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -38,7 +39,7 @@ server.listen(0, '127.0.0.1', () => {
     },
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
-    ttl: { AccessToken: () => 3 },
+    ttl: { AccessToken: () => Number(process.argv[3]) },
   });
   server.on('request', provider.callback());
   process.stdin.resume().on('end', () => process.exit());

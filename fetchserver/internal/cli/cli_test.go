@@ -9,11 +9,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -167,7 +169,7 @@ func TestHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	hung := make(chan struct{})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	go func() {
 		defer close(hung)
@@ -252,14 +254,26 @@ func TestAuthorizationRequired(t *testing.T) {
 	}
 }
 
+// freePort returns a port that nobody listens on. It is below those that systems
+// give to whoever asks for any, so that nobody gets it meanwhile.
+func freePort(t *testing.T) string {
+	t.Helper()
+	var err error
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal(err)
+	return ""
+}
+
 // TestAuthorization signs in at a real authorization server and calls the tool.
 func TestAuthorization(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
-	l.Close()
+	port := freePort(t)
 	url := "http://127.0.0.1:" + port + "/mcp"
 	auth := oauthdyntest.New(t, &oauthdyntest.Options{Resources: []authserver.Resource{{URI: url, Name: "Web fetch", Scopes: []string{"web"}}}})
 	s := site(t)

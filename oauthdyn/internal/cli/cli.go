@@ -16,17 +16,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The exit codes of the command.
-const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
-)
-
 // app is one run of the command.
 type app struct {
 	stdin          *os.File
 	stdout, stderr io.Writer
+	lookupEnv      func(string) (string, bool)
 	running        bool // before that, an error is one of usage
 }
 
@@ -37,7 +31,7 @@ func Main(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, lookupEnv: os.LookupEnv}
 	cmd := a.command()
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
@@ -46,50 +40,58 @@ func Main(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintln(stderr, "oauthdyn: "+oneLine(err.Error()))
-	hint, code := "", exitFailure
-	if usage, ok := errors.AsType[*usageError](err); ok || !a.running {
-		hint, code = "oauthdyn --help lists commands and flags", exitUsage
-		if ok && usage.hint != "" {
-			hint = usage.hint
-		}
-	} else if hinted, ok := errors.AsType[*hintedError](err); ok {
-		hint = hinted.hint
+	if status, ok := errors.AsType[*statusError](err); ok {
+		return status.code
 	}
+	fmt.Fprintln(stderr, "oauthdyn: "+oneLine(err.Error()))
+	code, hint := a.explain(err)
 	if hint != "" {
 		fmt.Fprintln(stderr, "hint: "+hint)
 	}
 	return code
 }
 
-// usageError is a mistake in flags or arguments that shows only when they are
-// put to use.
-type usageError struct{ text, hint string }
-
-func (e *usageError) Error() string { return e.text }
-
-// hintedError is a failure for which there is advice.
-type hintedError struct {
-	err  error
-	hint string
+// explain chooses the exit code and the hint for an error.
+func (a *app) explain(err error) (code int, hint string) {
+	code = exitFailure
+	if server, ok := errors.AsType[*serverError](err); ok {
+		code, hint = server.explain()
+	}
+	if hinted, ok := errors.AsType[*hintedError](err); ok {
+		hint = hinted.hint
+	}
+	if usage, ok := errors.AsType[*usageError](err); ok || !a.running {
+		code, hint = exitUsage, "oauthdyn --help lists commands and flags"
+		if ok && usage.hint != "" {
+			hint = usage.hint
+		}
+	}
+	return code, hint
 }
-
-func (e *hintedError) Error() string { return e.err.Error() }
-func (e *hintedError) Unwrap() error { return e.err }
 
 // oneLine also drops the prefix of a package, which says nothing to a user.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	for _, prefix := range []string{"authserver: ", "bolt: ", "local: ", "github: ", "oidc: ", "allow: ", "resource: ", "forwardauth: "} {
+	for _, prefix := range []string{"authserver: ", "bolt: ", "local: ", "github: ", "oidc: ", "allow: ", "resource: ", "forwardauth: ", "oauthdyn: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return s
 }
 
+const rootHelp = `oauthdyn is OAuth for the Model Context Protocol: an authorization server, and a
+client that finds, registers, signs in and refreshes.
+
+The client keeps what it gets in a file that only you can read, the same as
+shclient: a login by one is a login for both.
+
+Exit status: 0 success, 1 failure, 2 bad usage, 3 not signed in or refused,
+4 the server cannot be reached.`
+
 func (a *app) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:               "oauthdyn",
-		Short:             "An OAuth authorization server for MCP",
+		Short:             "OAuth for MCP: an authorization server and a client",
+		Long:              rootHelp,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -105,6 +107,18 @@ func (a *app) command() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("oauthdyn {{.Version}}\n")
-	root.AddCommand(a.serveCommand(), a.verifyCommand(), a.userCommand())
+	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand())
+	group(root, "Be a client of one:",
+		a.doctorCommand(), a.loginCommand(), a.tokenCommand(), a.refreshCommand(), a.revokeCommand(), a.introspectCommand(),
+		a.decodeCommand(), a.registerCommand(), a.registrationCommand(), a.exportCommand(), a.importCommand())
 	return root
+}
+
+// group adds commands that the help shows below a title.
+func group(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+		root.AddCommand(cmd)
+	}
 }

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"cmp"
-	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/github"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/oidc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 // Environment variables. Those of GitHub have the names that
@@ -74,41 +74,40 @@ func (f *loginFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.keyFile, "key-file", "", "`FILE` with 32 random bytes in base64, which encrypt the tokens that are kept to ask again (default the value of $"+envKey+"; none are kept without)")
 }
 
-// login composes the ways to sign in: with a password if there are users or
-// there is no other way.
-func (f *loginFlags) login(ctx context.Context, users *local.Users, log *slog.Logger) (authserver.Login, error) {
+// login composes the ways to sign in, and names them: with a password if there
+// are users or there is no other way.
+func (f *loginFlags) login(users *local.Users, log *slog.Logger) (login authserver.Login, labels []string, err error) {
 	key, err := f.key()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var ways []choose.Way
 	if id := cmp.Or(f.githubID, os.Getenv(envGitHubID)); id != "" {
 		login, err := f.github(id, key, log)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		ways = append(ways, choose.Way{Name: "github", Label: "GitHub", Login: login})
 	}
 	if f.oidcIssuer != "" || f.oidcID != "" {
 		login, err := f.oidc(key, log)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		ways = append(ways, choose.Way{Name: "oidc", Label: cmp.Or(f.oidcName, hostOf(f.oidcIssuer)), Login: login})
 	}
 	names, err := users.Names()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(ways) == 0 || len(names) > 0 {
 		ways = append(ways, choose.Way{Name: "password", Label: "a password", Login: users})
 	}
-	labels := []string{}
 	for _, way := range ways {
 		labels = append(labels, way.Label)
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "people sign in", slog.Any("with", labels))
-	return choose.New(ways...)
+	login, err = choose.New(ways...)
+	return login, labels, err
 }
 
 func (f *loginFlags) github(id string, key []byte, log *slog.Logger) (*github.Login, error) {
@@ -197,7 +196,7 @@ func secretOf(file, flag, variable string) (string, error) {
 	case file != "" && value != "":
 		return "", &usageError{text: "the secret is given twice, by " + flag + " and by $" + variable}
 	case file != "":
-		return readSecret(file)
+		return signin.ReadSecret(file, nil)
 	case value != "":
 		return value, nil
 	}

@@ -148,7 +148,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	o.Store = db
-	if o.Login, err = f.login(ctx, users, log); err != nil {
+	var ways []string
+	if o.Login, ways, err = f.login(users, log); err != nil {
 		return err
 	}
 	server, err := authserver.New(ctx, o)
@@ -168,7 +169,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 			return &usageError{text: err.Error()}
 		}
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer))
+	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
+		slog.Any("sign_in", ways))
 	return serveHTTP(ctx, listener, handler, log)
 }
 

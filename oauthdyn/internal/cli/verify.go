@@ -5,10 +5,8 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource/forwardauth"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 // Where proxies ask.
@@ -24,9 +23,6 @@ const (
 	pathVerify   = "/verify"
 	pathExtAuthz = "/ext_authz"
 )
-
-// maxSecretBytes bounds the file of a client secret.
-const maxSecretBytes = 4 << 10
 
 // guardFlags say how access tokens are checked, in verify and in serve.
 type guardFlags struct {
@@ -117,9 +113,12 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	case (f.introspectAs == "") != (f.secretFile == ""):
 		return &usageError{text: "--introspect-as and --secret-file belong together"}
 	}
-	secret, err := readSecret(f.secretFile)
-	if err != nil {
-		return err
+	secret := ""
+	if f.secretFile != "" {
+		var err error
+		if secret, err = signin.ReadSecret(f.secretFile, nil); err != nil {
+			return err
+		}
 	}
 	g := &guard{flags: &f.guardFlags, issuers: f.issuers, log: log}
 	g.verifier = func(id string) (resource.Verifier, error) {
@@ -143,27 +142,6 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	defer listener.Close()
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()))
 	return serveHTTP(ctx, listener, handler, log)
-}
-
-// readSecret reads the first line of a file; without a file there is no secret.
-func readSecret(name string) (string, error) {
-	if name == "" {
-		return "", nil
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxSecretBytes))
-	if err != nil {
-		return "", err
-	}
-	secret, _, _ := strings.Cut(string(data), "\n")
-	if secret = strings.TrimSpace(secret); secret == "" {
-		return "", fmt.Errorf("%s holds no secret", name)
-	}
-	return secret, nil
 }
 
 // A guard builds the forward-auth service from flags.

@@ -107,7 +107,15 @@ func (d *Dialer) check(ctx context.Context, address string) error {
 	case (ip.IsPrivate() || ip.IsLoopback()) && d.isInside(ctx):
 		return nil
 	}
-	return fmt.Errorf("address %s is not public, and a peer has no business naming it; if it is right, name its host in the configuration", ip)
+	return &NotPublicError{Address: ip}
+}
+
+// NotPublicError tells that no connection was made, because of the address.
+type NotPublicError struct{ Address netip.Addr }
+
+// Error says what to do about an address that is right.
+func (e *NotPublicError) Error() string {
+	return fmt.Sprintf("address %s is not public, and a peer has no business naming it; if it is right, name its host in the configuration", e.Address)
 }
 
 // isInside reports whether a configured host is not public.

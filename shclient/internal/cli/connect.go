@@ -7,16 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
 )
 
@@ -25,27 +23,15 @@ const tokenEnv = "MCP_CLIENT_ACCESS_TOKEN"
 
 // connectFlags say how to get to a server, the same for every command.
 type connectFlags struct {
-	headers      []string
-	tokenFile    string
-	clientID     string
-	secretFile   string
-	scopes       []string
-	noBrowser    bool
-	callbackPort int
-	authTimeout  time.Duration
-	credentials  string
+	headers   []string
+	tokenFile string
+	signin.Flags
 }
 
 func (f *connectFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "`header` for each request, such as 'X-Key: ${KEY}' with KEY from the environment")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token, instead of a login; or set "+tokenEnv)
-	flags.StringVar(&f.clientID, "client-id", "", "`id` of a client registered by hand")
-	flags.StringVar(&f.secretFile, "client-secret-file", "", "`file` with that client's secret")
-	flags.StringSliceVar(&f.scopes, "scope", nil, "`scopes` to ask for (default: what the server suggests)")
-	flags.BoolVar(&f.noBrowser, "no-browser", false, "print the login URL instead of opening it")
-	flags.IntVar(&f.callbackPort, "callback-port", 0, "`port` on which the login comes back (default: any free one)")
-	flags.DurationVar(&f.authTimeout, "auth-timeout", oauthdyn.DefaultLoginTimeout, "how long to wait for the login")
-	flags.StringVar(&f.credentials, "credentials", "", "`file` that keeps logins (default: mcp-oauth-gateway/credentials.json in the configuration directory)")
+	f.Flags.Add(flags)
 }
 
 func checkURL(cmd *cobra.Command, text string) error {
@@ -133,62 +119,21 @@ func (a *app) token() (string, error) {
 		}
 		return token, nil
 	}
-	return readSecret("--token-file", a.connect.tokenFile)
-}
-
-func readSecret(flag, name string) (string, error) {
-	text, err := os.ReadFile(name)
+	token, err := signin.ReadSecret(a.connect.tokenFile, nil)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", flag, err)
+		return "", fmt.Errorf("--token-file: %w", err)
 	}
-	secret := strings.TrimSpace(string(text))
-	if secret == "" || strings.ContainsAny(secret, "\r\n") {
-		return "", fmt.Errorf("%s: %s must hold one line", flag, name)
-	}
-	return secret, nil
+	return token, nil
 }
 
 // oauth is the configuration of the login.
 func (a *app) oauth(cmd *cobra.Command, server string) (*oauthdyn.Config, error) {
-	f := &a.connect
-	store, err := a.store()
+	config, err := a.connect.Config(server, signin.Process{LookupEnv: a.lookupEnv, Stderr: a.stderr, Logger: a.logger()})
 	if err != nil {
-		return nil, err
-	}
-	config := &oauthdyn.Config{
-		Resource:     server,
-		ClientName:   "shclient",
-		ClientID:     f.clientID,
-		Scopes:       f.scopes,
-		CallbackPort: f.callbackPort,
-		LoginTimeout: f.authTimeout,
-		OpenURL:      a.opener(),
-		Store:        store,
-		Logger:       a.logger(),
-	}
-	if f.secretFile != "" {
-		if config.ClientSecret, err = readSecret("--client-secret-file", f.secretFile); err != nil {
-			return nil, usage(cmd, "%v", err)
-		}
+		return nil, usage(cmd, "%s", plain(err))
 	}
 	if _, err := oauthdyn.New(*config); err != nil {
 		return nil, usage(cmd, "%s", plain(err))
 	}
 	return config, nil
-}
-
-// store is the file of this user's logins.
-func (a *app) store() (oauthdyn.CredentialStore, error) {
-	name := a.connect.credentials
-	if name == "" {
-		dir, _ := a.lookupEnv("XDG_CONFIG_HOME")
-		if !filepath.IsAbs(dir) {
-			var err error
-			if dir, err = os.UserConfigDir(); err != nil {
-				return nil, fmt.Errorf("no place for credentials: %w; name a file with --credentials", err)
-			}
-		}
-		name = filepath.Join(dir, "mcp-oauth-gateway", "credentials.json")
-	}
-	return oauthdyn.NewFileStore(name), nil
 }

@@ -188,7 +188,7 @@ func killedWriter(t *testing.T, exe, path string, after int) (confirmed []string
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(3*time.Minute, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		confirmed = append(confirmed, lines.Text())
