@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -144,9 +145,7 @@ func (f *fake) authorize(w http.ResponseWriter, r *http.Request) {
 		f.t.Errorf("authorization request %v", q)
 	}
 	reply := url.Values{"state": {q.Get("state")}}
-	for name, values := range f.reply {
-		reply[name] = values
-	}
+	maps.Copy(reply, f.reply)
 	if !reply.Has("error") {
 		code := rand.Text()
 		f.codes[code] = q
@@ -171,9 +170,7 @@ func (f *fake) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	claims := map[string]any{}
-	for name, value := range f.claims {
-		claims[name] = value
-	}
+	maps.Copy(claims, f.claims)
 	if form.Get("grant_type") == "refresh_token" {
 		if f.refresh == "" || form.Get("refresh_token") != f.refresh {
 			refuse("invalid_grant")
