@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,29 +22,38 @@ import (
 
 // away sends people to a site that sends them back at once.
 type away struct {
+	t       *testing.T
+	name    string
 	site    string
 	problem error // of Recheck
 }
 
-func newAway(t *testing.T) *away {
+func newAway(t *testing.T, name string) *away {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		http.Redirect(w, r, q.Get("back")+"?"+url.Values{"state": {q.Get("state")}}.Encode(), http.StatusFound)
 	}))
 	t.Cleanup(s.Close)
-	return &away{site: s.URL}
+	return &away{t: t, name: name, site: s.URL}
 }
 
-func (l *away) ServeLogin(w http.ResponseWriter, _ *http.Request, a *authserver.Attempt) (*authserver.User, error) {
+func (l *away) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver.Attempt) (*authserver.User, error) {
+	own := strconv.Quote(l.name)
+	if data := string(a.Data()); data != own && (data != "" || a.IsCallback()) {
+		l.t.Errorf("%s finds what is not its own: %s", l.name, data)
+	}
 	if a.IsCallback() {
-		return &authserver.User{Subject: "away:1", Name: "somebody", Account: "kept"}, nil
+		return &authserver.User{Subject: l.name + ":1", Name: "somebody", Account: "kept"}, nil
+	}
+	if err := a.Save(r.Context(), []byte(own)); err != nil {
+		return nil, err
 	}
 	a.Redirect(w, "Away", l.site+"/?"+url.Values{"state": {a.State()}, "back": {a.CallbackURL()}}.Encode())
 	return nil, nil
 }
 
 func (l *away) Recheck(_ context.Context, u authserver.User) (string, error) {
-	if u.Subject != "away:1" || u.Account != "kept" {
+	if u.Subject != l.name+":1" || u.Account != "kept" {
 		return "", authserver.ErrNotAllowed
 	}
 	return u.Account, l.problem
@@ -51,7 +61,7 @@ func (l *away) Recheck(_ context.Context, u authserver.User) (string, error) {
 
 func start(t *testing.T) (*logintest.Server, *away, *local.Users) {
 	t.Helper()
-	there, users := newAway(t), local.New()
+	there, users := newAway(t, "away"), local.New()
 	if err := users.Set("alice", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
@@ -59,6 +69,7 @@ func start(t *testing.T) (*logintest.Server, *away, *local.Users) {
 		login, err := choose.New(
 			choose.Way{Name: "away", Label: "Away & Co", Login: there},
 			choose.Way{Name: "password", Label: "a password", Login: users},
+			choose.Way{Name: "other", Label: "Other", Login: newAway(t, "other")},
 		)
 		if err != nil {
 			t.Fatal(err)
@@ -120,6 +131,17 @@ func TestS25RepliesReachTheirProviderOnly(t *testing.T) {
 	if res.Header.Get("Location") != "" || !strings.Contains(page, `type="password"`) {
 		t.Errorf("signed in by the reply of a provider that was not chosen: %s", res.Status)
 	}
+	if res, page = p.Get(back + "&with=away"); res.Header.Get("Location") != "" || !strings.Contains(page, `type="password"`) {
+		t.Errorf("the reply itself chose its provider: %s", res.Status)
+	}
+	// Another provider begins anew, and gets its own reply whatever that says.
+	p.Leave(login + "&with=away")
+	res, _ = s.Person().Get(p.Leave(login + "&with=other").String())
+	if res, page = p.Get(res.Header.Get("Location") + "&with=password"); res.Header.Get("Location") == "" {
+		t.Errorf("the reply of the chosen provider: %s %s", res.Status, page)
+	}
+	p = s.Person()
+	login = p.Consent()
 	// Back at the choice, the person can still go the first way.
 	res, _ = p.Get(p.Leave(login + "&with=away").String())
 	if res, _ = p.Get(res.Header.Get("Location")); res.Header.Get("Location") == "" {

@@ -131,6 +131,10 @@ func TestAccountsAreBoundToTheirPerson(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	lasting, _ := keep(t, &Keeper{Allow: staff, Lasting: func(allow.Person) bool { return true }}, "")
+	if _, err := lasting.Recheck(t.Context(), authserver.User{Subject: "p:2", Account: u.Account}); !errors.Is(err, authserver.ErrNotAllowed) {
+		t.Errorf("another person, who need not be asked about: %v", err)
+	}
 	// A token that was moved to another record cannot be decrypted there.
 	moved := authserver.User{Subject: "p:2", Account: strings.Replace(u.Account, `"id":"1"`, `"id":"2"`, 1)}
 	k.MaxAge = 1
