@@ -15,6 +15,9 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
+// recheckTimeout bounds a question about a person.
+const recheckTimeout = 45 * time.Second
+
 // An account is what the Login keeps of a person, for all their grants.
 type account struct {
 	Data    string    `json:"data"`
@@ -86,6 +89,10 @@ func (s *Server) recheck(ctx context.Context, u User) error {
 	if !ok {
 		return nil
 	}
+	// A client that goes away must not lose what its request has used up at the
+	// provider.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recheckTimeout)
+	defer cancel()
 	id := store.HashOf(u.Subject)
 	kept, err := s.account(ctx, id)
 	if err != nil {

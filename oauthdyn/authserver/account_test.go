@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,7 +47,7 @@ func (o *once) next() string {
 }
 
 // Recheck implements authserver.Rechecker.
-func (o *once) Recheck(_ context.Context, u authserver.User) (string, error) {
+func (o *once) Recheck(ctx context.Context, u authserver.User) (string, error) {
 	o.mu.Lock()
 	during := o.during
 	o.during = nil
@@ -57,6 +58,9 @@ func (o *once) Recheck(_ context.Context, u authserver.User) (string, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.asked++
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
 	if o.err != nil {
 		return "", o.err
 	}
@@ -135,6 +139,26 @@ func TestRecheckOnTwoServers(t *testing.T) {
 	}
 	if login.asked != 3 {
 		t.Errorf("asked %d times, want 3", login.asked)
+	}
+}
+
+// What a Recheck has used up at a provider is not lost with the client's request.
+func TestRecheckOutlivesTheRequest(t *testing.T) {
+	h, login := newOnce(t)
+	client, token := h.grant()
+	ctx, cancel := context.WithCancel(t.Context())
+	login.mu.Lock()
+	login.during = cancel
+	login.mu.Unlock()
+	req := newRequest(t, "POST", "/token", refreshForm(client, token).Encode()).WithContext(ctx)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	rec := httptest.NewRecorder()
+	h.AuthServer.ServeHTTP(rec, req)
+	if rec.Code == http.StatusServiceUnavailable {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+	if reply := h.token(refreshForm(client, token)); reply.Status != http.StatusOK { // within its grace
+		t.Errorf("%d %v", reply.Status, &reply.Error)
 	}
 }
 

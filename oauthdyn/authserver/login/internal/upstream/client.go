@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	requestTimeout = 10 * time.Second
+	requestTimeout = 20 * time.Second
 	maxBody        = 1 << 20
 	maxHeader      = 64 << 10
 	maxRedirects   = 3

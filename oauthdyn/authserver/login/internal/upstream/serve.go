@@ -22,7 +22,7 @@ import (
 
 // signInTimeout bounds all that happens between a request of the browser and
 // the answer to it.
-const signInTimeout = 25 * time.Second
+const signInTimeout = 45 * time.Second
 
 // A Provider is an identity provider that is asked by an authorization code
 // request.
