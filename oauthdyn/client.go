@@ -50,6 +50,7 @@ type Client struct {
 	quietUntil time.Time // no early refresh before
 	holdUntil  time.Time // no refresh at all before, because of holdErr
 	holdErr    error
+	refusing   map[string]bool // issuers that refuse the metadata document
 }
 
 // New checks a configuration. It does no I/O.

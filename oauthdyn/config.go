@@ -61,9 +61,9 @@ type Config struct {
 
 	// ClientMetadataURL is where this program publishes its client ID metadata
 	// document, which NewMetadataHandler serves. It is the client id at
-	// authorization servers that support such documents; at others the client
-	// registers. The document lists the redirect URI
-	// http://127.0.0.1/CallbackPath.
+	// authorization servers that support such documents; at others, and where
+	// the document is refused, the client registers. The document lists the
+	// redirect URI http://127.0.0.1/CallbackPath.
 	ClientMetadataURL string
 
 	// InitialAccessToken authorizes dynamic registration where it is not open

@@ -28,6 +28,7 @@ type Credentials struct {
 	// Issuer is the authorization server's issuer identifier.
 	Issuer string `json:"issuer"`
 
+	// Registration and Grant: one of them, or neither.
 	Registration *Registration `json:"registration,omitempty"`
 	Grant        *Grant        `json:"grant,omitempty"`
 }
@@ -35,12 +36,17 @@ type Credentials struct {
 // Registration is a dynamically registered client: RFC 7591. It holds secrets;
 // it prints without them.
 type Registration struct {
+	// Client is what the authorization server answered.
 	Client *ClientInformation `json:"client"`
 
 	// RedirectURI is the loopback redirect URI that was registered. The path
 	// stays; the port may differ from one login to the next (RFC 8252 section
 	// 7.3).
 	RedirectURI string `json:"redirect_uri"`
+
+	// Scope is what was asked for when registering. Servers may answer with
+	// less, in Client, and may refuse a login for more.
+	Scope string `json:"scope,omitempty"`
 }
 
 // Grant is what a person granted for one resource: the tokens and what they are
@@ -187,7 +193,8 @@ type Locker interface {
 	Lock(ctx context.Context, key string) (unlock func(), err error)
 }
 
-// MemoryStore is a CredentialStore that forgets all when the program ends.
+// MemoryStore is a CredentialStore that forgets all when the program ends. It is
+// safe for concurrent use.
 type MemoryStore struct {
 	mu    sync.Mutex
 	all   map[string]*Credentials  // mu guards all

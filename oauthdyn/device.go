@@ -84,7 +84,7 @@ func (f DeviceCode) run(ctx context.Context, c *Client, d *Discovery, scopes []s
 	}
 	stored := id != nil && c.cfg.ClientID == "" && id.ClientID != c.cfg.ClientMetadataURL
 	if id == nil {
-		if id, err = c.registerDynamic(ctx, d, nil, nil); err != nil {
+		if id, err = c.registerDynamic(ctx, d, nil, toScopes(scopes)); err != nil {
 			return nil, err
 		}
 	}
@@ -94,14 +94,14 @@ func (f DeviceCode) run(ctx context.Context, c *Client, d *Discovery, scopes []s
 	}
 	a, err := p.begin(ctx, scopes)
 	if err != nil {
-		return nil, blame(stored, id.ClientID, err)
+		return nil, c.blame(stored, id.ClientID, err)
 	}
 	if err := f.Prompt(ctx, *a); err != nil {
 		return nil, fmt.Errorf("show the code: %w", err)
 	}
 	g, err := p.wait(ctx, a.Expires)
 	if err != nil {
-		return nil, blame(stored, id.ClientID, err)
+		return nil, c.blame(stored, id.ClientID, err)
 	}
 	return c.accept(ctx, d, id, g, scopes)
 }

@@ -99,6 +99,11 @@ func TestDeviceCode(t *testing.T) {
 	if _, err := f.client(with).Authenticate(t.Context()); err != nil || f.count("POST /register") != 2 {
 		t.Errorf("%v after %d registrations", err, f.count("POST /register"))
 	}
+	// Nor does it matter that the server refuses a metadata document.
+	f.serverMetadata["client_id_metadata_document_supported"] = true
+	if _, err := f.client(with, func(c *Config) { c.ClientMetadataURL = documentURL }).Authenticate(t.Context()); err != nil || f.count("POST /register") != 2 {
+		t.Errorf("%v after %d registrations", err, f.count("POST /register"))
+	}
 }
 
 func TestDeviceCodeFails(t *testing.T) {

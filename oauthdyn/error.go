@@ -37,8 +37,9 @@ const (
 	CodeSlowDown             = "slow_down"
 	CodeExpiredToken         = "expired_token"
 
-	// RFC 9449, section 8.
-	CodeUseDPoPNonce = "use_dpop_nonce"
+	// RFC 9449, sections 5 and 8.
+	CodeInvalidDPoPProof = "invalid_dpop_proof"
+	CodeUseDPoPNonce     = "use_dpop_nonce"
 
 	// RFC 8707, section 2.
 	CodeInvalidTarget = "invalid_target"
@@ -51,6 +52,9 @@ const (
 // Use errors.As to get at it, or errors.Is with an Error that holds just a Code:
 //
 //	if errors.Is(err, &oauthdyn.Error{Code: oauthdyn.CodeInvalidGrant}) { … }
+//
+// Its texts come from the peer: they are cut off when they are long, and hold no
+// control characters.
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description,omitempty"`

@@ -31,8 +31,10 @@ const (
 // tells what to do. On Windows the permissions of the user's profile apply
 // instead.
 //
-// Processes may share a file. Their locks are empty files in a directory beside
-// it, whose name ends in ".locks".
+// A file of more than 8 MiB, a damaged one, and one from a newer version of this
+// package are errors. A FileStore is safe for concurrent use, and processes may
+// share a file: their locks are empty files in a directory beside it, whose name
+// ends in ".locks".
 type FileStore struct {
 	path string
 	aead cipher.AEAD // seals the records; nil for plain ones
@@ -150,6 +152,22 @@ func (s *FileStore) read() (*storeFile, error) {
 		file.Credentials = map[string]json.RawMessage{}
 	}
 	return file, nil
+}
+
+// Sealed reports whether the file holds records that only a store with their key
+// can open: those that one from NewSealedFileStore saved. A file that does not
+// exist holds none.
+func (s *FileStore) Sealed() (bool, error) {
+	file, err := s.read()
+	if err != nil {
+		return false, fmt.Errorf("credential file: %w", err)
+	}
+	for _, raw := range file.Credentials {
+		if _, ok := sealedBytes(raw); ok {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // String names the file.

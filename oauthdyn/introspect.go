@@ -15,18 +15,18 @@ import (
 // Introspection is what an authorization server says of a token: RFC 7662
 // section 2.2. Members that it left out are zero.
 type Introspection struct {
-	Active    bool
-	Scopes    []string
-	ClientID  string
-	Username  string
-	TokenType string
-	Subject   string
-	Audience  []string
-	Issuer    string
-	ID        string
-	IssuedAt  time.Time
-	NotBefore time.Time
-	Expires   time.Time
+	Active    bool      // whether the token is good; if not, all else is zero
+	Scopes    []string  // scope
+	ClientID  string    // client_id
+	Username  string    // username: for people to read
+	TokenType string    // token_type, such as "Bearer"
+	Subject   string    // sub
+	Audience  []string  // aud
+	Issuer    string    // iss
+	ID        string    // jti
+	IssuedAt  time.Time // iat
+	NotBefore time.Time // nbf
+	Expires   time.Time // exp
 }
 
 // Introspect asks the authorization server about the present access token (RFC

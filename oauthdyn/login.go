@@ -36,9 +36,9 @@ type attempt struct {
 	stored      bool     // the registration was made for an earlier login
 }
 
-// login gets a grant by the flow of this client. A registration that the server
-// has forgotten is replaced once.
-func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
+// login gets a grant by the flow of this client. It asks for offline_access of
+// its own accord, and does without where that is denied.
+func (c *Client) login(ctx context.Context, n need) (creds *Credentials, err error) {
 	d, err := c.discover(ctx, n.challenge)
 	if err != nil {
 		return nil, err
@@ -49,42 +49,20 @@ func (c *Client) login(ctx context.Context, n need) (*Credentials, error) {
 			fmt.Errorf("nobody signed in within %v", c.cfg.LoginTimeout))
 		defer cancel()
 	}
-	scopes, err := c.scopesFor(n.scopes, d)
+	scopes, offline, err := c.scopesFor(n.scopes, d)
 	if err != nil {
 		return nil, err
 	}
-	creds, err := c.flow.run(ctx, c, d, scopes)
-	if forgotten, ok := errors.AsType[*forgottenError](err); ok {
-		c.log.LogAttrs(ctx, slog.LevelInfo, "registration is not known any more, registering again", slog.String("issuer", d.Issuer))
-		if err := c.forgetRegistration(ctx, d.Issuer, forgotten.clientID); err != nil {
-			return nil, err
-		}
-		creds, err = c.flow.run(ctx, c, d, scopes)
+	if !offline {
+		creds, err = c.loginFor(ctx, d, scopes)
+	} else if creds, err = c.loginFor(ctx, d, withOfflineAccess(scopes)); deniesScope(err) {
+		c.log.LogAttrs(ctx, slog.LevelInfo, "offline_access is denied, signing in without it", slog.String("issuer", d.Issuer), slog.Any("error", err))
+		creds, err = c.loginFor(ctx, d, scopes)
 	}
 	if err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	return creds, err
-}
-
-// forgottenError tells that the authorization server does not know the client.
-type forgottenError struct {
-	clientID string
-	err      error
-}
-
-func (e *forgottenError) Error() string {
-	return fmt.Sprintf("client %s is refused: %v", e.clientID, e.err)
-}
-
-func (e *forgottenError) Unwrap() error { return e.err }
-
-// blame marks an error that means that a stored registration is gone.
-func blame(stored bool, clientID string, err error) error {
-	if stored && (errors.Is(err, &Error{Code: CodeInvalidClient}) || errors.Is(err, &Error{Code: CodeUnauthorizedClient})) {
-		return &forgottenError{clientID: clientID, err: err}
-	}
-	return err
 }
 
 // loginOnce makes one authorization request and redeems its code. The listener
@@ -101,7 +79,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	defer b.close()
 	stored := registered != ""
 	if client == nil {
-		if client, err = c.registerDynamic(ctx, d, b, nil); err != nil {
+		if client, err = c.registerDynamic(ctx, d, b, toScopes(scopes)); err != nil {
 			return nil, err
 		}
 	}
@@ -117,8 +95,8 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	if err != nil {
 		return nil, err
 	}
-	if stored {
-		if err := c.probeAuthorization(ctx, client.ClientID, page); err != nil {
+	if stored || c.isDocument(client.ClientID) {
+		if err := c.probeAuthorization(ctx, a, page); err != nil {
 			return nil, err
 		}
 	}
@@ -128,7 +106,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 	}
 	code, err := a.check(answer)
 	if err != nil {
-		return nil, blame(a.stored, a.client.ClientID, err)
+		return nil, c.blame(a.stored, a.client.ClientID, err)
 	}
 	return c.redeem(ctx, a, code)
 }
@@ -162,10 +140,12 @@ func (a *attempt) url() (string, error) {
 	return u.String(), nil
 }
 
-// probeAuthorization asks whether the server still knows a stored client. One
-// that does not must not redirect (RFC 6749 section 4.1.2.1), so a person would
-// be left in front of an error page, and this program without an answer.
-func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) error {
+// probeAuthorization asks whether the server still knows a stored client, or
+// accepts a metadata document. One that does not must not redirect (RFC 6749
+// section 4.1.2.1), so a person would be left in front of an error page, and
+// this program without an answer. One that finds the scopes too many for the
+// client often says so at once, which need not be shown to anybody.
+func (c *Client) probeAuthorization(ctx context.Context, a *attempt, page string) error {
 	ctx, cancel := context.WithTimeout(ctx, probeAuthorizationTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
@@ -182,7 +162,10 @@ func (c *Client) probeAuthorization(ctx context.Context, clientID, page string) 
 	}
 	_ = resp.Body.Close() // only the status counts
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnauthorized {
-		return &forgottenError{clientID: clientID, err: &Error{Code: CodeInvalidClient, Status: resp.StatusCode}}
+		return c.blame(true, a.client.ClientID, &Error{Code: CodeInvalidClient, Status: resp.StatusCode})
+	}
+	if to, err := resp.Location(); err == nil && to.Query().Get("state") == a.state && to.Query().Get("error") == CodeInvalidScope {
+		return &Error{Code: CodeInvalidScope, Description: peerText(to.Query().Get("error_description"))}
 	}
 	return nil
 }
@@ -300,7 +283,7 @@ func (c *Client) redeem(ctx context.Context, a *attempt, code string) (*Credenti
 		"code_verifier": {a.verifier},
 	}, a.key)
 	if err != nil {
-		return nil, blame(a.stored, a.client.ClientID, err)
+		return nil, c.blame(a.stored, a.client.ClientID, err)
 	}
 	return c.accept(ctx, a.d, a.client, g, a.scopes)
 }

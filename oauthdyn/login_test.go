@@ -351,62 +351,6 @@ func TestLoginEnds(t *testing.T) {
 	})
 }
 
-func TestC21Scopes(t *testing.T) {
-	tests := []struct {
-		name      string
-		config    []string
-		challenge string
-		resource  []string
-		server    []string
-		want      string
-	}{
-		{"none", nil, "", nil, nil, ""},
-		{"metadata", nil, "", []string{"a", "b"}, nil, "a b"},
-		{"challenge before metadata", nil, "c", []string{"a", "b"}, nil, "c"},
-		{"configuration before all", []string{"d"}, "c", []string{"a"}, []string{"offline_access"}, "d"},
-		{"offline access where the server has it", nil, "c", nil, []string{"c", "offline_access"}, "c offline_access"},
-		{"offline access where it has not", nil, "c", nil, []string{"c"}, "c"},
-		{"offline access is no reason to ask for less", nil, "", nil, []string{"a", "offline_access"}, ""},
-		{"offline access once", nil, "offline_access c", nil, []string{"offline_access"}, "offline_access c"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			f := newFake(t)
-			if tt.challenge != "" {
-				f.challenge += `, scope="` + tt.challenge + `"`
-			}
-			f.resourceMetadata["scopes_supported"] = tt.resource
-			f.serverMetadata["scopes_supported"] = tt.server
-			c := f.client(func(c *Config) { c.Scopes = tt.config })
-			if _, err := c.Authenticate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if q := f.lastAsked(); q.Get("scope") != tt.want || q.Has("scope") != (tt.want != "") {
-				t.Errorf("scope %q, want %q", q["scope"], tt.want)
-			}
-		})
-	}
-}
-
-func TestScopesAreChecked(t *testing.T) {
-	many := make([]string, maxScopes+1)
-	for i := range many {
-		many[i] = "s" + strconv.Itoa(i)
-	}
-	for _, scopes := range [][]string{{"a b"}, {""}, {"é"}, {`"`}, {"a\n"}, many, {strings.Repeat("x", maxScopeBytes)}} {
-		f := newFake(t)
-		cfg := f.config()
-		cfg.Scopes = scopes
-		if _, err := New(cfg); err == nil {
-			t.Errorf("scopes %.20q are accepted by New", scopes)
-		}
-		f.resourceMetadata["scopes_supported"] = scopes
-		if _, err := f.client().Authenticate(t.Context()); err == nil {
-			t.Errorf("scopes %.20q are accepted of metadata", scopes)
-		}
-	}
-}
-
 func TestS116TokenResponses(t *testing.T) {
 	tests := []struct {
 		name string
@@ -592,5 +536,17 @@ func TestCanonicalOrderOfScopeKeys(t *testing.T) {
 	}
 	if got := unionScopes([]string{"b", "a"}, []string{"a", "c"}); !slices.Equal(got, []string{"b", "a", "c"}) {
 		t.Errorf("union %q", got)
+	}
+}
+
+// TestLoginTimeoutIsThePersons counts the time of a person, not that of the
+// servers before.
+func TestLoginTimeoutIsThePersons(t *testing.T) {
+	f := newFake(t)
+	c := f.client(func(c *Config) { c.LoginTimeout = time.Nanosecond })
+	_, err := c.Authenticate(t.Context())
+	wantError(t, err, "nobody signed in within 1ns")
+	if f.count("GET "+WellKnownServer) == 0 {
+		t.Error("there was no discovery")
 	}
 }

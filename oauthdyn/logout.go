@@ -109,6 +109,55 @@ func (c *Client) serverOf(ctx context.Context, creds *Credentials) (*Discovery, 
 	return &Discovery{Resource: creds.Grant.Resource, Issuer: creds.Issuer, Server: m}, nil
 }
 
+// Unregister does what Logout does, and deletes the registration at the
+// authorization server (RFC 7592 section 2.3), with which the grants of other
+// resources end that were issued to it. The registration is forgotten here when
+// that is confirmed; until then Unregister can be repeated. Where the server
+// offers no management of it the error wraps ErrNoRegistration, and all is
+// forgotten. Without a registration it is Logout.
+func (c *Client) Unregister(ctx context.Context) error {
+	if err := c.unregister(ctx); err != nil {
+		return fmt.Errorf("oauthdyn: unregister from %s: %w", c.cfg.target(), err)
+	}
+	return nil
+}
+
+func (c *Client) unregister(ctx context.Context) error {
+	// Without a grant it is the resource that knows where the registration is.
+	_, err := c.store.Load(ctx, c.grantKey())
+	if errors.Is(err, ErrNoCredentials) {
+		_, err = c.discoveryFor(ctx, need{})
+	}
+	if err != nil {
+		return err
+	}
+	unlock, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.logout(ctx, c.deleteRegistration)
+}
+
+// deleteRegistration ends a registration at the authorization server and here.
+func (c *Client) deleteRegistration(ctx context.Context, issuer string) error {
+	return c.withRegistration(ctx, issuer, func(ctx context.Context, creds *Credentials) error {
+		if creds == nil {
+			return nil
+		}
+		m := &management{c: c, creds: creds}
+		if !m.possible() {
+			return errors.Join(m.impossible(), c.store.Delete(ctx, c.registrationKey(issuer)))
+		}
+		ctx, cancel := context.WithTimeout(ctx, revocationTimeout)
+		defer cancel()
+		if err := m.end(ctx); err != nil {
+			return fmt.Errorf("registration: %w", err)
+		}
+		return nil
+	})
+}
+
 // Logout ends the grant of this resource at the authorization server, if that
 // supports revocation (RFC 7009), and forgets it and the registration that it
 // was issued to, here and in the store. When the authorization server cannot be
@@ -117,7 +166,7 @@ func (c *Client) Logout(ctx context.Context) error {
 	unlock, err := c.lock(ctx)
 	if err == nil {
 		defer unlock()
-		err = c.logout(ctx)
+		err = c.logout(ctx, c.dropRegistration)
 	}
 	if err != nil {
 		return fmt.Errorf("oauthdyn: sign out of %s: %w", c.cfg.target(), err)
@@ -125,7 +174,14 @@ func (c *Client) Logout(ctx context.Context) error {
 	return nil
 }
 
-func (c *Client) logout(ctx context.Context) error {
+// dropRegistration forgets a registration here.
+func (c *Client) dropRegistration(ctx context.Context, issuer string) error {
+	return c.store.Delete(ctx, c.registrationKey(issuer))
+}
+
+// logout ends the grant, and with end the registrations at its issuer and at
+// the one in use.
+func (c *Client) logout(ctx context.Context, end func(ctx context.Context, issuer string) error) error {
 	creds, err := c.store.Load(ctx, c.grantKey())
 	if err != nil && !errors.Is(err, ErrNoCredentials) {
 		return err
@@ -149,10 +205,9 @@ func (c *Client) logout(ctx context.Context) error {
 	if found != nil {
 		issuers[found.Issuer] = true
 	}
+	ended := revoked
 	for issuer := range issuers {
-		if err := c.store.Delete(ctx, c.registrationKey(issuer)); err != nil {
-			return err
-		}
+		ended = errors.Join(ended, end(ctx, issuer))
 	}
-	return errors.Join(c.store.Delete(ctx, c.bindingKey()), c.store.Delete(ctx, c.grantKey()), revoked)
+	return errors.Join(c.store.Delete(ctx, c.bindingKey()), c.store.Delete(ctx, c.grantKey()), ended)
 }

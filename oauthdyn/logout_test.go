@@ -127,6 +127,76 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+func TestUnregister(t *testing.T) {
+	f := newFake(t)
+	told := revocations(f, nil)
+	e := newConfigurationEndpoint(f)
+	store := NewMemoryStore()
+	with := func(c *Config) { c.Store = store }
+	if _, err := f.client(with).Authenticate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Another run of the program, whose resource is gone.
+	f.status("/mcp", 500)
+	f.status(WellKnownResource+"/mcp", 500)
+	if err := f.client(with).Unregister(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"POST /revoke", "POST /revoke", "DELETE " + e.path()}; !slices.Equal(f.requests[len(f.requests)-3:], want) {
+		t.Errorf("requests %q, want %q in the end", f.requests, want)
+	}
+	if len(*told) != 2 || len(f.clients) != 0 || len(store.all) != 0 {
+		t.Errorf("%d revocations; left behind there %v, here %v", len(*told), f.clients, store)
+	}
+}
+
+// What the server does not confirm can be repeated, though the grant is gone.
+func TestUnregisterAgain(t *testing.T) {
+	f := newFake(t)
+	e := newConfigurationEndpoint(f)
+	store := NewMemoryStore()
+	with := func(c *Config) { c.Store = store }
+	if _, err := f.client(with).Authenticate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.status(e.path(), 503)
+	err := f.client(with).Unregister(t.Context())
+	wantError(t, err, "registration", "Service Unavailable")
+	if strings.Contains(err.Error(), e.token()) {
+		t.Errorf("the error holds a token: %v", err)
+	}
+	if _, err := f.client(with).TokenSource(t.Context()).Token(); !errors.Is(err, ErrNotSignedIn) || len(store.all) != 1 {
+		t.Errorf("got %v with %v", err, store)
+	}
+	f.replace(e.path(), e.serve)
+	if err := f.client(with).Unregister(t.Context()); err != nil || len(f.clients) != 0 || len(store.all) != 0 {
+		t.Errorf("%v; left behind there %v, here %v", err, f.clients, store)
+	}
+	if err := f.client(with).Unregister(t.Context()); err != nil {
+		t.Errorf("without a registration: %v", err)
+	}
+}
+
+func TestUnregisterWhereNothingCanBeDeleted(t *testing.T) {
+	f := newFake(t)
+	store := NewMemoryStore()
+	c := f.client(func(c *Config) { c.Store = store })
+	if _, err := c.Authenticate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Unregister(t.Context()); !errors.Is(err, ErrNoRegistration) || len(store.all) != 0 {
+		t.Errorf("no management: %v; left behind %v", err, store)
+	}
+	f.clients["byhand"] = ClientMetadata{RedirectURIs: []string{"http://127.0.0.1/callback"}}
+	c = f.client(func(c *Config) { c.Store, c.ClientID = store, "byhand" })
+	if _, err := c.Authenticate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Unregister(t.Context()); err != nil || len(store.all) != 0 {
+		t.Errorf("registered by hand: %v; left behind %v", err, store)
+	}
+}
+
 func TestIntrospect(t *testing.T) {
 	f := newFake(t)
 	f.serverMetadata["introspection_endpoint"] = f.URL + "/introspect"

@@ -25,7 +25,7 @@ func (c *Client) StoredRegistration(ctx context.Context) (*Credentials, error) {
 	d, err := c.discoveryFor(ctx, need{})
 	var creds *Credentials
 	if err == nil {
-		creds, err = c.storedRegistration(ctx, d)
+		creds, err = c.storedRegistration(ctx, d.Issuer)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("oauthdyn: registration for %s: %w", c.cfg.target(), err)
@@ -33,14 +33,14 @@ func (c *Client) StoredRegistration(ctx context.Context) (*Credentials, error) {
 	return creds, nil
 }
 
-func (c *Client) storedRegistration(ctx context.Context, d *Discovery) (*Credentials, error) {
-	creds, err := c.store.Load(ctx, c.registrationKey(d.Issuer))
+func (c *Client) storedRegistration(ctx context.Context, issuer string) (*Credentials, error) {
+	creds, err := c.store.Load(ctx, c.registrationKey(issuer))
 	switch {
 	case errors.Is(err, ErrNoCredentials):
 		return nil, ErrNoRegistration
 	case err != nil:
 		return nil, err
-	case creds.Issuer != d.Issuer || creds.Registration == nil || creds.Registration.Client == nil:
+	case creds.Issuer != issuer || creds.Registration == nil || creds.Registration.Client == nil:
 		return nil, ErrNoRegistration
 	}
 	return creds, nil
@@ -106,7 +106,25 @@ func (c *Client) manage(ctx context.Context, do func(context.Context, *managemen
 		return err
 	}
 	defer unlock()
-	key := c.registrationKey(d.Issuer)
+	return c.withRegistration(ctx, d.Issuer, func(ctx context.Context, creds *Credentials) error {
+		m := &management{c: c, creds: creds}
+		switch {
+		case creds == nil:
+			return ErrNoRegistration
+		case !m.possible():
+			return m.impossible()
+		}
+		// The answer may hold the successor of a registration access token.
+		ctx, cancel := withGrace(ctx, tokenGrace)
+		defer cancel()
+		return do(ctx, m)
+	})
+}
+
+// withRegistration calls do with the stored registration at an issuer, nil if
+// there is none, while no other process changes it.
+func (c *Client) withRegistration(ctx context.Context, issuer string, do func(context.Context, *Credentials) error) error {
+	key := c.registrationKey(issuer)
 	if locker, ok := c.store.(Locker); ok {
 		unlock, err := locker.Lock(ctx, key)
 		if err != nil {
@@ -114,21 +132,25 @@ func (c *Client) manage(ctx context.Context, do func(context.Context, *managemen
 		}
 		defer unlock()
 	}
-	creds, err := c.storedRegistration(ctx, d)
-	if err != nil {
+	creds, err := c.storedRegistration(ctx, issuer)
+	if err != nil && !errors.Is(err, ErrNoRegistration) {
 		return err
 	}
-	info := creds.Registration.Client
-	if info.RegistrationClientURI == "" || !validToken(info.RegistrationAccessToken) {
-		return fmt.Errorf("%w: %s offers no management of it (RFC 7592)", ErrNoRegistration, d.Issuer)
-	}
-	// The answer may hold the successor of a registration access token.
-	ctx, cancel := withGrace(ctx, tokenGrace)
-	defer cancel()
-	return do(ctx, &management{c: c, creds: creds})
+	return do(ctx, creds)
 }
 
 func (m *management) client() *ClientInformation { return m.creds.Registration.Client }
+
+// possible reports whether the authorization server lets the client manage its
+// registration.
+func (m *management) possible() bool {
+	info := m.client()
+	return info.RegistrationClientURI != "" && validToken(info.RegistrationAccessToken)
+}
+
+func (m *management) impossible() error {
+	return fmt.Errorf("%w: %s offers no management of it (RFC 7592)", ErrNoRegistration, m.creds.Issuer)
+}
 
 func (m *management) read(ctx context.Context) (*ClientInformation, []byte, error) {
 	body, err := m.send(ctx, http.MethodGet, nil)
@@ -155,17 +177,23 @@ func (m *management) update(ctx context.Context, change func(*ClientMetadata)) (
 }
 
 func (m *management) delete(ctx context.Context) error {
+	if err := m.end(ctx); err != nil {
+		return err
+	}
+	grant, err := m.c.load(ctx)
+	if err != nil || grant == nil || grant.Issuer != m.creds.Issuer || grant.Grant.ClientID != m.client().ClientID {
+		return err
+	}
+	return m.c.forgetGrant(ctx, grant)
+}
+
+// end deletes the registration there, and then here.
+func (m *management) end(ctx context.Context) error {
 	if _, err := m.send(ctx, http.MethodDelete, nil); err != nil {
 		return err
 	}
-	c, id := m.c, m.client().ClientID
-	c.log.LogAttrs(ctx, slog.LevelInfo, "registration deleted", slog.Any("client", *m.client()))
-	err := c.store.Delete(ctx, c.registrationKey(m.creds.Issuer))
-	grant, loadErr := c.load(ctx)
-	if loadErr != nil || grant == nil || grant.Issuer != m.creds.Issuer || grant.Grant.ClientID != id {
-		return errors.Join(err, loadErr)
-	}
-	return errors.Join(err, c.forgetGrant(ctx, grant))
+	m.c.log.LogAttrs(ctx, slog.LevelInfo, "registration deleted", slog.Any("client", *m.client()))
+	return m.c.store.Delete(context.WithoutCancel(ctx), m.c.registrationKey(m.creds.Issuer))
 }
 
 // send makes a request and returns the body of a success.
@@ -221,16 +249,20 @@ func (m *management) adopt(ctx context.Context, body []byte) (*ClientInformation
 	if info.ClientSecret == "" && info.TokenEndpointAuthMethod != AuthMethodNone {
 		info.ClientSecret, info.ClientSecretExpiresAt = old.ClientSecret, old.ClientSecretExpiresAt
 	}
-	r := &Registration{Client: info, RedirectURI: m.creds.Registration.RedirectURI}
+	r := &Registration{Client: info, RedirectURI: m.creds.Registration.RedirectURI, Scope: m.creds.Registration.Scope}
 	if len(info.RedirectURIs) > 0 && !slices.Contains(info.RedirectURIs, r.RedirectURI) {
 		r.RedirectURI = info.RedirectURIs[0]
 	}
 	m.creds = &Credentials{Issuer: m.creds.Issuer, Registration: r}
+	return info, m.save(ctx)
+}
+
+func (m *management) save(ctx context.Context) error {
 	key := m.c.registrationKey(m.creds.Issuer)
 	if err := m.c.store.Save(context.WithoutCancel(ctx), key, m.creds); err != nil {
-		return nil, fmt.Errorf("save registration: %w", err)
+		return fmt.Errorf("save registration: %w", err)
 	}
-	return info, nil
+	return nil
 }
 
 // editMetadata lets change edit the metadata of a registration and returns what

@@ -27,6 +27,9 @@ type ServerMetadata struct {
 
 	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
 
+	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+
 	// DPoPSigningAlgValuesSupported announces tokens that are bound to a key:
 	// RFC 9449 section 5.1.
 	DPoPSigningAlgValuesSupported []string `json:"dpop_signing_alg_values_supported,omitempty"`
@@ -59,6 +62,8 @@ type ResourceMetadata struct {
 	// DPoPBoundAccessTokensRequired tells that the resource accepts no bearer
 	// tokens, but only those bound to a key (RFC 9449).
 	DPoPBoundAccessTokensRequired bool `json:"dpop_bound_access_tokens_required,omitempty"`
+
+	DPoPSigningAlgValuesSupported []string `json:"dpop_signing_alg_values_supported,omitempty"`
 }
 
 // Well-known paths of metadata documents. For an identifier with a path, the

@@ -3,6 +3,7 @@
 package oauthdyn
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,111 @@ func TestC8C10MetadataDocumentIsTheClientID(t *testing.T) {
 				t.Errorf("refresh: %v", err)
 			}
 		})
+	}
+}
+
+// The server supports documents, and refuses this one: one registration in its
+// place, and the next login does not ask again.
+func TestC10RefusedMetadataDocument(t *testing.T) {
+	know := func(f *fake) {
+		f.clients[documentURL] = ClientMetadata{RedirectURIs: []string{"http://127.0.0.1/callback"}}
+	}
+	redirectError := func(code string) func(*fake) {
+		return func(f *fake) {
+			know(f)
+			f.answer = func(a url.Values) {
+				if f.asked[len(f.asked)-1].Get("client_id") == documentURL {
+					a.Del("code")
+					a.Set("error", code)
+				}
+			}
+		}
+	}
+	tests := []struct {
+		name   string
+		refuse func(f *fake)
+		opened int // pages shown to a person
+		want   string
+	}{
+		{"authorization endpoint answers 400", func(*fake) {}, 1, ""},
+		{"redirect says invalid_client", redirectError(CodeInvalidClient), 2, ""},
+		{"redirect says invalid_request", redirectError(CodeInvalidRequest), 2, ""},
+		{"token endpoint says invalid_client", func(f *fake) {
+			know(f)
+			f.replace("/token", func(w http.ResponseWriter, r *http.Request) {
+				f.mu.Lock()
+				delete(f.clients, documentURL)
+				f.mu.Unlock()
+				f.serveToken(w, r)
+			})
+		}, 2, ""},
+		{"the person says no", redirectError(CodeAccessDenied), 1, CodeAccessDenied},
+		{"no registration offered", func(f *fake) { delete(f.serverMetadata, "registration_endpoint") }, 0, "offers no registration"},
+		{"registration is refused, too", func(f *fake) { f.status("/register", 403) }, 0, documentURL},
+		{"nobody is welcome", func(f *fake) {
+			know(f)
+			f.answer = func(a url.Values) { a.Del("code"); a.Set("error", CodeInvalidClient) }
+		}, 2, documentURL},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t)
+			f.serverMetadata["client_id_metadata_document_supported"] = true
+			tt.refuse(f)
+			opened := 0
+			c := f.client(func(c *Config) {
+				c.ClientMetadataURL = documentURL
+				c.OpenURL = func(ctx context.Context, page string) error { opened++; return f.browse(ctx, page) }
+			})
+			_, err := c.Authenticate(t.Context())
+			if opened != tt.opened {
+				t.Errorf("%d pages shown, want %d", opened, tt.opened)
+			}
+			if n := f.count("POST /register"); n > 1 {
+				t.Errorf("%d registrations", n)
+			}
+			if tt.want != "" {
+				wantError(t, err, tt.want)
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := len(f.asked)
+			outdate(t, c)
+			if _, err := c.TokenSource(t.Context()).Token(); err != nil {
+				t.Errorf("refresh: %v", err)
+			}
+			if _, err := c.Authenticate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for _, q := range f.asked[asked:] {
+				if q.Get("client_id") == documentURL {
+					t.Error("the document is shown again")
+				}
+			}
+			if n := f.count("POST /register"); n != 1 {
+				t.Errorf("%d registrations", n)
+			}
+		})
+	}
+}
+
+// A registration from an earlier refusal that the server has forgotten is
+// replaced, too.
+func TestC10RefusedDocumentAndForgottenRegistration(t *testing.T) {
+	f := newFake(t)
+	f.serverMetadata["client_id_metadata_document_supported"] = true
+	store := NewMemoryStore()
+	with := func(c *Config) { c.ClientMetadataURL, c.Store = documentURL, store }
+	for want := range 3 {
+		if _, err := f.client(with).Authenticate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.count("POST /register"); n != want+1 {
+			t.Errorf("%d registrations, want %d", n, want+1)
+		}
+		f.forget()
 	}
 }
 

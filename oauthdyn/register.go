@@ -97,7 +97,7 @@ func (c *Client) identity(ctx context.Context, d *Discovery) (*ClientInformation
 		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
 	}
-	if c.cfg.ClientMetadataURL != "" && d.Server.ClientIDMetadataDocumentSupported {
+	if c.showsDocument(d) {
 		info := &ClientInformation{ClientID: c.cfg.ClientMetadataURL}
 		info.TokenEndpointAuthMethod = c.configuredAuthMethod(d.Server)
 		return info, "", nil
@@ -164,7 +164,7 @@ func (c *Client) registerDynamic(ctx context.Context, d *Discovery, b *callback,
 		}
 		redirectURI = registered
 	}
-	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI}}
+	creds := &Credentials{Issuer: d.Issuer, Registration: &Registration{Client: info, RedirectURI: redirectURI, Scope: asked.Scope}}
 	// What was registered must not be lost because a request was called off.
 	if err := c.store.Save(context.WithoutCancel(ctx), c.registrationKey(d.Issuer), creds); err != nil {
 		return nil, fmt.Errorf("save registration: %w", err)
@@ -179,9 +179,12 @@ func (c *Client) metadataToRegister(d *Discovery, redirectURI string) (ClientMet
 	if err != nil {
 		return ClientMetadata{}, err
 	}
-	scopes, err := c.scopesFor(nil, d)
+	scopes, offline, err := c.scopesFor(nil, d)
 	if err != nil {
 		return ClientMetadata{}, err
+	}
+	if offline {
+		scopes = withOfflineAccess(scopes)
 	}
 	m := c.cfg.Metadata
 	// Left out, the response type would be code, which needs a redirect URI.

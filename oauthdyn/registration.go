@@ -52,6 +52,10 @@ type ClientMetadata struct {
 	SoftwareID              string          `json:"software_id,omitempty"`
 	SoftwareVersion         string          `json:"software_version,omitempty"`
 	SoftwareStatement       string          `json:"software_statement,omitempty"` // a JWT: RFC 7591 section 2.3
+
+	// DPoPBoundAccessTokens says that the client asks for no bearer tokens: RFC
+	// 9449 section 5.2.
+	DPoPBoundAccessTokens bool `json:"dpop_bound_access_tokens,omitempty"`
 }
 
 // ClientInformation is an authorization server's answer to a registration: RFC

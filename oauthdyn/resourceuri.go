@@ -11,8 +11,9 @@ import (
 
 // CanonicalResource returns the canonical URI of an MCP server, the value of
 // the resource parameter of RFC 8707: scheme and host in lower case, no default
-// port, no fragment, no slash behind a bare host. Path, query and a slash behind
-// a path are kept, because they can be significant.
+// port, no slash behind a bare host. Path, query and a slash behind a path are
+// kept, because they can be significant. What is not an absolute http or https
+// URL, and what holds a user name or a fragment, is an error.
 func CanonicalResource(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -48,7 +49,7 @@ func wellKnown(u *url.URL, suffix string) string {
 }
 
 // ResourceMetadataURL returns where the metadata of a protected resource is
-// published: RFC 9728 section 3.1.
+// published: RFC 9728 section 3.1. The error is that of url.Parse.
 func ResourceMetadataURL(resource string) (string, error) {
 	u, err := url.Parse(resource)
 	if err != nil {

@@ -3,6 +3,7 @@
 package oauthdyn
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -63,11 +64,13 @@ func coversScopes(have, want []string) bool {
 
 // scopesFor selects what a login asks for: an explicit demand, the
 // configuration, the challenge, the resource's metadata, else nothing, which
-// leaves it to the authorization server.
-func (c *Client) scopesFor(demand []string, d *Discovery) ([]string, error) {
-	scopes := demand
+// leaves it to the authorization server. Of these it is sure; offline is whether
+// offline_access is to be asked for, too, which brings a refresh token at
+// servers that announce it.
+func (c *Client) scopesFor(demand []string, d *Discovery) (scopes []string, offline bool, err error) {
+	scopes = demand
 	if len(scopes) == 0 && len(c.cfg.Scopes) > 0 {
-		return slices.Clone(c.cfg.Scopes), nil
+		return slices.Clone(c.cfg.Scopes), false, nil
 	}
 	if len(scopes) == 0 {
 		scopes = d.Scopes
@@ -76,11 +79,26 @@ func (c *Client) scopesFor(demand []string, d *Discovery) ([]string, error) {
 		scopes = d.ResourceMetadata.ScopesSupported
 	}
 	// Alone it would ask for nothing else than a refresh token.
-	if len(scopes) > 0 && len(c.cfg.Scopes) == 0 && !c.flow.unattended() && slices.Contains(d.Server.ScopesSupported, scopeOfflineAccess) {
-		scopes = unionScopes(scopes, []string{scopeOfflineAccess}) // asks for a refresh token
-	}
+	offline = len(scopes) > 0 && len(c.cfg.Scopes) == 0 && !c.flow.unattended() &&
+		slices.Contains(d.Server.ScopesSupported, scopeOfflineAccess) && !slices.Contains(scopes, scopeOfflineAccess)
 	scopes = unionScopes(nil, scopes)
-	return scopes, checkScopes(scopes)
+	return scopes, offline, checkScopes(scopes)
+}
+
+// withOfflineAccess appends offline_access.
+func withOfflineAccess(scopes []string) []string {
+	return unionScopes(scopes, []string{scopeOfflineAccess})
+}
+
+// codeNotAllowed is what Keycloak calls it when a person may not have a refresh
+// token that outlives the session.
+const codeNotAllowed = "not_allowed"
+
+// deniesScope reports whether a server announces a scope and does not grant it
+// to this client or person, and says so instead of leaving it out (RFC 6749
+// section 3.3).
+func deniesScope(err error) bool {
+	return errors.Is(err, &Error{Code: CodeInvalidScope}) || errors.Is(err, &Error{Code: codeNotAllowed})
 }
 
 // scopeKey names a set of scopes.

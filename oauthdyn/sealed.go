@@ -10,14 +10,15 @@ import (
 	"fmt"
 )
 
-// SealedKeyBytes is the length of the key of a sealed file store.
+// SealedKeyBytes is the length of the key of a sealed file store, in bytes.
 const SealedKeyBytes = 32
 
 // NewSealedFileStore returns a store like that of NewFileStore, whose records
 // are encrypted with a key that is kept elsewhere (AES-256-GCM, each record
 // bound to its name). A file that was written without a key can be read, and
-// each record is sealed when it is saved next. Package keyring keeps the key in
-// the operating system's keyring.
+// each record is sealed when it is saved next. A key of another length than
+// SealedKeyBytes is an error. Package keyring keeps the key in the operating
+// system's keyring.
 func NewSealedFileStore(path string, key []byte) (*FileStore, error) {
 	if len(key) != SealedKeyBytes {
 		return nil, fmt.Errorf("oauthdyn: key of a sealed store has %d bytes, not %d", len(key), SealedKeyBytes)
@@ -51,14 +52,22 @@ func (s *FileStore) seal(name string, c *Credentials) (json.RawMessage, error) {
 	return json.Marshal(sealed{s.aead.Seal(nil, nil, raw, []byte(name))})
 }
 
+// sealedBytes returns what is in a sealed record, or false if the record is plain.
+func sealedBytes(raw json.RawMessage) ([]byte, bool) {
+	var box sealed
+	if json.Unmarshal(raw, &box) != nil || box.Sealed == nil {
+		return nil, false
+	}
+	return box.Sealed, true
+}
+
 // open decodes a record of the file.
 func (s *FileStore) open(name string, raw json.RawMessage) (*Credentials, error) {
-	var box sealed
-	if json.Unmarshal(raw, &box) == nil && box.Sealed != nil {
+	if box, ok := sealedBytes(raw); ok {
 		if s.aead == nil {
 			return nil, errSealed
 		}
-		plain, err := s.aead.Open(nil, nil, box.Sealed, []byte(name))
+		plain, err := s.aead.Open(nil, nil, box, []byte(name))
 		if err != nil {
 			return nil, errSealed
 		}

@@ -14,6 +14,16 @@ import (
 func TestSealedFileStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "credentials.json")
 	key := bytes.Repeat([]byte("k"), SealedKeyBytes)
+	plain := NewFileStore(path)
+	if is, err := plain.Sealed(); is || err != nil {
+		t.Errorf("no file: sealed %v, %v", is, err)
+	}
+	if err := plain.Save(t.Context(), "a", sampleCredentials()); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := plain.Sealed(); is || err != nil {
+		t.Errorf("plain file: sealed %v, %v", is, err)
+	}
 	s, err := NewSealedFileStore(path, key)
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +39,9 @@ func TestSealedFileStore(t *testing.T) {
 	}
 	if c, err := s.Load(t.Context(), "a"); err != nil || c.Issuer != sampleCredentials().Issuer {
 		t.Errorf("%v, %v", c, err)
+	}
+	if is, err := plain.Sealed(); !is || err != nil {
+		t.Errorf("sealed file: sealed %v, %v", is, err)
 	}
 	// A record is good under its own name only.
 	swapped := strings.NewReplacer(`"a":`, `"b":`, `"b":`, `"a":`).Replace(string(data))

@@ -5,10 +5,7 @@ package authservers_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -20,18 +17,6 @@ import (
 	"strings"
 	"testing"
 )
-
-// TestMain is also the browser of the commands: a person called alice.
-func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == "alice" {
-		if err := alice(context.Background(), os.Args[2]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
 
 // commands are the built programs, in a home of their own.
 type commands struct {
@@ -56,7 +41,7 @@ func (c *commands) command(program string, args ...string) *exec.Cmd {
 		c.t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(c.dir, program), args...)
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+c.home, "BROWSER="+self+" alice", "OAUTHDYN_INITIAL_ACCESS_TOKEN=initial")
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+c.home, "BROWSER="+self+" "+alice.name, "OAUTHDYN_INITIAL_ACCESS_TOKEN="+providerInitialToken)
 	return cmd
 }
 
@@ -92,12 +77,9 @@ func (c *commands) members(program string, args ...string) map[string]any {
 
 // TestCommands uses the commands with a server that we did not write.
 func TestCommands(t *testing.T) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	issuer, dir := startOIDCProvider(t, key, "3600"), buildCommands(t)
-	url := protected(t, issuer, "Bearer")
+	key := newKey(t)
+	issuer, dir := startOIDCProvider(t, key), buildCommands(t)
+	url := newSite(t).addAny("/opaque", issuer, "Bearer")
 	for name, use := range map[string]func(c *commands, issuer, url string){
 		"life": commandLife, "device": commandDevice, "shared logins": commandsShareLogins, "DPoP": commandDPoP,
 		"robot": func(c *commands, _, url string) { commandRobot(c, url, key) },
@@ -204,7 +186,7 @@ func (c *commands) signInWithCode(args ...string) {
 		line := strings.TrimSpace(lines.Text())
 		fmt.Fprintln(&said, line)
 		if strings.HasPrefix(line, "http://") {
-			if err := alice(c.t.Context(), line); err != nil {
+			if err := alice.visit(c.t.Context(), line); err != nil {
 				c.t.Error(err)
 			}
 		}

@@ -1,56 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package authservers_test lets the oauthdyn client sign in to authorization
-// servers that other people wrote.
 package authservers_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
-// missing skips the test, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
+// What oidc-provider.mjs knows.
+const (
+	providerInitialToken = "initial"
+	providerAskerSecret  = "the secret of who asks about tokens"
+)
+
+// startOIDCProvider starts npm's oidc-provider and returns its issuer.
+func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey) string {
 	t.Helper()
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatal(what)
+	keys, err := oauthdyn.PublicKeySet(robot, "")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Skip(what)
+	_, lines := startNode(t, "oidc-provider.mjs", string(keys), providerInitialToken, providerAskerSecret)
+	return nextLine(t, lines, "http://127.0.0.1:")
 }
 
-// startOIDCProvider starts npm's oidc-provider, whose access tokens live for some
-// seconds, and returns its issuer.
-func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey, lifetime string) string {
+// startNode starts a program of testdata around oidc-provider. It ends with its
+// standard input.
+func startNode(t *testing.T, args ...string) (io.Writer, *bufio.Scanner) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "needs Node 20 or newer: "+err.Error())
 	}
 	if _, err := os.Stat("testdata/node_modules/oidc-provider"); err != nil {
-		missing(t, "needs oidc-provider: npm ci --ignore-scripts --prefix examples/authservers/testdata")
+		missing(t, "needs oidc-provider"+howToInstall)
 	}
-	keys, err := oauthdyn.PublicKeySet(robot, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("node", "oidc-provider.mjs", string(keys), lifetime)
+	cmd := exec.Command("node", args...)
 	cmd.Dir = "testdata"
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -67,159 +62,123 @@ func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey, lifetime string) s
 		_ = stdin.Close()
 		_ = cmd.Wait()
 	})
-	for lines := bufio.NewScanner(stdout); lines.Scan(); { // among warnings about development
-		if strings.HasPrefix(lines.Text(), "http://127.0.0.1:") {
+	return stdin, bufio.NewScanner(stdout)
+}
+
+// nextLine returns the next line with a prefix, among warnings about development.
+func nextLine(t *testing.T, lines *bufio.Scanner, prefix string) string {
+	t.Helper()
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), prefix) {
 			return lines.Text()
 		}
 	}
-	t.Fatal("oidc-provider does not start")
+	t.Fatal("oidc-provider has ended")
 	return ""
 }
 
-// protected is a resource that takes any token of a scheme, since it is not
-// what is tried here.
-func protected(t *testing.T, issuer, scheme string) string {
-	mux := http.NewServeMux()
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	mux.HandleFunc(oauthdyn.WellKnownResource+"/mcp", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(oauthdyn.ResourceMetadata{
-			Resource: s.URL + "/mcp", AuthorizationServers: []string{issuer}, ScopesSupported: []string{"read"},
-		})
-	})
-	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
-		if !strings.HasPrefix(r.Header.Get("Authorization"), scheme+" ") || (scheme == "DPoP") != (r.Header.Get("DPoP") != "") {
-			w.Header().Set("WWW-Authenticate", scheme+` realm="mcp"`)
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-	})
-	return s.URL + "/mcp"
-}
-
-var (
-	formAction  = regexp.MustCompile(`action="([^"]+)"`)
-	hiddenInput = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`)
-)
-
-// alice signs in and consents to whatever the pages ask.
-func alice(ctx context.Context, page string) error {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		return err
-	}
-	h := &http.Client{Jar: jar}
-	method, form := http.MethodGet, url.Values{}
-	for range 6 {
-		req, err := http.NewRequestWithContext(ctx, method, page, strings.NewReader(form.Encode()))
-		if err != nil {
-			return err
-		}
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		resp, err := h.Do(req)
-		if err != nil {
-			return err
-		}
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		_ = resp.Body.Close()
-		action := formAction.FindSubmatch(body)
-		switch {
-		case err != nil:
-			return err
-		case resp.StatusCode != http.StatusOK:
-			return fmt.Errorf("%s: %s", resp.Status, body)
-		case action == nil:
-			return nil
-		}
-		next, err := resp.Request.URL.Parse(strings.ReplaceAll(string(action[1]), "&amp;", "&"))
-		if err != nil {
-			return err
-		}
-		method, page, form = http.MethodPost, next.String(), url.Values{"login": {"alice"}, "password": {"any"}}
-		for _, input := range hiddenInput.FindAllSubmatch(body, -1) {
-			form.Set(string(input[1]), string(input[2]))
-		}
-	}
-	return fmt.Errorf("the pages do not end")
-}
-
-func TestOIDCProvider(t *testing.T) {
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer := startOIDCProvider(t, key, "15")
-	resources := map[string]string{"Bearer": protected(t, issuer, "Bearer"), "DPoP": protected(t, issuer, "DPoP")}
+	return key
+}
 
-	device := oauthdyn.DeviceCode{Prompt: func(ctx context.Context, a oauthdyn.DeviceAuthorization) error {
-		return alice(ctx, a.VerificationURIComplete)
-	}}
+// TestOIDCProviderClient goes through the life of a client in all ways to a
+// grant.
+func TestOIDCProviderClient(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	issuer := startOIDCProvider(t, key)
+	s := newSite(t)
+	g := s.add(t, "/jwt", issuer, nil)
+	resources := map[string]string{"Bearer": g.url, "DPoP": s.addAny("/opaque", issuer, "DPoP")}
+	t.Run("step-up", func(t *testing.T) {
+		t.Parallel()
+		newProgram(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: providerInitialToken}).stepUp(t, g)
+	})
+
 	for _, scheme := range []string{"Bearer", "DPoP"} {
-		for name, change := range map[string]func(*oauthdyn.Config){
-			"browser":            func(*oauthdyn.Config) {},
-			"private_key_jwt":    func(c *oauthdyn.Config) { c.ClientKey = key },
-			"device":             func(c *oauthdyn.Config) { c.Flow = device },
-			"client credentials": func(c *oauthdyn.Config) { c.ClientID, c.ClientKey, c.Flow = "robot", key, oauthdyn.ClientCredentials{} },
+		for name, cfg := range map[string]oauthdyn.Config{
+			"browser":         {},
+			"private_key_jwt": {ClientKey: key},
+			"device":          {Flow: oauthdyn.DeviceCode{}},
 		} {
 			t.Run(scheme+" "+name, func(t *testing.T) {
 				t.Parallel()
-				cfg := oauthdyn.Config{Resource: resources[scheme], ClientName: "authservers", InitialAccessToken: "initial", OpenURL: alice}
-				change(&cfg)
-				client, err := oauthdyn.New(cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				life(t, client, resources[scheme], cfg.ClientID == "")
+				cfg.Resource, cfg.InitialAccessToken = resources[scheme], providerInitialToken
+				// It knows nothing of tokens that it did not keep.
+				newProgram(t, cfg).life(t, s, resources[scheme], scheme == "DPoP")
 			})
 		}
+		t.Run(scheme+" client credentials", func(t *testing.T) {
+			t.Parallel()
+			cfg := oauthdyn.Config{Resource: resources[scheme], ClientID: "robot", ClientKey: key, Flow: oauthdyn.ClientCredentials{}}
+			newProgram(t, cfg).use(t, resources[scheme])
+		})
 	}
 }
 
-// life takes a grant, and the registration that it was issued to, from their
-// beginning to their end.
-func life(t *testing.T, client *oauthdyn.Client, resource string, registered bool) {
-	use := func() string {
-		t.Helper()
-		resp, err := client.HTTPClient().Get(resource)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("status %s", resp.Status)
-		}
-		token, err := client.TokenSource(t.Context()).Token()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token.AccessToken
-	}
-	first := use()
-	if !registered {
-		return
-	}
-	if i, err := client.Introspect(t.Context()); err != nil || !i.Active || i.Subject != "alice" {
-		t.Errorf("introspection: %+v, %v", i, err)
-	}
-	renamed, err := client.UpdateRegistration(t.Context(), func(m *oauthdyn.ClientMetadata) { m.ClientName = "renamed" })
-	if err != nil || renamed.ClientName != "renamed" {
-		t.Errorf("update: %v, %v", renamed, err)
-	}
-	if info, err := client.ReadRegistration(t.Context()); err != nil || info.ClientName != "renamed" {
-		t.Errorf("read: %v, %v", info, err)
-	}
-	time.Sleep(15 * time.Second) // the lifetime of a token, in which a slow machine has to come as far as this
-	if second := use(); second == first {
-		t.Error("the token was not refreshed")
-	}
-	if err := client.Revoke(t.Context()); err != nil {
-		t.Errorf("revoke: %v", err)
-	}
-	use() // after another login
-	if err := client.DeleteRegistration(t.Context()); err != nil {
-		t.Errorf("delete: %v", err)
-	}
-	use() // after another registration
-	if err := client.Logout(t.Context()); err != nil {
-		t.Errorf("logout: %v", err)
+// TestOIDCProviderResource shows tokens to our resource side: JWTs, and opaque
+// ones that it has to ask about.
+func TestOIDCProviderResource(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	// Both have the same keys, which come with oidc-provider.
+	ours, theirs := startOIDCProvider(t, key), startOIDCProvider(t, key)
+	for _, form := range []string{"jwt", "opaque"} {
+		t.Run(form, func(t *testing.T) {
+			s := newSite(t)
+			var verifier resource.Verifier
+			if form == "opaque" {
+				var err error
+				if verifier, err = resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
+					Issuer: ours, ClientID: "asker", ClientSecret: providerAskerSecret, Audience: s.url + "/opaque", MaxAge: -1,
+					ClientAsSubject: true, // it names no subject after client credentials
+				}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g := s.add(t, "/"+form, ours, verifier)
+			signIn := func(path string, scopes ...string) *program {
+				return signedIn(t, oauthdyn.Config{Resource: s.url + path, InitialAccessToken: providerInitialToken, Scopes: scopes})
+			}
+			// Resources of the same audience, see oidc-provider.mjs.
+			s.add(t, "/"+form+"/foreign", theirs, nil)
+			s.add(t, "/"+form+"/stale", ours, nil)
+			s.add(t, "/"+form+"-elsewhere", ours, nil)
+
+			full := signIn("/"+form, "read", "write")
+			bound := signedIn(t, oauthdyn.Config{Resource: g.url, InitialAccessToken: providerInitialToken, Scopes: []string{"read"}, DPoP: true})
+			x := tokens{
+				full:      full.store.grant().AccessToken,
+				narrow:    signIn("/"+form, "read").store.grant().AccessToken,
+				elsewhere: signIn("/"+form+"-elsewhere", "read").store.grant().AccessToken,
+				foreign:   signIn("/"+form+"/foreign", "read").store.grant().AccessToken,
+				expired:   signIn("/"+form+"/stale", "read").store.grant().AccessToken,
+				others: map[string]string{
+					"refresh token":        full.store.grant().RefreshToken,
+					"token bound to a key": bound.store.grant().AccessToken,
+				},
+			}
+			x.judgedBy(t, g, resource.Principal{Issuer: ours, Subject: alice.name})
+			t.Run("client credentials", func(t *testing.T) {
+				newProgram(t, oauthdyn.Config{Resource: g.url, ClientID: "robot", ClientKey: key, Flow: oauthdyn.ClientCredentials{}}).use(t, g.url)
+			})
+			if form == "jwt" {
+				return // nobody is asked
+			}
+			t.Run("revoked", func(t *testing.T) {
+				if err := full.Revoke(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				want := outcome{http.StatusUnauthorized, oauthdyn.CodeInvalidToken}
+				if got, _ := g.try(t, "", x.full); got != want {
+					t.Errorf("%v: want %v", got, want)
+				}
+			})
+		})
 	}
 }

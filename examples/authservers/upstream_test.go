@@ -34,50 +34,14 @@ import (
 type upstream struct {
 	issuer string
 	t      *testing.T
-	stdin  io.WriteCloser
+	stdin  io.Writer
 	lines  *bufio.Scanner
 }
 
 func startUpstream(t *testing.T) *upstream {
 	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		missing(t, "needs Node 20 or newer: "+err.Error())
-	}
-	if _, err := os.Stat("testdata/node_modules/oidc-provider"); err != nil {
-		missing(t, "needs oidc-provider: npm ci --ignore-scripts --prefix examples/authservers/testdata")
-	}
-	cmd := exec.Command("node", "upstream.mjs")
-	cmd.Dir = "testdata"
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = stdin.Close()
-		_ = cmd.Wait()
-	})
-	u := &upstream{t: t, stdin: stdin, lines: bufio.NewScanner(stdout)}
-	u.issuer = u.line("http://127.0.0.1:")
-	return u
-}
-
-// line returns the next line with a prefix; there are others, about development.
-func (u *upstream) line(prefix string) string {
-	u.t.Helper()
-	for u.lines.Scan() {
-		if strings.HasPrefix(u.lines.Text(), prefix) {
-			return u.lines.Text()
-		}
-	}
-	u.t.Fatal("oidc-provider has ended")
-	return ""
+	stdin, lines := startNode(t, "upstream.mjs")
+	return &upstream{t: t, stdin: stdin, lines: lines, issuer: nextLine(t, lines, "http://127.0.0.1:")}
 }
 
 // change changes what the provider knows of people.
@@ -86,7 +50,7 @@ func (u *upstream) change(people string) {
 	if _, err := io.WriteString(u.stdin, people+"\n"); err != nil {
 		u.t.Fatal(err)
 	}
-	u.line("ok")
+	nextLine(u.t, u.lines, "ok")
 }
 
 // register registers our server at the provider.
@@ -165,15 +129,15 @@ func (v *visitor) authorizeURL() string {
 	}.Encode()
 }
 
-// tokens is a reply of our token endpoint.
-type tokens struct {
+// tokenReply is a reply of our token endpoint.
+type tokenReply struct {
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
 	Error        string `json:"error"`
 }
 
 // claims returns sub and preferred_username of the access token.
-func (r tokens) claims() (subject, name string) {
+func (r tokenReply) claims() (subject, name string) {
 	var claims struct {
 		Subject string `json:"sub"`
 		Name    string `json:"preferred_username"`
@@ -191,20 +155,20 @@ func (r tokens) claims() (subject, name string) {
 }
 
 // signIn signs a person in. The error is what the last page says.
-func (v *visitor) signIn(b *browser.Browser) (tokens, error) {
+func (v *visitor) signIn(b *browser.Browser) (tokenReply, error) {
 	at, err := b.Authorize(v.t.Context(), v.authorizeURL())
 	if err != nil {
-		return tokens{}, err
+		return tokenReply{}, err
 	}
 	return v.token(url.Values{"grant_type": {"authorization_code"}, "code": {at.Query().Get("code")}, "code_verifier": {visitorVerifier}}), nil
 }
 
-func (v *visitor) refresh(token string) tokens {
+func (v *visitor) refresh(token string) tokenReply {
 	v.t.Helper()
 	return v.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
-func (v *visitor) token(form url.Values) (r tokens) {
+func (v *visitor) token(form url.Values) (r tokenReply) {
 	v.t.Helper()
 	form.Set("client_id", v.id)
 	req, err := http.NewRequestWithContext(v.t.Context(), http.MethodPost, v.issuer+"/token", strings.NewReader(form.Encode()))
@@ -394,7 +358,7 @@ func TestUpstreamOfTheCommand(t *testing.T) {
 	}
 }
 
-var listening = regexp.MustCompile(`msg=listening addr=(\S+)`)
+var serveListens = regexp.MustCompile(`msg=listening addr=(\S+)`)
 
 // startServe starts oauthdyn serve on a free port, and returns what passes
 // requests on to it, and what it has logged so far.
@@ -417,7 +381,7 @@ func startServe(t *testing.T, program string, args ...string) (http.Handler, fun
 			mu.Lock()
 			fmt.Fprintln(&log, lines.Text())
 			mu.Unlock()
-			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			if m := serveListens.FindStringSubmatch(lines.Text()); m != nil {
 				addr <- m[1]
 			}
 		}

@@ -18,6 +18,7 @@ type bench struct {
 	rounds   int
 	duration time.Duration
 	calls    int // most calls of one measurement; 0: no limit
+	loads    []load
 	systems  []system
 	progress io.Writer
 	issued   int64 // ids so far: a session must not see one twice
@@ -66,7 +67,7 @@ func (b *bench) round(ctx context.Context, index int) ([]round, error) {
 			b.say(ctx, index, c, c.record.startText())
 		}
 	}
-	for _, l := range loads {
+	for _, l := range b.loads {
 		for _, c := range order {
 			if c.sessions != nil && ctx.Err() == nil {
 				s := b.measure(ctx, c, l)

@@ -31,6 +31,8 @@ type options struct {
 	install  bool
 	shproxy  string // path of a shproxy binary; "": built from the workspace
 	json     bool
+
+	forwardAuth bool // measure that, not bridges
 }
 
 // run is main without the process: it plays a server's role when the first
@@ -66,10 +68,12 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.IntVar(&opts.rounds, "rounds", 3, "how often to measure every system; the report shows medians")
 	flags.DurationVar(&opts.duration, "duration", 2*time.Second, "how long to load a system for one figure")
 	flags.IntVar(&opts.calls, "calls", 0, "most calls for one figure (default no limit but the duration)")
-	flags.StringVar(&systems, "systems", "", "comma-separated systems to measure, of "+strings.Join(systemNames(), ",")+" (default all)")
+	flags.StringVar(&systems, "systems", "", "comma-separated systems to measure, of "+strings.Join(systemNames(), ",")+
+		"; with -forward-auth of "+strings.Join(forwardAuthNames(), ",")+" (default all)")
 	flags.StringVar(&opts.peers, "peers", "", "directory of the installed peers (default mcp-oauth-gateway-bench in the user's cache directory)")
 	flags.BoolVar(&opts.install, "install", false, "install missing peers into the peers directory first, with npm and pip")
 	flags.StringVar(&opts.shproxy, "shproxy", "", "shproxy binary to measure (default built from this workspace)")
+	flags.BoolVar(&opts.forwardAuth, "forward-auth", false, "measure checks of access tokens for a reverse proxy instead of bridges")
 	flags.BoolVar(&opts.json, "json", false, "print every round as JSON instead of tables of medians")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -98,9 +102,16 @@ func (o *options) check() error {
 	if o.calls < 0 {
 		return fmt.Errorf("-calls %d: want 0 or more", o.calls)
 	}
+	if o.forwardAuth && o.shproxy != "" {
+		return errors.New("-shproxy: it has no part in -forward-auth")
+	}
+	names := systemNames()
+	if o.forwardAuth {
+		names = forwardAuthNames()
+	}
 	for _, name := range o.systems {
-		if !slices.Contains(systemNames(), name) {
-			return fmt.Errorf("-systems: unknown system %q, want some of %s", name, strings.Join(systemNames(), ","))
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("-systems: unknown system %q, want some of %s", name, strings.Join(names, ","))
 		}
 	}
 	if o.peers == "" {
@@ -124,11 +135,14 @@ func measureAndPrint(ctx context.Context, opts *options, stdout, stderr io.Write
 	}
 	defer os.RemoveAll(scratch)
 
-	systems, err := prepare(ctx, opts, scratch, stderr)
-	if err != nil {
+	b := &bench{rounds: opts.rounds, duration: opts.duration, calls: opts.calls, loads: loads, progress: stderr}
+	prepare, markdown := prepareBridges, (*results).writeMarkdown
+	if opts.forwardAuth {
+		b.loads, prepare, markdown = forwardAuthLoads, prepareForwardAuth, (*results).writeForwardAuth
+	}
+	if b.systems, err = prepare(ctx, opts, scratch, stderr); err != nil {
 		return err
 	}
-	b := &bench{rounds: opts.rounds, duration: opts.duration, calls: opts.calls, systems: systems, progress: stderr}
 	res, err := b.run(ctx)
 	if err != nil {
 		return err
@@ -137,7 +151,7 @@ func measureAndPrint(ctx context.Context, opts *options, stdout, stderr io.Write
 	if opts.json {
 		err = res.writeJSON(stdout)
 	} else {
-		err = res.writeMarkdown(stdout)
+		err = markdown(res, stdout)
 	}
 	return errors.Join(err, res.failure())
 }

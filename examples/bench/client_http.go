@@ -3,10 +3,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"strconv"
 	"time"
 )
@@ -33,7 +31,7 @@ func openHTTPSession(ctx context.Context, address, path string) (session, error)
 		s.header = headerLine("Mcp-Session-Id", id) + headerLine("MCP-Protocol-Version", protocolVersion)
 	}
 	c.head = s.requestHead()
-	if err := c.roundTrip([]byte(initializedFrame)); err != nil {
+	if err := c.post([]byte(initializedFrame)); err != nil {
 		return nil, fmt.Errorf("notifications/initialized: %w", err)
 	}
 	if c.reply.status >= 300 {
@@ -56,12 +54,11 @@ func (s *httpSession) lanes(ctx context.Context, depth int) ([]lane, error) {
 }
 
 func (s *httpSession) dial(ctx context.Context) (*httpLane, error) {
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", s.address)
+	c, err := dialHTTP(ctx, s.address)
 	if err != nil {
 		return nil, err
 	}
-	return &httpLane{conn: conn, in: bufio.NewReaderSize(conn, 16<<10), head: s.requestHead(), meta: s.meta}, nil
+	return &httpLane{httpConn: c, head: s.requestHead(), meta: s.meta}, nil
 }
 
 // requestHead returns a POST request up to the value of its Content-Length.
@@ -73,19 +70,15 @@ func (s *httpSession) requestHead() []byte {
 
 func headerLine(name, value string) string { return name + ": " + value + "\r\n" }
 
-// An httpLane is a persistent connection of a session. It is leaner than
-// net/http's client, whose cost would hide that of a fast server.
+// An httpLane is a persistent connection of a session.
 type httpLane struct {
-	conn    net.Conn
-	in      *bufio.Reader
+	httpConn
 	head    []byte
 	meta    string
+	frame   []byte
 	request []byte
-	reply   reply
 	checker checker
 }
-
-func (c *httpLane) close() { c.conn.Close() }
 
 // begin sends the first request of a session. The result is one if it has the
 // member.
@@ -93,7 +86,7 @@ func (c *httpLane) begin(method, frame string, id int64, want string) error {
 	if err := c.conn.SetDeadline(time.Now().Add(startTimeout)); err != nil {
 		return err
 	}
-	if err := c.roundTrip([]byte(frame)); err != nil {
+	if err := c.post([]byte(frame)); err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}
 	answer, err := c.reply.message(id)
@@ -106,46 +99,20 @@ func (c *httpLane) begin(method, frame string, id int64, want string) error {
 	return nil
 }
 
-func (c *httpLane) drive(ctx context.Context, p *plan) (t tally) {
-	if err := c.conn.SetDeadline(p.deadline.Add(callTimeout)); err != nil {
-		t.fail(err)
-		return t
+func (c *httpLane) drive(ctx context.Context, p *plan) tally {
+	call := func(id int64) error {
+		c.frame = appendCall(c.frame[:0], id, p.times, c.meta)
+		return c.post(c.frame)
 	}
-	defer context.AfterFunc(ctx, c.close)()
-	var frame []byte
-	for {
-		start := time.Now()
-		id, ok := p.next(start)
-		if !ok {
-			return t
-		}
-		frame = appendCall(frame[:0], id, p.times, c.meta)
-		if err := c.roundTrip(frame); err != nil {
-			t.fail(err)
-			return t
-		}
-		latency := time.Since(start)
-		if err := c.verify(id, p.times); err != nil {
-			t.fail(err)
-		} else {
-			t.latencies = append(t.latencies, latency)
-		}
-		if c.reply.closing {
-			t.fail(fmt.Errorf("the server closes the connection after a reply with status %d", c.reply.status))
-			return t
-		}
-	}
+	return c.repeat(ctx, p, call, func(id int64) error { return c.verify(id, p.times) })
 }
 
-func (c *httpLane) roundTrip(body []byte) error {
+func (c *httpLane) post(body []byte) error {
 	c.request = append(c.request[:0], c.head...)
 	c.request = strconv.AppendInt(c.request, int64(len(body)), 10)
 	c.request = append(c.request, "\r\n\r\n"...)
 	c.request = append(c.request, body...)
-	if _, err := c.conn.Write(c.request); err != nil {
-		return err
-	}
-	return c.reply.read(c.in)
+	return c.roundTrip(c.request)
 }
 
 func (c *httpLane) verify(id int64, times int) error {

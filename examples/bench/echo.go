@@ -24,7 +24,9 @@ const (
 	roleHTTP   = "echo-http"   // the bare net/http floor; the next argument is its address
 )
 
-func isRole(arg string) bool { return arg == roleStdio || arg == roleModern || arg == roleHTTP }
+func isRole(arg string) bool {
+	return arg == roleStdio || arg == roleModern || arg == roleHTTP || arg == roleForwardAuth
+}
 
 func serveRole(args []string, stdin io.Reader, stdout io.Writer) error {
 	switch {
@@ -32,8 +34,11 @@ func serveRole(args []string, stdin io.Reader, stdout io.Writer) error {
 		return serveStdio(stdin, stdout, answer)
 	case args[0] == roleModern:
 		return serveStdio(stdin, stdout, answerModern)
-	case len(args) == 2:
-		return serveHTTP(stdin, args[1])
+	case len(args) != 2:
+	case args[0] == roleForwardAuth:
+		return serveHTTP(stdin, args[1], setPersonHeaders)
+	default:
+		return serveHTTP(stdin, args[1], echoHTTP)
 	}
 	return fmt.Errorf("%s: want one address", args[0])
 }
@@ -66,14 +71,14 @@ func serveStdio(r io.Reader, w io.Writer, answer func(dst, frame []byte) []byte)
 	}
 }
 
-// serveHTTP answers the same frames by POST until stdin ends, so that it
-// cannot outlive the process that started it.
-func serveHTTP(stdin io.Reader, address string) error {
+// serveHTTP serves until stdin ends, so that it cannot outlive the process that
+// started it.
+func serveHTTP(stdin io.Reader, address string, handler http.HandlerFunc) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: http.HandlerFunc(echoHTTP), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		io.Copy(io.Discard, stdin)
 		server.Shutdown(context.Background())
@@ -84,6 +89,7 @@ func serveHTTP(stdin io.Reader, address string) error {
 	return nil
 }
 
+// echoHTTP answers by POST the frames that serveStdio answers.
 func echoHTTP(w http.ResponseWriter, r *http.Request) {
 	frame, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 	if err != nil {

@@ -12,6 +12,9 @@
 //	go run ./examples/bench            # from the root of the repository
 //	go run ./examples/bench -install   # also fetch the peers to compare with
 //
+// With -forward-auth it compares what checks access tokens for a reverse proxy
+// instead: oauthdyn, a bare handler, and the Python original.
+//
 // README.md says how to read the tables.
 package main
 

@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,7 +22,7 @@ type peer struct {
 	version string
 	kind    packageKind
 	// command returns what runs it around child, given the directory that its
-	// packages are in.
+	// packages are in. Nil for what is no bridge.
 	command func(dir string, child []string) []string
 }
 
@@ -70,7 +72,7 @@ func original(dir string, child []string) []string {
 
 // system returns the peer as found under the peers directory.
 func (p peer) system(peersDir string, child []string) system {
-	s := &bridgeSystem{key: p.key, label: p.pack + " " + p.version + p.remark, client: openHTTPSession}
+	s := &bridgeSystem{key: p.key, label: p.label(), client: openHTTPSession}
 	if !p.installed(peersDir) {
 		s.absent = absentHint
 		return s
@@ -78,6 +80,8 @@ func (p peer) system(peersDir string, child []string) system {
 	s.command = p.command(p.dir(peersDir), child)
 	return s
 }
+
+func (p peer) label() string { return p.pack + " " + p.version + p.remark }
 
 // dir returns the directory of the peer's packages, or commands.
 func (p peer) dir(peersDir string) string {
@@ -111,6 +115,18 @@ func (p peer) installed(peersDir string) bool {
 // distInfo is the name that pip records an installed package under.
 func (p peer) distInfo() string {
 	return strings.ReplaceAll(p.pack, "-", "_") + "-" + p.version + ".dist-info"
+}
+
+// ensure installs the peer if it is not there.
+func (p peer) ensure(ctx context.Context, peersDir string, progress io.Writer) error {
+	if p.installed(peersDir) {
+		return nil
+	}
+	fmt.Fprintf(progress, "installing %s %s into %s\n", p.pack, p.version, peersDir)
+	if err := p.install(ctx, peersDir); err != nil {
+		return fmt.Errorf("installing %s: %w", p.pack, err)
+	}
+	return nil
 }
 
 // install fetches the peer at its version; what it depends on is as new as

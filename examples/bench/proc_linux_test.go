@@ -39,7 +39,7 @@ func TestProcOfThisProcess(t *testing.T) {
 // TestStopEndsAll starts a process that ignores the polite signal, has a
 // child in its group, and one that has left the group.
 func TestStopEndsAll(t *testing.T) {
-	p, err := startProcess([]string{"sh", "-c", `trap "" TERM; sleep 600 & setsid sleep 600 >/dev/null 2>&1 & wait; wait; wait`}, false)
+	p, err := startProcess([]string{"sh", "-c", `trap "" TERM; sleep 600 & setsid sleep 600 >/dev/null 2>&1 & wait; wait; wait`}, nil, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,12 +32,14 @@ type process struct {
 	err    error // of Wait; read after exited is closed
 }
 
-// startProcess runs argv. With pipes its stdout is kept for the caller.
-func startProcess(argv []string, pipes bool) (*process, error) {
+// startProcess runs argv, with env added to the environment. With pipes its
+// stdout is kept for the caller.
+func startProcess(argv, env []string, pipes bool) (*process, error) {
 	p := &process{
 		cmd:    exec.Command(argv[0], argv[1:]...),
 		output: new(tail), grace: stopTimeout, exited: make(chan struct{}),
 	}
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = p.output
 	p.cmd.Stdout = p.output
 	p.cmd.WaitDelay = stopTimeout // grandchildren may hold the output open

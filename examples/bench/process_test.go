@@ -27,7 +27,7 @@ func TestStartFails(t *testing.T) {
 		{[]string{self, roleHTTP}, `exited at once (exit status 1): it said "bench: echo-http: want one address"`},
 	}
 	for _, test := range tests {
-		server, err := startHTTPServer(t.Context(), test.argv, address, openHTTPSession)
+		server, err := startHTTPServer(t.Context(), test.argv, nil, address, openHTTPSession)
 		if err == nil {
 			server.stop()
 		}

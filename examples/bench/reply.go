@@ -12,6 +12,9 @@ import (
 	"strings"
 )
 
+// userHeader says who a token is for, in the answer to a proxy.
+const userHeader = "X-User-Id"
+
 const (
 	maxReplyBytes  = 16 << 20
 	maxHeaderLines = 100
@@ -22,6 +25,7 @@ type reply struct {
 	status      int
 	contentType string // without parameters, lower case
 	sessionID   string // Mcp-Session-Id
+	user        []byte // X-User-Id
 	closing     bool   // the connection cannot be used again
 	body        []byte
 }
@@ -29,7 +33,7 @@ type reply struct {
 // read reads the next response from r, skipping interim (1xx) ones.
 func (rep *reply) read(r *bufio.Reader) error {
 	for {
-		*rep = reply{body: rep.body[:0]}
+		*rep = reply{body: rep.body[:0], user: rep.user[:0]}
 		framing, err := rep.readHead(r)
 		if err != nil {
 			return err
@@ -97,6 +101,8 @@ func (rep *reply) header(line []byte, f *framing) error {
 		rep.contentType = mediaType(bytes.TrimSpace(media))
 	case equalFold(name, "Mcp-Session-Id"):
 		rep.sessionID = string(value)
+	case equalFold(name, userHeader):
+		rep.user = append(rep.user, value...)
 	case equalFold(name, "Connection"):
 		rep.closing = rep.closing || equalFold(value, "close")
 	}

@@ -41,7 +41,7 @@ func TestReplyRead(t *testing.T) {
 				follows = ""
 			}
 			in := bufio.NewReader(strings.NewReader(test.wire + follows))
-			rep := reply{body: []byte("left over from the reply before")}
+			rep := reply{body: []byte("left over from the reply before"), user: []byte("somebody")}
 			if err := rep.read(in); err != nil {
 				t.Fatal(err)
 			}

@@ -17,11 +17,7 @@ const notKnown = "n/a"
 // writeMarkdown prints the medians as tables.
 func (r *results) writeMarkdown(w io.Writer) error {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "MCP `tools/call` echo, %s. %s.\n", r.Date.Format("2006-01-02"), joinKnown(r.Machine, r.Interpreters))
-	fmt.Fprintf(&out, "Medians; rounds: %d; %g s a measurement; the load generator shares the CPUs.\n", r.rounds, r.Seconds)
-	if r.maxCalls > 0 {
-		fmt.Fprintf(&out, "At most %d calls a measurement: too few to compare.\n", r.maxCalls)
-	}
+	r.heading(&out, "MCP `tools/call` echo")
 	// Ratios come first, for they carry over to other machines. The peers and
 	// the floors speak the legacy era, so that is what they are compared in.
 	r.perLoad(&out, "Share of the ideal calls/s, 1/(1/h + 1/s): h of bare net/http, s of bare stdio", isBridge,

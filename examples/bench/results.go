@@ -33,7 +33,9 @@ type systemResult struct {
 }
 
 // isOurs reports whether the system comes with the repository.
-func (s *systemResult) isOurs() bool { return slices.Contains(ownNames(), s.Name) }
+func (s *systemResult) isOurs() bool {
+	return slices.Contains(ownNames(), s.Name) || s.Name == bareName || s.Name == oauthdynName
+}
 
 // untranslated is the system with the same clients in front of a server of
 // their era; empty if nothing is translated.
@@ -112,7 +114,7 @@ func newResults(b *bench) *results {
 		Date:    time.Now().UTC().Truncate(time.Second),
 		Machine: joinKnown(machine(), fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())),
 		Seconds: b.duration.Seconds(),
-		Loads:   loads,
+		Loads:   b.loads,
 		rounds:  b.rounds, maxCalls: b.calls,
 	}
 	for _, s := range b.systems {

@@ -59,9 +59,9 @@ func systemNames() []string {
 	return names
 }
 
-// prepare returns the systems that opts names, with what they need built or
+// prepareBridges returns the systems that opts names, with what they need built or
 // installed.
-func prepare(ctx context.Context, opts *options, scratch string, progress io.Writer) ([]system, error) {
+func prepareBridges(ctx context.Context, opts *options, scratch string, progress io.Writer) ([]system, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -89,10 +89,9 @@ func prepare(ctx context.Context, opts *options, scratch string, progress io.Wri
 		if !wanted(p.key) {
 			continue
 		}
-		if opts.install && !p.installed(opts.peers) {
-			fmt.Fprintf(progress, "installing %s %s into %s\n", p.pack, p.version, opts.peers)
-			if err := p.install(ctx, opts.peers); err != nil {
-				return nil, fmt.Errorf("installing %s: %w", p.pack, err)
+		if opts.install {
+			if err := p.ensure(ctx, opts.peers, progress); err != nil {
+				return nil, err
 			}
 		}
 		systems = append(systems, p.system(opts.peers, []string{self, roleStdio}))
@@ -108,18 +107,23 @@ func findShproxy(ctx context.Context, binary, scratch string, progress io.Writer
 		}
 		return filepath.Abs(binary)
 	}
+	return buildCommand(ctx, scratch, "shproxy", progress)
+}
+
+// buildCommand builds the command of the workspace's module of that name.
+func buildCommand(ctx context.Context, scratch, name string, progress io.Writer) (string, error) {
 	root, err := workspaceRoot()
 	if err != nil {
 		return "", err
 	}
-	binary = filepath.Join(scratch, "shproxy")
+	binary := filepath.Join(scratch, name)
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}
-	fmt.Fprintln(progress, "building shproxy")
+	fmt.Fprintln(progress, "building", name)
 	env := []string{"GOWORK=" + filepath.Join(root, "go.work")}
-	if err := runTool(ctx, env, "go", "build", "-C", root, "-o", binary, "./shproxy/cmd/shproxy"); err != nil {
-		return "", fmt.Errorf("building shproxy: %w", err)
+	if err := runTool(ctx, env, "go", "build", "-C", root, "-o", binary, "./"+name+"/cmd/"+name); err != nil {
+		return "", fmt.Errorf("building %s: %w", name, err)
 	}
 	return binary, nil
 }
@@ -138,7 +142,7 @@ type stdioServer struct {
 }
 
 func (s *stdioServer) open(context.Context) (session, error) {
-	p, err := startProcess([]string{s.self, roleStdio}, true)
+	p, err := startProcess([]string{s.self, roleStdio}, nil, true)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +178,7 @@ func (s *httpSystem) start(ctx context.Context) (server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startHTTPServer(ctx, []string{s.self, roleHTTP, address}, address, openHTTPSession)
+	return startHTTPServer(ctx, []string{s.self, roleHTTP, address}, nil, address, openHTTPSession)
 }
 
 // portArg stands for the port in a bridgeSystem's command.
@@ -220,7 +224,7 @@ func (s *bridgeSystem) start(ctx context.Context) (server, error) {
 			argv[i] = port
 		}
 	}
-	return startHTTPServer(ctx, argv, address, s.client)
+	return startHTTPServer(ctx, argv, nil, address, s.client)
 }
 
 // httpServer is a process that serves MCP at /mcp.
@@ -233,8 +237,8 @@ type httpServer struct {
 // An opener begins a session at a path of an address, in the era of its client.
 type opener func(ctx context.Context, address, path string) (session, error)
 
-func startHTTPServer(ctx context.Context, argv []string, address string, client opener) (server, error) {
-	p, err := startProcess(argv, false)
+func startHTTPServer(ctx context.Context, argv, env []string, address string, client opener) (*httpServer, error) {
+	p, err := startProcess(argv, env, false)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,10 @@ func TestProxies(t *testing.T) {
 			t.Run("client signs in, streams and steps up", func(t *testing.T) { s.at(t).client() })
 			read, write := s.token("mcp:read"), s.token("mcp:read", "mcp:write")
 			t.Run("S91 spoofed headers", func(t *testing.T) { s.at(t).spoofed(read) })
-			t.Run("stream", func(t *testing.T) { s.at(t).stream(read) })
+			t.Run("stream", func(t *testing.T) { s.at(t).stream("/mcp/stream", read) })
+			if p.name != "traefik" { // whose fastProxy holds the answer back; see the README
+				t.Run("stream without chunks", func(t *testing.T) { s.at(t).stream("/mcp/plain-stream", read) })
+			}
 			t.Run("scopes by path", func(t *testing.T) { s.at(t).scopes(read, write) })
 			t.Run("S93 path tricks", func(t *testing.T) { s.at(t).tricks(read) })
 			t.Run("S90 odd headers", func(t *testing.T) { s.at(t).oddHeaders(read) })
@@ -191,10 +194,10 @@ func (s *stack) wantCall(session *mcp.ClientSession, call *mcp.CallToolParams, w
 }
 
 // stream wants each event when it is sent.
-func (s *stack) stream(token string) {
+func (s *stack) stream(path, token string) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.proxy+"/mcp/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.proxy+path, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -210,7 +213,11 @@ func (s *stack) stream(token string) {
 			s.t.Fatalf("%s, event %q, error %v", res.Status, event, err)
 		}
 		if want == "data: 1\n\n" {
-			s.server.more <- struct{}{}
+			select {
+			case s.server.more <- struct{}{}:
+			case <-ctx.Done():
+				s.t.Fatal("the stream is not open at the server any more")
+			}
 		}
 	}
 }
@@ -237,6 +244,10 @@ func (s *stack) scopes(read, write string) {
 	s.wantRefusal("scope", s.send("GET", "/mcp/admin", read), 403, "insufficient_scope", "mcp:read", "mcp:write")
 	s.wantRefusal("tool", s.send("POST", "/mcp", read, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: wipe"),
 		403, "insufficient_scope", "mcp:read", "mcp:write")
+	// Only who says what it calls gets by with less.
+	if res := s.send("POST", "/mcp/echo", read, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: count"); res.StatusCode != 200 || len(s.server.take()) != 1 {
+		s.t.Errorf("another tool: %s", res.Status)
+	}
 	if res := s.send("GET", "/mcp/admin", write); res.StatusCode != 200 || len(s.server.take()) != 1 {
 		s.t.Errorf("with the scope: %s", res.Status)
 	}

@@ -38,11 +38,13 @@ type stack struct {
 	endAuth func() // ends the oauthdyn command
 }
 
-// A backend is the MCP server at /mcp; below it are /mcp/stream and places that
+// A backend is the MCP server at /mcp; below it are two streams and places that
 // answer 200. It remembers what reaches it.
 type backend struct {
 	mcp  http.Handler
 	more chan struct{} // lets a stream go on
+
+	closed chan struct{} // ends streams that nobody lets go on
 
 	mu sync.Mutex
 	// mu guards the field below.
@@ -58,6 +60,8 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		b.mcp.ServeHTTP(w, r)
 	case "/mcp/stream":
 		b.stream(w, r)
+	case "/mcp/plain-stream":
+		b.plainStream(w, r)
 	}
 }
 
@@ -71,6 +75,23 @@ func (b *backend) stream(w http.ResponseWriter, r *http.Request) {
 	case <-b.more:
 		fmt.Fprint(w, "data: 2\n\n")
 	case <-r.Context().Done():
+	}
+}
+
+// plainStream does the same without chunks, as simple servers do: the body ends
+// with the connection (RFC 9112 section 6.3). nginx then cannot tell the end of
+// an event from that of a buffer.
+func (b *backend) plainStream(w http.ResponseWriter, r *http.Request) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n")
+	select {
+	case <-b.more:
+		fmt.Fprint(conn, "data: 2\n\n")
+	case <-b.closed:
 	}
 }
 
@@ -108,7 +129,10 @@ func newStack(t *testing.T, p proxy) *stack {
 	program := p.find(t, p.program)
 	s := &stack{t: t, proxy: freeAddr(t), server: newBackend(t)}
 	here := httptest.NewServer(s.server)
-	t.Cleanup(here.Close)
+	t.Cleanup(func() {
+		close(s.server.closed)
+		here.Close()
+	})
 	auth := freeAddr(t)
 	s.issuer = "http://" + auth
 	s.startAuth(auth)
@@ -183,7 +207,7 @@ func newBackend(t *testing.T) *backend {
 			t.Error(err)
 		}
 	})
-	return &backend{mcp: mcp, more: make(chan struct{})}
+	return &backend{mcp: mcp, more: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // startAuth runs oauthdyn serve --verify. Reading takes mcp:read; the tool wipe

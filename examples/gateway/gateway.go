@@ -42,6 +42,8 @@ type gateway struct {
 	mounts   []*mount
 	pageURL  string // a page on a port of its own, for the fetch server
 
+	revocations resource.Revocations // from the authorization server to all mounts
+
 	users   *local.Users
 	proxies []*shproxy.Proxy
 	failed  chan error // what ended one of the HTTP servers
@@ -159,6 +161,7 @@ func (g *gateway) mount(mux *http.ServeMux, o *options, name string) (*mount, fu
 		AuthorizationServers: []string{g.origin},
 		Scopes:               []string{scope},
 		RequiredScopes:       []string{scope},
+		Revocations:          &g.revocations,
 		Logger:               o.logger,
 	})
 	if err != nil {
@@ -198,7 +201,9 @@ func (g *gateway) mountAuthServer(ctx context.Context, mux *http.ServeMux, o *op
 		Store:     store,
 		Login:     g.users,
 		ScopeText: map[string]string{scope: "Use all tools of this server"},
-		Logger:    o.logger,
+		// A client that signs out is out at once, at all servers.
+		Revocations: &g.revocations,
+		Logger:      o.logger,
 	}
 	for _, m := range g.mounts {
 		options.Resources = append(options.Resources, authserver.Resource{URI: m.url, Name: m.name, Scopes: []string{scope}})

@@ -102,7 +102,8 @@ func TestOnce(t *testing.T) {
 		`login with PKCE S256 .*token for http://127\.0\.0\.1:\d+/fetch/mcp`,
 		`fetch a page .*as Markdown`,
 		`fetch a metadata service .*refused`,
-		`11 steps, all as they should be`,
+		`sign out, /demo/mcp .*its token refused at once`,
+		`12 steps, all as they should be`,
 	)
 	data := regexp.MustCompile(`data +(\S+)`).FindStringSubmatch(stdout)[1]
 	if _, err := os.Stat(data); !errors.Is(err, os.ErrNotExist) {
@@ -119,7 +120,7 @@ func TestSecondStartKeepsThePassword(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("status %d, stderr %q", status, stderr)
 	}
-	wantLines(t, second, `password as printed at the first start`, `11 steps, all as they should be`)
+	wantLines(t, second, `password as printed at the first start`, `12 steps, all as they should be`)
 
 	_, third, _ := runGateway(t, "--once", "--data", data, "--reset-password")
 	wantLines(t, third, `password \S+ \(shown this once\)`)

@@ -40,7 +40,7 @@ func (t *transcript) play(ctx context.Context, g *gateway) error {
 	fmt.Fprintln(t.out, "A new client arrives, over HTTP:")
 
 	first := g.mounts[0]
-	if err := t.step("call without a token", func() (string, error) { return refusal(ctx, first.url) }); err != nil {
+	if err := t.step("call without a token", func() (string, error) { return refusal(ctx, first.url, "") }); err != nil {
 		return err
 	}
 	var errs []error
@@ -52,6 +52,9 @@ func (t *transcript) play(ctx context.Context, g *gateway) error {
 		errs = append(errs, err)
 	}
 	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := t.step("sign out, /"+first.name+"/mcp", func() (string, error) { return signOut(ctx, v.oauth(first)) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(t.out, "%d steps, all as they should be, in %s.\n", t.steps, short(t.took))
@@ -77,14 +80,14 @@ func newVisitor(g *gateway) (*visitor, func(), error) {
 	return v, leave, nil
 }
 
+// oauth is how the visitor signs in to an MCP server.
+func (v *visitor) oauth(m *mount) oauthdyn.Config {
+	return oauthdyn.Config{Resource: m.url, ClientName: "gateway transcript", OpenURL: v.person.Open, Store: v.store}
+}
+
 // visit signs in to one MCP server and uses it.
 func (t *transcript) visit(ctx context.Context, v *visitor, g *gateway, m *mount) error {
-	oauth := oauthdyn.Config{
-		Resource:   m.url,
-		ClientName: "gateway transcript",
-		OpenURL:    v.person.Open,
-		Store:      v.store,
-	}
+	oauth := v.oauth(m)
 	if err := t.login(ctx, v, oauth, m); err != nil {
 		return err
 	}
@@ -201,8 +204,9 @@ func (t *transcript) useFetch(ctx context.Context, client *shclient.Client, g *g
 	})
 }
 
-// refusal makes a call without a token and returns the challenge.
-func refusal(ctx context.Context, url string) (string, error) {
+// refusal makes a call that must be refused, without a token or with one that is
+// of no use, and returns the challenge.
+func refusal(ctx context.Context, url, token string) (string, error) {
 	const body = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
@@ -210,6 +214,9 @@ func refusal(ctx context.Context, url string) (string, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
@@ -221,6 +228,26 @@ func refusal(ctx context.Context, url string) (string, error) {
 		return "", fmt.Errorf("HTTP status %s and no challenge with resource_metadata", resp.Status)
 	}
 	return "401, metadata at " + challenge.ResourceMetadata(), nil
+}
+
+// signOut ends the grant of an MCP server, after which its token is of no use,
+// although it has not expired.
+func signOut(ctx context.Context, oauth oauthdyn.Config) (string, error) {
+	client, err := oauthdyn.New(oauth)
+	if err != nil {
+		return "", err
+	}
+	token, err := client.TokenSource(ctx).Token()
+	if err != nil {
+		return "", err
+	}
+	if err := client.Revoke(ctx); err != nil {
+		return "", err
+	}
+	if _, err := refusal(ctx, oauth.Resource, token.AccessToken); err != nil {
+		return "", fmt.Errorf("the token after signing out: %w", err)
+	}
+	return "grant revoked, its token refused at once", nil
 }
 
 // textOf joins the text of a tool's result. An error of the tool is an error.

@@ -144,7 +144,7 @@ func (s *Server) dropAccount(ctx context.Context, id store.Hash) error {
 	return err
 }
 
-// stillAllowed ends a grant whose person may not come in any more.
+// stillAllowed ends all grants of a person who may not come in any more.
 func (s *Server) stillAllowed(r *http.Request, g *store.Grant) *oauthdyn.Error {
 	err := s.recheck(r.Context(), User{Subject: g.Subject, Name: g.Username})
 	if err == nil {
@@ -159,9 +159,9 @@ func (s *Server) stillAllowed(r *http.Request, g *store.Grant) *oauthdyn.Error {
 		return fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable,
 			"it cannot be found out right now whether the person is still allowed; try again later")
 	}
-	if err := s.o.Store.RevokeGrant(r.Context(), g.ID); err != nil {
-		return s.internal(r, "revoke a grant", err)
+	log(slog.LevelWarn, "person not allowed any more")
+	if _, err := s.RevokeGrants(r.Context(), store.Owner{Subject: g.Subject}); err != nil {
+		return s.internal(r, "revoke grants", err)
 	}
-	log(slog.LevelWarn, "person not allowed any more, grant revoked")
 	return fail(http.StatusBadRequest, oauthdyn.CodeInvalidGrant, "the person has to sign in again, or may not sign in any more")
 }

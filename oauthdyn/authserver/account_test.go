@@ -204,6 +204,7 @@ func TestS26RemovedLocalUser(t *testing.T) {
 	if reply.Status != http.StatusOK {
 		t.Fatalf("%d %v", reply.Status, &reply.Error)
 	}
+	other, otherToken := h.grant()
 	if err := h.Users.Delete(oauthdyntest.Username); err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +213,7 @@ func TestS26RemovedLocalUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, h.token(refreshForm(client, reply.RefreshToken)), http.StatusBadRequest, "invalid_grant")
+	wantError(t, h.token(refreshForm(other, otherToken)), http.StatusBadRequest, "invalid_grant")
 }
 
 func TestAccountsAreBounded(t *testing.T) {

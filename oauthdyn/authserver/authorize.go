@@ -37,6 +37,12 @@ type authorization struct {
 	Scopes      []string   `json:"scopes,omitempty"`
 	Resources   []string   `json:"resources"`
 
+	// KeyThumbprint is dpop_jkt; empty if there is none.
+	KeyThumbprint string `json:"jkt,omitempty"`
+
+	// Registration stands for what the client says of itself.
+	Registration store.Hash `json:"registration"`
+
 	// User is who was signed in when consent was asked for; its Subject is
 	// empty if nobody was.
 	User User `json:"user,omitzero"`
@@ -65,7 +71,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, status, "This sign-in link does not work", err.Error())
 		return
 	}
-	a := &authorization{ClientID: client.ID, RedirectURI: redirectURI}
+	a := &authorization{ClientID: client.ID, RedirectURI: redirectURI, Registration: registrationHash(client)}
 	if err := s.readAuthorization(params, a); err != nil {
 		s.redirectError(w, r, a, err)
 		return
@@ -167,7 +173,10 @@ func (s *Server) readAuthorization(params url.Values, a *authorization) *oauthdy
 		return invalid("code_challenge_method must be S256")
 	case !validChallenge(params.Get("code_challenge")):
 		return invalid("code_challenge is not a base64url SHA-256")
+	case params.Has("dpop_jkt") && !validThumbprint(params.Get("dpop_jkt")):
+		return invalid("dpop_jkt is not a base64url SHA-256")
 	}
+	a.KeyThumbprint = params.Get("dpop_jkt")
 	a.Challenge = params.Get("code_challenge")
 
 	resources, err := s.chooseResources(params["resource"])

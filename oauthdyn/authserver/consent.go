@@ -205,11 +205,22 @@ func (s *Server) remember(r *http.Request, a *authorization) {
 	}
 }
 
-// fingerprint stands for what was consented to: the client, where it sends the
-// person, and what it gets.
+// fingerprint stands for what was consented to: the client and what it says of
+// itself, where it sends the person, and what it gets.
 func (a *authorization) fingerprint() store.Hash {
 	scopes, resources := slices.Sorted(slices.Values(a.Scopes)), slices.Sorted(slices.Values(a.Resources))
-	data, err := json.Marshal([]any{a.ClientID, redirectHost(a.RedirectURI), scopes, resources})
+	return hashOf(a.ClientID, a.Registration, redirectHost(a.RedirectURI), scopes, resources)
+}
+
+// registrationHash stands for what people judge a client by. When that changes,
+// they are asked again.
+func registrationHash(c *store.Client) store.Hash {
+	return hashOf(c.Metadata.ClientName, c.Metadata.ClientURI, slices.Sorted(slices.Values(c.Metadata.RedirectURIs)))
+}
+
+// hashOf is the hash of values as JSON.
+func hashOf(values ...any) store.Hash {
+	data, err := json.Marshal(values)
 	if err != nil {
 		panic(errors.New("strings cannot be encoded")) // cannot happen
 	}

@@ -20,13 +20,14 @@
 // # What it implements
 //
 // Authorization server metadata (RFC 8414, and the OpenID Connect Discovery
-// form of it), dynamic client registration (RFC 7591), the authorization code
-// grant of OAuth 2.1 with PKCE S256 (RFC 7636) for public and confidential
-// clients, refresh tokens with rotation, resource indicators (RFC 8707), the
-// issuer in authorization responses (RFC 9207), JWT access tokens (RFC 9068)
-// and a JWK set. Requirements and their names follow the authorization chapter
-// of the MCP specification, 2026-07-28; clients of the revisions since
-// 2025-03-26 are served too.
+// form of it), dynamic client registration (RFC 7591) and its management (RFC
+// 7592), the authorization code grant of OAuth 2.1 with PKCE S256 (RFC 7636) for
+// public and confidential clients, refresh tokens with rotation, revocation (RFC
+// 7009), introspection (RFC 7662), tokens that are bound to a key (RFC 9449),
+// resource indicators (RFC 8707), the issuer in authorization responses (RFC
+// 9207), JWT access tokens (RFC 9068) and a JWK set. Requirements and their names follow the authorization chapter of the MCP
+// specification, 2026-07-28; clients of the revisions since 2025-03-26 are
+// served too.
 //
 // # How it is mounted
 //
@@ -46,6 +47,7 @@
 // Whoever asks for an unknown client or URI gets an error page, not a redirect.
 // Consent comes before sign-in and is bound to the browser that gave it, so that
 // neither a live session nor another person's click gives a code away. Codes
-// and refresh tokens are used once; a second use revokes the grant. The store
-// holds hashes of secrets only.
+// and refresh tokens are used once; a second use revokes the grant. Access tokens
+// of a revoked grant are refused by the resources in the same process at once:
+// see Options.Revocations. The store holds hashes of secrets only.
 package authserver

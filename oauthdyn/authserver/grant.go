@@ -18,12 +18,13 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
 
 var errNoSubject = errors.New("the login returned a user without a subject")
 
 // redeem exchanges an authorization code: OAuth 2.1 section 4.1.3.
-func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values) (*tokenResponse, *oauthdyn.Error) {
+func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values, key string) (*tokenResponse, *oauthdyn.Error) {
 	ctx := r.Context()
 	if form.Get("code") == "" {
 		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code is missing")
@@ -39,16 +40,17 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values) 
 	var t target
 	if !code.Redeemed() { // a second use is not for us to forgive, whatever else is wrong
 		var e *oauthdyn.Error
-		if t, e = s.checkCode(code, form); e != nil {
+		if t, e = s.checkCode(client, code, form, key); e != nil {
 			if err := s.o.Store.FailCode(ctx, hash); err != nil {
 				return nil, s.internal(r, "count a failure", err)
 			}
 			return nil, e
 		}
 	}
-	grant, refreshToken := s.newGrant(code, client)
+	grant, refreshToken := s.newGrant(code, client, key)
 	switch err := s.o.Store.RedeemCode(ctx, hash, grant); {
 	case errors.Is(err, store.ErrReplayed):
+		s.revoked(ctx)
 		s.log.LogAttrs(ctx, slog.LevelWarn, "code used twice, grant revoked", slog.String("client_id", client.ID), slog.String("subject", code.Subject))
 		return nil, invalidGrant("code")
 	case errors.Is(err, store.ErrNotFound):
@@ -65,26 +67,29 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values) 
 
 // checkCode checks what the code is bound to. The redirect URI may be left out,
 // as in OAuth 2.1 (section 10.2), because PKCE has taken its place.
-func (s *Server) checkCode(code *store.Code, form url.Values) (target, *oauthdyn.Error) {
+func (s *Server) checkCode(client *store.Client, code *store.Code, form url.Values, key string) (target, *oauthdyn.Error) {
 	verifier := form.Get("code_verifier")
 	switch {
 	case verifier == "":
 		return target{}, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code_verifier is missing: PKCE is required")
 	case len(verifier) < 43 || len(verifier) > 128 || !onlyUnreserved(verifier):
 		return target{}, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "code_verifier must be 43 to 128 unreserved characters")
-	case form.Has("redirect_uri") && form.Get("redirect_uri") != code.RedirectURI:
+	case form.Has("redirect_uri") && form.Get("redirect_uri") != code.RedirectURI,
+		!redirecturi.Match(client.Metadata.RedirectURIs, code.RedirectURI), // it was taken out since
+		code.KeyThumbprint != "" && code.KeyThumbprint != key:
 		return target{}, invalidGrant("code")
 	}
 	sum := sha256.Sum256([]byte(verifier))
 	if !equal([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(code.Challenge)) {
 		return target{}, invalidGrant("code")
 	}
-	return s.narrow(form, target{resources: code.Resources, scopes: code.Scopes})
+	return s.narrow(form, target{resources: code.Resources, scopes: code.Scopes, key: key})
 }
 
 // newGrant makes the grant of a code, with a refresh token if the client
-// registered for one.
-func (s *Server) newGrant(code *store.Code, client *store.Client) (store.Grant, string) {
+// registered for one. Those of a public client, which has nothing else to show,
+// are bound to its key.
+func (s *Server) newGrant(code *store.Code, client *store.Client, key string) (store.Grant, string) {
 	now := time.Now()
 	handle := randomString(16)
 	g := store.Grant{
@@ -97,8 +102,11 @@ func (s *Server) newGrant(code *store.Code, client *store.Client) (store.Grant, 
 		Created:   now,
 		Expires:   now.Add(s.o.GrantTTL),
 	}
+	if client.Metadata.TokenEndpointAuthMethod == oauthdyn.AuthMethodNone {
+		g.KeyThumbprint = key
+	}
 	if !slices.Contains(client.Metadata.GrantTypes, oauthdyn.GrantRefreshToken) {
-		g.Expires = now.Add(s.o.AccessTokenTTL) // nothing outlives the access token
+		g.Expires = now.Add(s.o.AccessTokenTTL + time.Minute) // for the one access token, which is signed in a moment
 		return g, ""
 	}
 	token := newRefreshToken(handle)
@@ -111,7 +119,7 @@ func (s *Server) newGrant(code *store.Code, client *store.Client) (store.Grant, 
 func newRefreshToken(handle string) string { return handle + "." + randomString(secretBytes) }
 
 // refresh exchanges a refresh token for its successor: OAuth 2.1 section 4.3.
-func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values) (*tokenResponse, *oauthdyn.Error) {
+func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values, key string) (*tokenResponse, *oauthdyn.Error) {
 	ctx := r.Context()
 	old := form.Get("refresh_token")
 	if old == "" {
@@ -119,21 +127,22 @@ func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values)
 	}
 	handle, _, _ := strings.Cut(old, ".")
 	grant, err := s.o.Store.Grant(ctx, store.HashOf(handle))
-	if errors.Is(err, store.ErrNotFound) || err == nil && grant.ClientID != client.ID {
+	if errors.Is(err, store.ErrNotFound) ||
+		err == nil && (grant.ClientID != client.ID || grant.KeyThumbprint != "" && grant.KeyThumbprint != key) {
 		return nil, invalidGrant("refresh token")
 	}
 	if err != nil {
 		return nil, s.internal(r, "look up a grant", err)
 	}
 	// A request that asks for too much must not cost the client its token.
-	t, e := s.narrow(form, target{resources: grant.Resources, scopes: grant.Scopes})
+	t, e := s.narrow(form, target{resources: grant.Resources, scopes: grant.Scopes, key: key})
 	if e != nil {
 		return nil, e
 	}
 	if e := s.stillAllowed(r, grant); e != nil {
 		return nil, e
 	}
-	next, e := s.rotate(r, client, handle, old)
+	grant, next, e := s.rotate(r, client, handle, old)
 	if e != nil {
 		return nil, e
 	}
@@ -143,12 +152,12 @@ func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values)
 	return s.respond(r, grant, t, next)
 }
 
-// rotate returns the successor of a refresh token.
-func (s *Server) rotate(r *http.Request, client *store.Client, handle, old string) (string, *oauthdyn.Error) {
+// rotate returns the successor of a refresh token, and the grant with it.
+func (s *Server) rotate(r *http.Request, client *store.Client, handle, old string) (*store.Grant, string, *oauthdyn.Error) {
 	next := newRefreshToken(handle)
 	sealed, err := seal(old, next)
 	if err != nil {
-		return "", s.internal(r, "seal a refresh token", err)
+		return nil, "", s.internal(r, "seal a refresh token", err)
 	}
 	grant, outcome, err := s.o.Store.RotateRefresh(r.Context(), store.Rotation{
 		Grant:    store.HashOf(handle),
@@ -161,18 +170,19 @@ func (s *Server) rotate(r *http.Request, client *store.Client, handle, old strin
 	})
 	switch {
 	case errors.Is(err, store.ErrReplayed):
+		s.revoked(r.Context())
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "refresh token used twice, grant revoked", slog.String("client_id", client.ID))
-		return "", invalidGrant("refresh token")
+		return nil, "", invalidGrant("refresh token")
 	case errors.Is(err, store.ErrNotFound):
-		return "", invalidGrant("refresh token")
+		return nil, "", invalidGrant("refresh token")
 	case err != nil:
-		return "", s.internal(r, "rotate a refresh token", err)
+		return nil, "", s.internal(r, "rotate a refresh token", err)
 	case outcome == store.Repeated:
 		if next, err = unseal(old, grant.Refresh.Successor); err != nil {
-			return "", s.internal(r, "repeat a refresh token", err)
+			return nil, "", s.internal(r, "repeat a refresh token", err)
 		}
 	}
-	return next, nil
+	return grant, next, nil
 }
 
 // touch records that a client is in use, so that it is not collected.

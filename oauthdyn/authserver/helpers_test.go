@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 )
 
@@ -36,6 +37,14 @@ func fetch(t *testing.T, client *http.Client, req *http.Request) (*http.Response
 		t.Fatal(err)
 	}
 	return res, string(body)
+}
+
+// decodeError reads an error response.
+func decodeError(t *testing.T, body string, e *oauthdyn.Error) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), e); err != nil || e.Code == "" {
+		t.Errorf("body %q is not a JSON error", body)
+	}
 }
 
 // tokenClaims decodes the claims of a token without checking it.

@@ -51,7 +51,7 @@ type Rechecker interface {
 	Login
 
 	// Recheck returns what is to be kept as User.Account from now on. ErrNotAllowed
-	// ends the grant. It is also the answer to a person of another Login. With any
+	// ends all grants of the person. It is also the answer to a person of another Login. With any
 	// other error nothing changes: the client is told to try again later.
 	//
 	// u.Account is what the last sign-in of the person, or the last Recheck,

@@ -15,15 +15,17 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // metadata describes the server: RFC 8414 section 2. It announces nothing that
 // is not there.
 func (s *Server) metadata() oauthdyn.ServerMetadata {
-	return oauthdyn.ServerMetadata{
+	md := oauthdyn.ServerMetadata{
 		Issuer:                            s.o.Issuer,
 		AuthorizationEndpoint:             s.url(pathAuthorize),
 		TokenEndpoint:                     s.url(pathToken),
+		RevocationEndpoint:                s.url(pathRevoke),
 		RegistrationEndpoint:              s.url(pathRegister),
 		JWKSURI:                           s.url(pathJWKS),
 		ScopesSupported:                   s.allScopes(),
@@ -32,9 +34,17 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		GrantTypesSupported:               grantTypes,
 		TokenEndpointAuthMethodsSupported: authMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
+		DPoPSigningAlgValuesSupported:     jwt.ProofAlgorithms,
+
+		RevocationEndpointAuthMethodsSupported: authMethods,
 
 		AuthorizationResponseIssParameterSupported: true,
 	}
+	if len(s.o.ResourceServers) > 0 {
+		md.IntrospectionEndpoint = s.url(pathIntrospect)
+		md.IntrospectionEndpointAuthMethodsSupported = secretMethods
+	}
+	return md
 }
 
 // allScopes returns each scope that some resource has, and offline_access.
@@ -94,12 +104,12 @@ func (s *Server) metadataSuffixes() []string {
 func document(data []byte) http.Handler {
 	sum := sha256.Sum256(data)
 	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-	return crossOrigin(http.MethodGet, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return crossOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
 		h.Set("ETag", etag)
 		h.Set("X-Content-Type-Options", "nosniff")
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
-	}))
+	}), http.MethodGet)
 }

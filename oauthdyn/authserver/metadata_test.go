@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
@@ -58,7 +59,8 @@ func do(h http.Handler, method, target, body string, headers ...string) *httptes
 	return rec
 }
 
-func TestMetadata(t *testing.T) { // A2, A4
+// TestS97Metadata asks under wrong names. A2 and A4 tell what must be there.
+func TestS97Metadata(t *testing.T) {
 	s := mustServer(t, nil)
 	rec := get(s, "http://evil.example/.well-known/oauth-authorization-server", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http")
 	want := map[string]any{
@@ -66,13 +68,16 @@ func TestMetadata(t *testing.T) { // A2, A4
 		"authorization_endpoint":                         "https://auth.example/authorize",
 		"token_endpoint":                                 "https://auth.example/token",
 		"registration_endpoint":                          "https://auth.example/register",
+		"revocation_endpoint":                            "https://auth.example/revoke",
 		"jwks_uri":                                       "https://auth.example/jwks",
 		"scopes_supported":                               []any{"b", "a", "c", "offline_access"},
 		"response_types_supported":                       []any{"code"},
 		"response_modes_supported":                       []any{"query"},
 		"grant_types_supported":                          []any{"authorization_code", "refresh_token"},
 		"token_endpoint_auth_methods_supported":          []any{"none", "client_secret_basic", "client_secret_post"},
+		"revocation_endpoint_auth_methods_supported":     []any{"none", "client_secret_basic", "client_secret_post"},
 		"code_challenge_methods_supported":               []any{"S256"},
+		"dpop_signing_alg_values_supported":              []any{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"},
 		"authorization_response_iss_parameter_supported": true,
 	}
 	var got map[string]any
@@ -85,6 +90,18 @@ func TestMetadata(t *testing.T) { // A2, A4
 	h := rec.Header()
 	if h.Get("Content-Type") != "application/json" || h.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(h.Get("Cache-Control"), "max-age=") {
 		t.Errorf("headers %v", h)
+	}
+	// Introspection is announced only where somebody may ask.
+	asking := authserver.ResourceServer{ID: "mcp", Secret: "0123456789abcdef"}
+	rec = get(mustServer(t, func(o *authserver.Options) { o.ResourceServers = []authserver.ResourceServer{asking} }), "/.well-known/oauth-authorization-server")
+	want["introspection_endpoint"] = "https://auth.example/introspect"
+	want["introspection_endpoint_auth_methods_supported"] = []any{"client_secret_basic", "client_secret_post"}
+	got = nil
+	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("with introspection: got  %v\nwant %v", got, want)
 	}
 	if rec := get(s, "/.well-known/oauth-authorization-server", "If-None-Match", h.Get("ETag")); rec.Code != http.StatusNotModified {
 		t.Errorf("same ETag: %d", rec.Code)
@@ -141,24 +158,26 @@ func TestMetadataAddresses(t *testing.T) {
 
 func TestCrossOrigin(t *testing.T) {
 	s := mustServer(t, nil)
-	for _, path := range []string{"/register", "/token", "/jwks", "/.well-known/oauth-authorization-server"} {
+	for _, path := range []string{"/register", "/token", "/revoke", "/jwks", "/.well-known/oauth-authorization-server"} {
 		rec := do(s, "OPTIONS", path, "", "Origin", "https://inspector.example", "Access-Control-Request-Method", "POST")
 		h := rec.Header()
 		if rec.Code != 204 || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Access-Control-Allow-Methods") == "" || h.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: %d %v", path, rec.Code, h)
 		}
 	}
-	for _, path := range []string{"/authorize", "/consent", "/login"} {
+	for _, path := range []string{"/authorize", "/consent", "/login", "/introspect"} {
 		if h := do(s, "OPTIONS", path, "").Header(); h.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s can be read by other origins: %v", path, h)
 		}
 	}
-	for path, method := range map[string]string{"/token": "GET", "/register": "PUT", "/jwks": "POST"} {
+	for path, method := range map[string]string{"/token": "GET", "/revoke": "GET", "/register": "PUT", "/jwks": "POST"} {
 		if rec := do(s, method, path, ""); rec.Code != 405 || rec.Header().Get("Allow") == "" {
 			t.Errorf("%s %s: %d %v", method, path, rec.Code, rec.Header())
 		}
 	}
 }
+
+const longSecret = "0123456789abcdef"
 
 func TestOptions(t *testing.T) {
 	for _, test := range []struct {
@@ -180,6 +199,17 @@ func TestOptions(t *testing.T) {
 		{"no resource", func(o *authserver.Options) { o.Resources = nil }, "no resource"},
 		{"bad resource", func(o *authserver.Options) { o.Resources[0].URI = "x" }, "absolute http"},
 		{"bad scope", func(o *authserver.Options) { o.Resources[0].Scopes = []string{"a b"} }, "scopes cannot have"},
+		{"long tokens", func(o *authserver.Options) { o.AccessTokenTTL = 25 * time.Hour }, "access tokens must not live"},
+		{"resource server without id", func(o *authserver.Options) { o.ResourceServers = []authserver.ResourceServer{{Secret: longSecret}} }, "its id"},
+		{"two of them", func(o *authserver.Options) {
+			o.ResourceServers = []authserver.ResourceServer{{ID: "a", Secret: longSecret}, {ID: "a", Secret: longSecret}}
+		}, "its id"},
+		{"weak secret", func(o *authserver.Options) {
+			o.ResourceServers = []authserver.ResourceServer{{ID: "a", Secret: longSecret[:15]}}
+		}, "16 characters"},
+		{"other resource", func(o *authserver.Options) {
+			o.ResourceServers = []authserver.ResourceServer{{ID: "a", Secret: longSecret, Resources: []string{"https://third.example"}}}
+		}, "no tokens are issued"},
 		{"long codes", func(o *authserver.Options) { o.CodeTTL = 3600e9 }, "codes must not live"},
 	} {
 		_, err := newServer(t, test.edit)

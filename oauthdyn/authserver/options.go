@@ -5,6 +5,7 @@ package authserver
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 // ScopeOfflineAccess asks for a refresh token. Clients may always request it;
@@ -40,7 +42,7 @@ type Options struct {
 	// "Use all tools of this server". Scopes without text are shown by name.
 	ScopeText map[string]string
 
-	AccessTokenTTL  time.Duration // default 15 minutes
+	AccessTokenTTL  time.Duration // default 15 minutes, at most store.MaxAccessTokenTTL
 	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
 	GrantTTL        time.Duration // after which the person has to consent again; default 180 days
 	SessionTTL      time.Duration // of a sign-in at the browser; default 12 hours
@@ -53,6 +55,20 @@ type Options struct {
 	// successor is unused, because a reply was lost or two processes share it.
 	// It gets the same successor again. Default 60 seconds; negative: none.
 	RefreshGrace time.Duration
+
+	// InitialAccessTokens close the registration of clients (RFC 7591 section
+	// 3): whoever registers one must send one of them as a bearer token. They
+	// must have 16 characters at least. Empty: everybody may register clients.
+	InitialAccessTokens []string
+
+	// ResourceServers may ask about access tokens (RFC 7662). Those that check
+	// the signatures themselves, as package resource does, need not ask.
+	ResourceServers []ResourceServer
+
+	// Revocations are fed with what is revoked at the store: at once with what
+	// is revoked through this Server, within a second with the rest. Give the
+	// same ones to the resources in this process. Nil: nobody is told.
+	Revocations *resource.Revocations
 
 	// Logger gets one line per event, without secrets. Nil: none.
 	Logger *slog.Logger
@@ -71,6 +87,27 @@ type Resource struct {
 	Scopes []string
 }
 
+// A ResourceServer may ask about access tokens at the introspection endpoint. It
+// prints without its secret.
+type ResourceServer struct {
+	// ID and Secret are what it authenticates with, by HTTP Basic or in the
+	// form. The secret must have 16 characters at least.
+	ID, Secret string
+
+	// Resources are the URIs of the resources whose tokens it may ask about.
+	// To it all other tokens are not active. Empty: all resources.
+	Resources []string
+}
+
+// String names the resource server.
+func (r ResourceServer) String() string { return "resource server " + r.ID }
+
+// Format prints String for every verb.
+func (r ResourceServer) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, r.String()) }
+
+// LogValue logs what String says.
+func (r ResourceServer) LogValue() slog.Value { return slog.StringValue(r.String()) }
+
 const maxCodeTTL = 10 * time.Minute
 
 // complete checks the options and fills in defaults.
@@ -87,6 +124,8 @@ func (o *Options) complete() error {
 		return errors.New("no resource; name the MCP server that tokens are for")
 	case o.CodeTTL > maxCodeTTL:
 		return fmt.Errorf("codes must not live longer than %v", maxCodeTTL)
+	case o.AccessTokenTTL > store.MaxAccessTokenTTL:
+		return fmt.Errorf("access tokens must not live longer than %v", store.MaxAccessTokenTTL)
 	}
 	setDefault(&o.AccessTokenTTL, 15*time.Minute)
 	setDefault(&o.RefreshTokenTTL, 30*24*time.Hour)
@@ -105,8 +144,44 @@ func (o *Options) complete() error {
 			return err
 		}
 	}
+	for _, token := range o.InitialAccessTokens {
+		if len(token) < minSecret {
+			return fmt.Errorf("an initial access token must have %d characters at least; openssl rand -hex 32 makes one", minSecret)
+		}
+	}
+	o.InitialAccessTokens = slices.Clone(o.InitialAccessTokens)
+	return o.checkResourceServers()
+}
+
+// checkResourceServers also replaces their resources by how they are spelled
+// here.
+func (o *Options) checkResourceServers() error {
+	o.ResourceServers = slices.Clone(o.ResourceServers)
+	seen := map[string]bool{}
+	for i := range o.ResourceServers {
+		r := &o.ResourceServers[i]
+		switch {
+		case r.ID == "" || seen[r.ID] || strings.HasPrefix(r.ID, clientIDPrefix):
+			return fmt.Errorf("resource server %q: its id must be there, be its own, and not begin with %s", r.ID, clientIDPrefix)
+		case len(r.Secret) < minSecret:
+			return fmt.Errorf("resource server %q: its secret must have %d characters at least; openssl rand -hex 32 makes one", r.ID, minSecret)
+		}
+		seen[r.ID] = true
+		var known []string
+		for _, uri := range r.Resources {
+			found, ok := findResource(o.Resources, uri)
+			if !ok {
+				return fmt.Errorf("resource server %q: no tokens are issued for %q", r.ID, uri)
+			}
+			known = append(known, found.URI)
+		}
+		r.Resources = known
+	}
 	return nil
 }
+
+// minSecret is a length that cannot be guessed, if the secret is random.
+const minSecret = 16
 
 func setDefault(d *time.Duration, value time.Duration) {
 	if *d <= 0 {

@@ -25,13 +25,19 @@ const (
 
 var (
 	grantTypes  = []string{oauthdyn.GrantAuthorizationCode, oauthdyn.GrantRefreshToken}
-	authMethods = []string{oauthdyn.AuthMethodNone, oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
+	authMethods = append([]string{oauthdyn.AuthMethodNone}, secretMethods...)
+
+	secretMethods = []string{oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
 )
 
 // serveRegister is the client registration endpoint: RFC 7591 section 3. It
 // takes whatever clients are known to send, as long as it is clear: members may
 // be missing, null or unknown.
 func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
+	if !s.mayRegister(r) {
+		refuseBearer(w, r, "registration needs an initial access token, which the operator of this server hands out")
+		return
+	}
 	info, err := s.register(r)
 	if err != nil {
 		if err.Code == oauthdyn.CodeTemporarilyUnavailable { // the store is full
@@ -45,53 +51,86 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, info)
 }
 
+// mayRegister checks the initial access token, if one is demanded: RFC 7591
+// section 3.
+func (s *Server) mayRegister(r *http.Request) bool {
+	if len(s.o.InitialAccessTokens) == 0 {
+		return true
+	}
+	given := store.HashOf(bearerToken(r))
+	ok := false
+	for _, token := range s.o.InitialAccessTokens {
+		ok = given.Equal(store.HashOf(token)) || ok
+	}
+	return ok
+}
+
 func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthdyn.Error) {
-	md, err := readRegistration(r)
-	if err != nil {
+	md := &oauthdyn.ClientMetadata{}
+	if err := readRegistration(r, md); err != nil {
 		return nil, err
 	}
 	if err := completeRegistration(md); err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	client := store.Client{ID: "client_" + randomString(16), Metadata: *md, Created: now}
-	info := &oauthdyn.ClientInformation{
-		ClientID:         client.ID,
-		ClientIDIssuedAt: now.Unix(),
-		ClientMetadata:   *md,
+	token := randomString(secretBytes)
+	client := &store.Client{
+		ID: clientIDPrefix + randomString(16), Metadata: *md, Created: time.Now(), Registration: store.HashOf(token),
 	}
+	secret := ""
 	if md.TokenEndpointAuthMethod != oauthdyn.AuthMethodNone {
-		info.ClientSecret = randomString(secretBytes)
-		info.ClientSecretExpiresAt = new(int64) // 0: never
-		client.Secret = store.HashOf(info.ClientSecret)
+		secret = randomString(secretBytes)
+		client.Secret = store.HashOf(secret)
 	}
-	if err := s.o.Store.CreateClient(r.Context(), client); err != nil {
+	if err := s.o.Store.CreateClient(r.Context(), *client); err != nil {
 		return nil, s.internal(r, "register a client", err)
 	}
-	return info, nil
+	return s.information(client, secret, token), nil
 }
 
-// readRegistration reads the request body.
-func readRegistration(r *http.Request) (*oauthdyn.ClientMetadata, *oauthdyn.Error) {
+// clientIDPrefix keeps ids that we give apart from those of others.
+const clientIDPrefix = "client_"
+
+// information is what a client hears of its registration: RFC 7591 section
+// 3.2.1, RFC 7592 section 3. The secrets are not kept here, so that an old one
+// is not repeated.
+func (s *Server) information(c *store.Client, secret, registrationToken string) *oauthdyn.ClientInformation {
+	info := &oauthdyn.ClientInformation{
+		ClientID:                c.ID,
+		ClientSecret:            secret,
+		ClientIDIssuedAt:        c.Created.Unix(),
+		RegistrationAccessToken: registrationToken,
+		RegistrationClientURI:   s.url(pathRegister) + "/" + c.ID,
+		ClientMetadata:          c.Metadata,
+	}
+	if secret != "" {
+		info.ClientSecretExpiresAt = new(int64) // 0: never
+	}
+	return info
+}
+
+// readRegistration decodes the request body into each of the values.
+func readRegistration(r *http.Request, values ...any) *oauthdyn.Error {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "send the metadata as application/json")
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "send the metadata as application/json")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxRegistrationBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, fail(http.StatusRequestEntityTooLarge, oauthdyn.CodeInvalidClientMetadata, "the metadata is longer than 16 KiB")
+		return fail(http.StatusRequestEntityTooLarge, oauthdyn.CodeInvalidClientMetadata, "the metadata is longer than 16 KiB")
 	}
 	if err != nil {
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "the request body cannot be read")
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "the request body cannot be read")
 	}
 	obj, err := strictjson.Parse(body)
 	if err != nil {
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "the metadata is "+err.Error())
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "the metadata is "+err.Error())
 	}
-	md := &oauthdyn.ClientMetadata{}
-	if err := obj.Decode(md); err != nil {
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, err.Error())
+	for _, v := range values {
+		if err := obj.Decode(v); err != nil {
+			return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, err.Error())
+		}
 	}
-	return md, nil
+	return nil
 }
 
 // completeRegistration checks the metadata and fills in what RFC 7591 section 2

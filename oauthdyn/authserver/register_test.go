@@ -27,7 +27,7 @@ func TestRegistrationReplies(t *testing.T) {
 		{"least", `{"redirect_uris":["https://c.example/cb"]}`, map[string]any{
 			"redirect_uris": []any{"https://c.example/cb"}, "token_endpoint_auth_method": "client_secret_basic", "client_secret_expires_at": 0.0,
 			"grant_types": []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"},
-			"client_name": nil, "scope": nil, "registration_access_token": nil, "registration_client_uri": nil,
+			"client_name": nil, "scope": nil,
 		}},
 		{"public", `{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none","application_type":"native"}`, map[string]any{
 			"client_secret": nil, "client_secret_expires_at": nil, "token_endpoint_auth_method": "none", "application_type": "native",
@@ -60,6 +60,9 @@ func TestRegistrationReplies(t *testing.T) {
 			}
 			if id, _ := got["client_id"].(string); len(id) < 20 || strings.HasPrefix(id, "https://") || got["client_id_issued_at"] == nil { // S68
 				t.Errorf("client id %v issued at %v", got["client_id"], got["client_id_issued_at"])
+			}
+			if token, _ := got["registration_access_token"].(string); len(token) != 43 || got["registration_client_uri"] != "https://auth.example/register/"+got["client_id"].(string) {
+				t.Errorf("registration access token %q, at %v", token, got["registration_client_uri"])
 			}
 			for name, value := range got {
 				if value == nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
@@ -63,30 +64,33 @@ func (s *Server) internal(r *http.Request, doing string, err error) *oauthdyn.Er
 }
 
 // crossOrigin lets scripts of any origin call an endpoint, without cookies, and
-// refuses other methods than the one it has.
-func crossOrigin(method string, next http.Handler) http.Handler {
-	allow := method + ", OPTIONS"
+// refuses other methods than those it has.
+func crossOrigin(next http.Handler, methods ...string) http.Handler {
+	allow := strings.Join(append(methods, http.MethodOptions), ", ")
+	next = only(next, allow, methods)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
-		switch r.Method {
-		case method:
+		if r.Method != http.MethodOptions {
 			next.ServeHTTP(w, r)
-		case http.MethodOptions:
-			h.Set("Access-Control-Allow-Methods", allow)
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version")
-			h.Set("Access-Control-Max-Age", "86400")
-			w.WriteHeader(http.StatusNoContent)
-		case http.MethodHead:
-			if method == http.MethodGet {
-				next.ServeHTTP(w, r)
-				return
-			}
-			fallthrough
-		default:
-			h.Set("Allow", allow)
-			writeError(w, fail(http.StatusMethodNotAllowed, oauthdyn.CodeInvalidRequest, "this endpoint takes "+method+" only"))
+			return
 		}
+		h.Set("Access-Control-Allow-Methods", allow)
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, MCP-Protocol-Version")
+		h.Set("Access-Control-Max-Age", "86400")
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// only refuses other methods than those that an endpoint has. HEAD is a GET.
+func only(next http.Handler, allow string, methods []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.Contains(methods, r.Method) || r.Method == http.MethodHead && slices.Contains(methods, http.MethodGet) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Allow", allow)
+		writeError(w, fail(http.StatusMethodNotAllowed, oauthdyn.CodeInvalidRequest, "this endpoint takes "+allow+" only"))
 	})
 }

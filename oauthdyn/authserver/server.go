@@ -18,6 +18,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // Paths of the endpoints, below the path of the issuer.
@@ -27,13 +28,16 @@ const (
 	pathLogin         = "/login"
 	pathLoginCallback = "/login/callback"
 	pathToken         = "/token"
+	pathRevoke        = "/revoke"
+	pathIntrospect    = "/introspect"
 	pathRegister      = "/register"
 	pathJWKS          = "/jwks"
 )
 
-// ErrSigningKeys reports that the signing keys could not be loaded from the
-// store, or made. Other errors of New are about the options.
-var ErrSigningKeys = errors.New("signing keys")
+// ErrStore reports that the store failed when the signing keys or the
+// revocations were read from it, or a key was made. Other errors of New are
+// about the options.
+var ErrStore = errors.New("store")
 
 // collectInterval is how often the store is cleaned up.
 const collectInterval = time.Minute
@@ -47,15 +51,18 @@ type Server struct {
 	resources []Resource
 	keys      *jose.KeySet
 	routes    map[string]http.Handler
+	feed      *feed
+	proofs    jwt.Replays
 	log       *slog.Logger
 	accounts  accountLocks
 
-	stop      context.CancelFunc
-	collector sync.WaitGroup
+	stop       context.CancelFunc
+	background sync.WaitGroup
 }
 
 // New checks the options, loads the signing keys from the store or makes the
-// first one, and starts the regular clean-up of the store. Close ends that.
+// first one, and starts what has to be done regularly: the clean-up of the
+// store, and the feeding of Options.Revocations. Close ends that.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
@@ -74,22 +81,27 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		accounts:  newAccountLocks(),
 	}
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
-		return nil, fmt.Errorf("authserver: %w: %w", ErrSigningKeys, err)
+		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
+	}
+	s.feed = newFeed(&s.o)
+	if err := s.feed.readOn(ctx); err != nil {
+		return nil, fmt.Errorf("authserver: %w: revocations: %w", ErrStore, err)
 	}
 	if err := s.buildRoutes(); err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
 	}
-	collectCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop = stop
-	s.collector.Go(func() { s.collect(collectCtx) })
+	s.background.Go(func() { s.collect(background) })
+	s.background.Go(func() { s.feed.run(background) })
 	return s, nil
 }
 
-// Close stops the clean-up of the store and waits for it. Requests can still be
+// Close stops what New has started and waits for it. Requests can still be
 // served. It can be called more than once.
 func (s *Server) Close() {
 	s.stop()
-	s.collector.Wait()
+	s.background.Wait()
 }
 
 // loadKeys returns the signing keys. Of several servers that start on an empty
@@ -141,8 +153,12 @@ func (s *Server) buildRoutes() error {
 		s.base + pathConsent:       http.HandlerFunc(s.serveConsent),
 		s.base + pathLogin:         http.HandlerFunc(s.serveLogin),
 		s.base + pathLoginCallback: http.HandlerFunc(s.serveLogin),
-		s.base + pathToken:         crossOrigin(http.MethodPost, http.HandlerFunc(s.serveToken)),
-		s.base + pathRegister:      crossOrigin(http.MethodPost, http.HandlerFunc(s.serveRegister)),
+		s.base + pathToken:         crossOrigin(http.HandlerFunc(s.serveToken), http.MethodPost),
+		s.base + pathRevoke:        crossOrigin(http.HandlerFunc(s.serveRevoke), http.MethodPost),
+		s.base + pathRegister:      crossOrigin(http.HandlerFunc(s.serveRegister), http.MethodPost),
+	}
+	if len(s.o.ResourceServers) > 0 {
+		s.routes[s.base+pathIntrospect] = only(http.HandlerFunc(s.serveIntrospect), http.MethodPost, []string{http.MethodPost})
 	}
 	return s.addDocuments()
 }
@@ -151,6 +167,11 @@ func (s *Server) buildRoutes() error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h := s.routes[r.URL.Path]; h != nil {
 		h.ServeHTTP(w, r)
+		return
+	}
+	if id, ok := strings.CutPrefix(r.URL.Path, s.path(pathRegister)+"/"); ok {
+		crossOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serveManage(w, r, id) }),
+			http.MethodGet, http.MethodPut, http.MethodDelete).ServeHTTP(w, r)
 		return
 	}
 	writeError(w, &oauthdyn.Error{Code: "not_found", Description: "there is no such endpoint", Status: http.StatusNotFound})
@@ -162,14 +183,17 @@ func (s *Server) path(endpoint string) string { return s.base + endpoint }
 // url returns the address of an endpoint.
 func (s *Server) url(endpoint string) string { return s.o.Issuer + endpoint }
 
-// resource finds a configured resource. A slash at the end makes no difference:
-// clients disagree about it.
-func (s *Server) resource(uri string) (Resource, bool) {
+// resource finds a configured resource.
+func (s *Server) resource(uri string) (Resource, bool) { return findResource(s.resources, uri) }
+
+// findResource finds a resource. A slash at the end makes no difference: clients
+// disagree about it.
+func findResource(resources []Resource, uri string) (Resource, bool) {
 	canonical, err := oauthdyn.CanonicalResource(uri)
 	if err != nil {
 		return Resource{}, false
 	}
-	for _, r := range s.resources {
+	for _, r := range resources {
 		if strings.TrimSuffix(r.URI, "/") == strings.TrimSuffix(canonical, "/") {
 			return r, true
 		}

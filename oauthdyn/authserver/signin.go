@@ -111,6 +111,8 @@ func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorizat
 		Scopes:      a.Scopes,
 		Resources:   a.Resources,
 		Expires:     time.Now().Add(s.o.CodeTTL),
+
+		KeyThumbprint: a.KeyThumbprint,
 	})
 	if err != nil {
 		s.redirectError(w, r, a, s.internal(r, "issue a code", err))

@@ -33,13 +33,19 @@ func (t *tokenResponse) LogValue() slog.Value { return slog.StringValue("scope "
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	response, err := s.token(w, r)
 	if err != nil {
-		if err.Code == oauthdyn.CodeInvalidClient && r.Header.Get("Authorization") != "" {
-			w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint"`)
-		}
-		writeError(w, err)
+		refuseClient(w, r, err)
 		return
 	}
 	writeJSON(w, http.StatusOK, response)
+}
+
+// refuseClient writes an error response of an endpoint where clients
+// authenticate: RFC 6749 section 5.2.
+func refuseClient(w http.ResponseWriter, r *http.Request, err *oauthdyn.Error) {
+	if err.Code == oauthdyn.CodeInvalidClient && r.Header.Get("Authorization") != "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="oauth"`)
+	}
+	writeError(w, err)
 }
 
 func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, *oauthdyn.Error) {
@@ -61,10 +67,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 	case !slices.Contains(client.Metadata.GrantTypes, grantType):
 		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "the client did not register this grant_type")
 	}
-	if grantType == oauthdyn.GrantRefreshToken {
-		return s.refresh(r, client, form)
+	key, err := s.provenKey(r, client)
+	if err != nil {
+		return nil, err
 	}
-	return s.redeem(r, client, form)
+	if grantType == oauthdyn.GrantRefreshToken {
+		return s.refresh(r, client, form, key)
+	}
+	return s.redeem(r, client, form, key)
 }
 
 // tokenForm reads the body. Parameters in the URL do not count.
@@ -96,27 +106,34 @@ func invalidGrant(what string) *oauthdyn.Error {
 
 // respond makes the tokens of a grant. The request may narrow the access token;
 // the grant and its refresh token stay as they are (RFC 6749 section 6, RFC 8707
-// section 2.2).
+// section 2.2). No access token outlives its grant.
 func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken string) (*tokenResponse, *oauthdyn.Error) {
 	now := time.Now()
+	expires := now.Add(s.o.AccessTokenTTL)
+	if end := g.End(); end.Before(expires) {
+		expires = end
+	}
 	access, err := s.keys.Sign(jose.Claims{
 		Issuer:   s.o.Issuer,
 		Subject:  g.Subject,
 		ClientID: g.ClientID,
 		ID:       randomString(16),
+		Session:  sessionOf(g.ID),
 		Username: g.Username,
 		Audience: t.resources,
 		Scopes:   t.scopes,
 		IssuedAt: now,
-		Expires:  now.Add(s.o.AccessTokenTTL),
+		Expires:  expires,
+
+		KeyThumbprint: t.key,
 	})
 	if err != nil {
 		return nil, s.internal(r, "sign a token", err)
 	}
 	return &tokenResponse{
 		AccessToken:  access,
-		TokenType:    "Bearer",
-		ExpiresIn:    int64(s.o.AccessTokenTTL / time.Second),
+		TokenType:    tokenType(t.key),
+		ExpiresIn:    expires.Unix() - now.Unix(),
 		RefreshToken: refreshToken,
 		Scope:        strings.Join(t.scopes, " "),
 	}, nil
@@ -126,6 +143,7 @@ func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken
 type target struct {
 	resources []string
 	scopes    []string
+	key       string // thumbprint of the key that it is bound to; empty: none
 }
 
 // narrow applies the resource and scope parameters of a token request to what

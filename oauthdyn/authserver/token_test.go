@@ -37,7 +37,7 @@ func TestAccessToken(t *testing.T) { // RFC 9068 section 2.2
 			t.Errorf("%s: %v, want %v", name, claims[name], want)
 		}
 	}
-	if claims["exp"].(float64)-claims["iat"].(float64) != 900 || claims["jti"] == "" || len(claims) != 9 {
+	if claims["exp"].(float64)-claims["iat"].(float64) != 900 || claims["jti"] == "" || claims["sid"] == "" || len(claims) != 10 {
 		t.Errorf("claims %v", claims)
 	}
 }
@@ -341,15 +341,20 @@ type clocked struct {
 }
 
 // newClocked puts a code into the store as if somebody had signed in.
-func newClocked(t *testing.T) *clocked {
+func newClocked(t *testing.T, edits ...func(*authserver.Options)) *clocked {
 	db, users := memory.New(nil), local.New()
 	if err := users.Set("alice", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
 	c := &clocked{t: t, code: "the code", client: "client_1"}
-	c.server = mustServer(t, func(o *authserver.Options) { o.Store, o.Login = db, users })
+	c.server = mustServer(t, func(o *authserver.Options) {
+		o.Store, o.Login = db, users
+		for _, edit := range edits {
+			edit(o)
+		}
+	})
 	err := db.CreateClient(t.Context(), store.Client{ID: c.client, Metadata: oauthdyn.ClientMetadata{
-		TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
+		RedirectURIs: []string{callback}, TokenEndpointAuthMethod: "none", GrantTypes: []string{"authorization_code", "refresh_token"},
 	}})
 	if err == nil {
 		err = db.PutCode(t.Context(), store.Code{

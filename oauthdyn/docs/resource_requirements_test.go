@@ -37,7 +37,7 @@ func TestResourceRequirementsHaveTests(t *testing.T) {
 	for n := 1; n <= 9; n++ {
 		numbers = append(numbers, fmt.Sprint("R", n))
 	}
-	for n := 80; n <= 97; n++ {
+	for n := 80; n <= 98; n++ {
 		numbers = append(numbers, fmt.Sprint("S", n))
 	}
 	tests := testFunctions(t)

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ type Options struct {
 
 // Report is the outcome of an examination.
 type Report struct {
-	Resource   string  `json:"resource,omitempty"`             // as in Options
+	Resource   string  `json:"resource,omitempty"`             // as in Options, its query left out
 	AuthServer string  `json:"authorization_server,omitempty"` // as in Options
 	Checks     []Check `json:"checks"`                         // in the order in which a client comes to them
 }
@@ -108,7 +109,8 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 	if o.Resource == "" && o.AuthServer == "" {
 		return nil, errors.New("doctor: no server is named")
 	}
-	x := &examination{options: o, report: &Report{Resource: o.Resource, AuthServer: o.AuthServer}}
+	x := &examination{options: o}
+	x.report = &Report{Resource: x.withoutQuery(o.Resource), AuthServer: o.AuthServer}
 	x.http = o.client()
 	cfg := oauthdyn.Config{Resource: o.Resource, AuthServer: o.AuthServer, HTTPClient: o.HTTPClient, Logger: o.Logger, Trace: x.note}
 	client, err := oauthdyn.New(cfg)
@@ -155,6 +157,14 @@ type examination struct {
 	steps   []step
 	found   *oauthdyn.Discovery // nil when discovery failed
 	err     error               // of discovery
+	open    bool                // the resource does not ask for a token
+}
+
+// guessed reports that the only authorization server is the origin of the
+// resource, which MCP 2025-03-26 took for one if nothing was named, and that
+// nothing there says that it is one.
+func (x *examination) guessed() bool {
+	return x.found != nil && x.found.Legacy && !slices.ContainsFunc(x.of(oauthdyn.StepServerMetadata), func(s step) bool { return s.Err == nil })
 }
 
 // step is one step of discovery and when it ended.
@@ -179,9 +189,17 @@ func (x *examination) of(kind oauthdyn.StepKind) []step {
 // conclude says what a client makes of it all, so that no report is better than
 // discovery itself.
 func (x *examination) conclude() {
-	if x.err != nil {
+	switch {
+	case x.err != nil:
 		x.add(checkDiscovery, Check{Result: Fail, Found: strings.TrimPrefix(x.err.Error(), "oauthdyn: "), Remedy: "Mend what failed above."})
-		return
+	case x.open && x.guessed():
+		x.skip("the server asks nobody to sign in", "", checkDiscovery)
+	case x.guessed():
+		x.add(checkDiscovery, Check{
+			Result: Fail, Found: "no authorization server is named; clients of MCP 2025-03-26 guess " + x.found.Server.AuthorizationEndpoint + " and the like",
+			Remedy: "Mend what failed above.",
+		})
+	default:
+		x.add(checkDiscovery, Check{Result: Pass, Found: "tokens come from " + x.found.Issuer})
 	}
-	x.add(checkDiscovery, Check{Result: Pass, Found: "tokens come from " + x.found.Issuer})
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -103,9 +104,7 @@ func header(change func(http.Header)) func(http.Handler) http.Handler {
 			rec := httptest.NewRecorder()
 			next.ServeHTTP(rec, r)
 			change(rec.Header())
-			for name, values := range rec.Header() {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), rec.Header())
 			w.WriteHeader(rec.Code)
 			_, _ = w.Write(rec.Body.Bytes())
 		})
@@ -333,6 +332,26 @@ func withoutNames(ctx context.Context, network, address string) (net.Conn, error
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
+// TestPlainEndpoint tries no endpoint over plain http, also when discovery
+// stopped before it saw to that.
+func TestPlainEndpoint(t *testing.T) {
+	const at = "https://mcp.example.com"
+	public := http.NewServeMux()
+	public.HandleFunc(metadataOfServer, func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(oauthdyn.ServerMetadata{
+			Issuer: at, AuthorizationEndpoint: at + "/authorize", TokenEndpoint: "http://mcp.example.com/token",
+		})
+	})
+	public.HandleFunc("/token", func(http.ResponseWriter, *http.Request) { t.Error("the endpoint was tried") })
+	report := examine(t, doctor.Options{AuthServer: at, HTTPClient: &http.Client{Transport: internet{public}}})
+	if c := one(t, report, "endpoints"); c.Result != doctor.Fail || !strings.Contains(c.Found, "http://mcp.example.com/token") {
+		t.Errorf("got %+v", c)
+	}
+	if c := one(t, report, "pkce"); c.Result != doctor.Fail {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // TestPrivateAddress finds metadata in public that leads into a private network.
 func TestPrivateAddress(t *testing.T) {
 	const at = "https://mcp.example.com/mcp"
@@ -385,6 +404,44 @@ func TestSpareServer(t *testing.T) {
 	})
 	if !ofBroken {
 		t.Errorf("nothing about the first:\n%s", text(report))
+	}
+}
+
+// TestUnprotected is no failure: a server need not ask for a login.
+func TestUnprotected(t *testing.T) {
+	open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/mcp" {
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(open.Close)
+	report := examine(t, doctor.Options{Resource: open.URL + "/mcp"})
+	if report.Failed() || one(t, report, "challenge").Result != doctor.Warning || one(t, report, "resource-metadata").Result != doctor.Skipped {
+		t.Errorf("got\n%s", text(report))
+	}
+}
+
+// TestQuery keeps a key that stands in the address out of the report.
+func TestQuery(t *testing.T) {
+	p := start(t, func(*pair) {})
+	report := examine(t, doctor.Options{Resource: p.resource + "?key=s3cret"})
+	data, err := json.Marshal(report)
+	if err != nil || strings.Contains(string(data), "s3cret") {
+		t.Errorf("%v\n%s", err, data)
+	}
+}
+
+// TestNothing names the first mistake, and does not call a guess a success.
+func TestNothing(t *testing.T) {
+	nothing := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(nothing.Close)
+	report := examine(t, doctor.Options{Resource: nothing.URL + "/mcp"})
+	for name, want := range map[string]doctor.Result{
+		"challenge": doctor.Fail, "resource-metadata": doctor.Fail, "server-metadata": doctor.Skipped, "pkce": doctor.Skipped, "discovery": doctor.Fail,
+	} {
+		if got := one(t, report, name).Result; got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,8 @@
 
 package doctor
 
+import "strings"
+
 // A requirement is what a check is about.
 type requirement struct {
 	name    string
@@ -41,9 +43,9 @@ var (
 		"answers to logins name their issuer (RFC 9207)"}
 	checkRefresh = requirement{"refresh", []string{"C26"},
 		"tokens can be refreshed, so that people sign in rarely"}
-	checkAuthorizationEndpoint = requirement{"authorization-endpoint", []string{"C15"},
+	checkAuthorizationEndpoint = requirement{"authorization-endpoint", nil,
 		"the authorization endpoint is there"}
-	checkTokenEndpoint = requirement{"token-endpoint", []string{"C15"},
+	checkTokenEndpoint = requirement{"token-endpoint", nil,
 		"the token endpoint is there, and refuses as OAuth has it"}
 	checkPublic = requirement{"public-addresses", []string{"C27"},
 		"metadata leads to no address that only this network can reach"}
@@ -62,8 +64,17 @@ var (
 // add puts a check into the report.
 func (x *examination) add(r requirement, c Check) {
 	c.Name, c.Requirements, c.Requirement = r.name, r.numbers, r.words
-	c.Found = clean(c.Found)
+	c.Found, c.Remedy = clean(x.withoutQuery(c.Found)), x.withoutQuery(c.Remedy)
 	x.report.Checks = append(x.report.Checks, c)
+}
+
+// withoutQuery takes the query of the resource out of a text, since keys may
+// hide in it and reports are shown around.
+func (x *examination) withoutQuery(text string) string {
+	if _, query, ok := strings.Cut(x.options.Resource, "?"); ok && query != "" {
+		return strings.ReplaceAll(text, query, "…")
+	}
+	return text
 }
 
 // skip puts checks into the report that cannot be made.

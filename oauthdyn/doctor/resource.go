@@ -80,7 +80,7 @@ func (x *examination) answers(probes []step) bool {
 	}
 	var told []string
 	for _, p := range probes {
-		told = append(told, fmt.Sprintf("%s: %s", p.Response.Request.Method, p.Response.Status))
+		told = append(told, fmt.Sprintf("%s is answered %s", p.Response.Request.Method, p.Response.Status))
 	}
 	x.add(checkAnswer, Check{Result: Pass, Found: strings.Join(told, ", ")})
 	return true
@@ -123,6 +123,7 @@ func (x *examination) unprotected(last *http.Response) Check {
 	switch status := last.StatusCode; {
 	case status < 300, status == http.StatusBadRequest, status == http.StatusNotAcceptable:
 		c.Result = Warning
+		x.open = true
 		c.Remedy = "If the server is to be protected, answer 401 to requests without a token. If not, clients need no login."
 	case status < 400:
 		c.Found += ", to " + last.Header.Get("Location")
@@ -188,6 +189,10 @@ func (x *examination) resourceMetadata() *oauthdyn.ResourceMetadata {
 	}
 	if tried == nil {
 		tried = []string{"discovery did not come to it"}
+	}
+	if x.open && x.found != nil && x.found.Legacy {
+		x.skip("the server asks nobody to sign in", "", checkResourceMetadata, checkResource)
+		return nil
 	}
 	x.add(checkResourceMetadata, Check{Result: Fail, Found: strings.Join(tried, "; "), Remedy: remedy})
 	x.skip("there is no metadata", "", checkResource)

@@ -51,8 +51,11 @@ func (x *examination) servers() []*server {
 // with one is a warning if a client can use another.
 func (x *examination) examineServers(ctx context.Context) {
 	servers := x.servers()
+	if x.guessed() {
+		servers = nil
+	}
 	if len(servers) == 0 {
-		x.skip("no authorization server is known", "", checkServerMetadata, checkIssuer, checkPKCE, checkEndpoints, checkIdentity,
+		x.skip("no authorization server is named", "", checkServerMetadata, checkIssuer, checkPKCE, checkEndpoints, checkIdentity,
 			checkIssParameter, checkRefresh, checkAuthorizationEndpoint, checkTokenEndpoint)
 	}
 	for _, s := range servers {
@@ -127,9 +130,6 @@ func (x *examination) serverMetadata(s *server) bool {
 	if tried == nil && s.verdict != nil {
 		tried = []string{s.verdict.Error()}
 		remedy = "Name an https address that clients can reach."
-	}
-	if x.found != nil && x.found.Legacy {
-		remedy = "Publish metadata. Until then clients of MCP 2025-03-26 guess /authorize, /token and /register, and newer ones cannot sign in."
 	}
 	x.add(checkServerMetadata, Check{Result: Fail, Found: s.issuer + " has none: " + strings.Join(tried, "; "), Remedy: remedy})
 	x.skip("there is no metadata", "", checkIssuer)

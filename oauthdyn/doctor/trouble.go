@@ -18,6 +18,12 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/safedial"
 )
 
+// What Windows calls ECONNREFUSED and ECONNRESET.
+const (
+	wsaRefused = syscall.Errno(10061)
+	wsaReset   = syscall.Errno(10054)
+)
+
 // maxFound bounds the text of a server that is repeated, in bytes.
 const maxFound = 600
 
@@ -37,11 +43,11 @@ func trouble(err error) (found, remedy string) {
 		return "the name " + e.Name + " cannot be looked up: " + e.Err, "Check the spelling, and that the name has an address in public DNS."
 	}
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, wsaRefused):
 		return "nobody listens there", "Start the server, and check the port."
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time", "Check firewalls and the proxy in front of the server. A request without a token must be answered at once."
-	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, wsaReset):
 		return "the connection is closed before an answer comes", "Check the proxy in front of the server, and whether the port speaks the scheme of the URL."
 	}
 	return err.Error(), "Open the address with curl -v to see more."

@@ -23,7 +23,9 @@ import (
 )
 
 // Handler returns a handler that gets its tokens from a client. All handlers of
-// one client share its grant, its logins and its refreshes.
+// one client share its grant, its logins and its refreshes. It is safe for
+// concurrent use. Tokens that are bound to a key are an error here, since the SDK
+// sends bearer tokens only.
 func Handler(client *oauthdyn.Client) auth.OAuthHandler { return handler{client} }
 
 type handler struct {

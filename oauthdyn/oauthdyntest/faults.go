@@ -3,6 +3,7 @@
 package oauthdyntest
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
@@ -48,9 +50,16 @@ type Faults struct {
 func (s *Server) SetFaults(f Faults) { s.faults.Store(&f) }
 
 // RevokeAccess makes the resource refuse all access tokens that the person has
-// so far, in whole seconds: a new one is good from the next second on.
+// so far, without a word to the authorization server, in whole seconds: a new one is good from the next second on.
 func (s *Server) RevokeAccess() error {
 	return s.revocations.Add(resource.Revocation{Issuer: s.Issuer, Subject: "local:" + Username})
+}
+
+// RevokeGrants ends what the person has allowed clients so far, with all access
+// and refresh tokens, as an administrator would.
+func (s *Server) RevokeGrants(ctx context.Context) error {
+	_, err := s.AuthServer.RevokeGrants(ctx, store.Owner{Subject: "local:" + Username})
+	return err
 }
 
 // misbehave puts the faults before the authorization server.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 func newClient(t *testing.T, srv *oauthdyntest.Server) (*oauthdyn.Client, *int) {
@@ -124,5 +125,83 @@ func TestRevokedAccess(t *testing.T) {
 	before := *signIns
 	if status := get(t, client.HTTPClient(), srv.ResourceURL); status != 200 || *signIns != before+1 {
 		t.Errorf("%d after %d sign-ins, want 200 after one more than %d", status, *signIns, before)
+	}
+}
+
+// What a client revokes at the authorization server reaches the resource, and
+// so does what an administrator revokes.
+func TestRevokedGrants(t *testing.T) {
+	srv := oauthdyntest.New(t, nil)
+	client, signIns := newClient(t, srv)
+	for name, end := range map[string]func(context.Context) error{"administrator": srv.RevokeGrants, "client": client.Revoke} {
+		if status := get(t, client.HTTPClient(), srv.ResourceURL); status != 200 {
+			t.Fatalf("control: %d", status)
+		}
+		token, err := client.TokenSource(t.Context()).Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := end(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), "GET", srv.ResourceURL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token.AccessToken)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		before := *signIns
+		if status := get(t, client.HTTPClient(), srv.ResourceURL); res.StatusCode != 401 || status != 200 || *signIns != before+1 {
+			t.Errorf("%s: the old token gives %d; then %d after %d sign-ins more, want one", name, res.StatusCode, status, *signIns-before)
+		}
+	}
+}
+
+// Resource servers of tests may introspect.
+func TestIntrospection(t *testing.T) {
+	srv := oauthdyntest.New(t, nil)
+	client, err := oauthdyn.New(oauthdyn.Config{Resource: srv.ResourceURL, OpenURL: srv.Browser().Open})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := client.Authenticate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
+		Issuer: srv.Issuer, Audience: srv.ResourceURL, MaxAge: -1,
+		ClientID: oauthdyntest.ResourceServerID, ClientSecret: oauthdyntest.ResourceServerSecret,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := v.Verify(t.Context(), token.AccessToken); err != nil || p.Username != oauthdyntest.Username {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if err := client.Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(t.Context(), token.AccessToken); !errors.Is(err, resource.ErrInvalidToken) {
+		t.Errorf("after signing out: %v", err)
+	}
+}
+
+// A resource that takes no bearer tokens says so, and clients that know DPoP
+// follow.
+func TestDPoPRequired(t *testing.T) {
+	srv := oauthdyntest.New(t, &oauthdyntest.Options{DPoPRequired: true})
+	client, signIns := newClient(t, srv)
+	for range 2 {
+		if status := get(t, client.HTTPClient(), srv.ResourceURL); status != 200 || *signIns != 1 {
+			t.Errorf("%d after %d sign-ins", status, *signIns)
+		}
+	}
+	token, err := client.TokenSource(t.Context()).Token()
+	if err != nil || token.TokenType != "DPoP" {
+		t.Errorf("%v, %v", token, err)
 	}
 }

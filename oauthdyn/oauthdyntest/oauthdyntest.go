@@ -9,8 +9,11 @@
 //		OpenURL:  srv.Browser().Open,
 //	})
 //
-// [Server.SetFaults] makes the authorization server misbehave, and
-// [Server.RevokeAccess] ends the tokens that were issued.
+// The authorization server registers clients and lets them manage that (RFC
+// 7591, RFC 7592), revokes (RFC 7009), introspects (RFC 7662) and binds tokens
+// to keys (RFC 9449), with [Options.Adjust] also otherwise. [Server.SetFaults]
+// makes it misbehave; [Server.RevokeGrants] and [Server.RevokeAccess] end what
+// was issued.
 package oauthdyntest
 
 import (
@@ -35,6 +38,12 @@ const (
 	Password = "correct horse battery staple"
 )
 
+// What a resource server introspects tokens with (RFC 7662).
+const (
+	ResourceServerID     = "resource-server"
+	ResourceServerSecret = "a secret of the resource server"
+)
+
 // Browser signs a person in without a screen; see package browser, which does
 // not import testing.
 type Browser = browser.Browser
@@ -50,6 +59,10 @@ type Options struct {
 
 	// Scopes are those of the resource, all required to reach Handler.
 	Scopes []string
+
+	// DPoPRequired makes the resource refuse bearer tokens; otherwise it takes
+	// both, those that are bound to a key (RFC 9449) with a proof.
+	DPoPRequired bool
 
 	// Resources are further resources that tokens can be issued for, served by
 	// the test itself.
@@ -120,6 +133,9 @@ func (s *Server) startAuthServer(tb testing.TB, o Options) (err error) {
 		Login:     s.Users,
 		Resources: append([]authserver.Resource{{URI: s.ResourceURL, Name: "Test server", Scopes: o.Scopes}}, o.Resources...),
 		Logger:    o.Logger,
+
+		ResourceServers: []authserver.ResourceServer{{ID: ResourceServerID, Secret: ResourceServerSecret}},
+		Revocations:     &s.revocations,
 	}
 	if o.Adjust != nil {
 		o.Adjust(s.Options)
@@ -145,6 +161,7 @@ func (s *Server) startResource(o Options) (err error) {
 		Scopes:               o.Scopes,
 		RequiredScopes:       o.Scopes,
 		Revocations:          &s.revocations,
+		DPoPRequired:         o.DPoPRequired,
 		Logger:               o.Logger,
 	})
 	if err != nil {

@@ -27,6 +27,11 @@
 // Which scopes a request needs depends on [Rule]; a token with a scope that
 // includes another (Options.Implies) may do what either allows.
 //
+// A token that is bound to a key of its client (DPoP, RFC 9449) passes with a
+// proof of that key only: for this method and URL, for this token, two minutes
+// old at most, and once. The URL is the origin of the resource and the path of
+// the request, so that whoever rewrites paths must do so behind the middleware.
+//
 // Failures are answered as the MCP specification (2026-07-28, authorization)
 // and RFC 6750 section 3 ask: 401 without a valid token, 403 when a scope is
 // missing, 400 when the header is malformed; each with a challenge that names

@@ -51,6 +51,14 @@ type IntrospectionOptions struct {
 	// OtherAudiences are as good as Audience. Optional.
 	OtherAudiences []string
 
+	// ClientAsSubject lets a token of which the answer names neither subject
+	// nor username speak for its client, as RFC 9068 section 2.2 has it after
+	// client credentials; some authorization servers leave the subject out
+	// then. Only for an issuer that names the subject whenever there is a
+	// person: else all who use one client would be taken for the same.
+	// Otherwise such tokens are refused.
+	ClientAsSubject bool
+
 	// HTTPClient makes the requests. Nil: a client that follows no redirects
 	// and gives up after 10 seconds.
 	HTTPClient *http.Client
@@ -145,7 +153,7 @@ func (v *IntrospectionVerifier) Verify(ctx context.Context, token string) (*Prin
 	}
 	key := sha256.Sum256([]byte(token))
 	if p := v.cache.get(key, time.Now()); p != nil {
-		return p, nil
+		return provable(ctx, p)
 	}
 	v.mu.Lock()
 	q := v.asking[key]
@@ -159,7 +167,10 @@ func (v *IntrospectionVerifier) Verify(ctx context.Context, token string) (*Prin
 	v.mu.Unlock()
 	select {
 	case <-q.done:
-		return q.principal, q.err
+		if q.err != nil {
+			return nil, q.err
+		}
+		return provable(ctx, q.principal)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -282,9 +293,14 @@ func (v *IntrospectionVerifier) read(data []byte) (*Principal, error) {
 	if claims.Issuer == "" {
 		claims.Issuer = v.o.Issuer
 	}
+	if v.o.ClientAsSubject && claims.Subject == "" && claims.Username == "" && a.Name == "" {
+		claims.Subject = claims.ClientID
+	}
 	switch {
-	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "bearer"):
-		return nil, invalid(fmt.Errorf("token type %q is not bearer", a.TokenType))
+	case a.TokenType != "" && !strings.EqualFold(a.TokenType, "bearer") && !strings.EqualFold(a.TokenType, "dpop"):
+		return nil, invalid(fmt.Errorf("token type %q is neither Bearer nor DPoP", a.TokenType))
+	case strings.EqualFold(a.TokenType, "dpop") && claims.KeyThumbprint == "":
+		return nil, invalid(errors.New("token type is DPoP, and the key is not named (cnf)"))
 	case a.TokenUse != "" && a.TokenUse != "access_token":
 		return nil, invalid(fmt.Errorf("%q is not an access token", a.TokenUse))
 	}
@@ -292,6 +308,7 @@ func (v *IntrospectionVerifier) read(data []byte) (*Principal, error) {
 	err = claims.Check(jose.Expect{
 		Issuer: v.o.Issuer, Audience: v.audiences, Now: now, Skew: ClockSkew,
 		NoExpiry: true, // the issuer checked it, and is asked again soon
+		Bound:    true,
 	})
 	if err != nil {
 		return nil, invalid(err)

@@ -128,6 +128,7 @@ func TestS96IntrospectionAnswers(t *testing.T) {
 		{"S85 not yet", fmt.Sprintf(`{"active":true,"nbf":%d,%s}`, time.Now().Add(2*time.Minute).Unix(), aud), ErrInvalidToken},
 		{"no subject", `{"active":true,"aud":"` + testResource + `"}`, ErrInvalidToken},
 		{"DPoP token", `{"active":true,"token_type":"DPoP",` + aud + `}`, ErrInvalidToken},
+		{"bound to a key", `{"active":true,"cnf":{"jkt":"x"},` + aud + `}`, ErrInvalidToken},
 		{"refresh token", `{"active":true,"token_use":"refresh_token",` + aud + `}`, ErrInvalidToken},
 		{"nothing about activity", `{` + aud + `}`, ErrInvalidToken},
 		{"other case", `{"Active":true,` + aud + `}`, ErrInvalidToken},
@@ -156,6 +157,36 @@ func TestS96IntrospectionAnswers(t *testing.T) {
 	p, err := newEndpointFixture(t).verifier().Verify(t.Context(), "token")
 	if err != nil || p.Username != "alice" || p.ClientID != "client" || !p.HasScopes("a", "b") {
 		t.Errorf("principal %+v, error %v", p, err)
+	}
+}
+
+func TestIntrospectionClientAsSubject(t *testing.T) {
+	const aud = `"aud":"` + testResource + `"`
+	for _, test := range []struct {
+		name, answer, subject string // empty: refused
+	}{
+		{"neither", `{"active":true,` + aud + `}`, ""},
+		{"client", `{"active":true,"client_id":"robot",` + aud + `}`, "robot"},
+		{"subject before client", `{"active":true,"client_id":"robot","sub":"s",` + aud + `}`, "s"},
+		{"a person without a subject", `{"active":true,"client_id":"robot","username":"alice",` + aud + `}`, ""},
+		{"the same otherwise", `{"active":true,"client_id":"robot","preferred_username":"alice",` + aud + `}`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, allowed := range []bool{true, false} {
+				f := newEndpointFixture(t)
+				f.answer = func(string) string { return test.answer }
+				p, err := f.verifier(func(o *IntrospectionOptions) { o.ClientAsSubject = allowed }).Verify(t.Context(), "token")
+				want := test.subject
+				if !allowed && want == "robot" {
+					want = ""
+				}
+				if want == "" {
+					wantError(t, test.name, err, ErrInvalidToken)
+				} else if err != nil || p.Subject != want {
+					t.Errorf("allowed %v: %+v, %v: want %q", allowed, p, err, want)
+				}
+			}
+		})
 	}
 }
 

@@ -108,7 +108,7 @@ func (v *JWTVerifier) Verify(ctx context.Context, token string) (*Principal, err
 	now := time.Now()
 	key := sha256.Sum256([]byte(token))
 	if p := v.cache.get(key, now); p != nil {
-		return p, nil
+		return provable(ctx, p)
 	}
 	claims, fresh, err := v.verify(ctx, token, now)
 	if err != nil {
@@ -119,7 +119,7 @@ func (v *JWTVerifier) Verify(ctx context.Context, token string) (*Principal, err
 	if until.After(now) {
 		v.cache.put(key, p, until, now)
 	}
-	return p, nil
+	return provable(ctx, p)
 }
 
 // verify does the work of Verify without the cache. It also returns until when
@@ -147,7 +147,7 @@ func (v *JWTVerifier) verify(ctx context.Context, token string, now time.Time) (
 	if err != nil {
 		return nil, time.Time{}, invalid(err)
 	}
-	if err := claims.Check(jose.Expect{Issuer: iss.id, Audience: v.audiences, Now: now, Skew: ClockSkew}); err != nil {
+	if err := claims.Check(jose.Expect{Issuer: iss.id, Audience: v.audiences, Now: now, Skew: ClockSkew, Bound: true}); err != nil {
 		return nil, time.Time{}, invalid(err)
 	}
 	return claims, keys.freshUntil, nil
@@ -177,5 +177,7 @@ func principal(claims *jose.Claims) *Principal {
 		Audience: claims.Audience,
 		IssuedAt: claims.IssuedAt,
 		Expires:  claims.Expires,
+
+		KeyThumbprint: claims.KeyThumbprint,
 	}
 }

@@ -98,6 +98,37 @@ func TestS84AcceptTypeJWT(t *testing.T) {
 	wantError(t, "plain", err, nil)
 }
 
+// The claims are those of issuers that do not follow RFC 9068 to the letter.
+func TestForeignClaims(t *testing.T) {
+	f := newForeignIssuer(t, jose.ES256)
+	for _, test := range []struct {
+		name, claims string
+		client       string // empty: refused
+	}{
+		{"client_id", `"client_id":"a"`, "a"},
+		{"azp for want of client_id", `"azp":"b"`, "b"},
+		{"client_id before azp", `"client_id":"a","azp":"b"`, "a"},
+		{"bound to a DPoP key", `"client_id":"a","cnf":{"jkt":"x"}`, ""},
+		{"bound to a certificate", `"client_id":"a","cnf":{"x5t#S256":"x"}`, ""},
+		{"bound in a way that nobody knows", `"client_id":"a","cnf":"x"`, ""},
+		{"bound to nothing", `"client_id":"a","cnf":null`, "a"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			token, err := f.keys[0].Sign(jose.TypeAccessToken, fmt.Sprintf(`{"iss":%q,"aud":%q,"sub":"alice","exp":%d,%s}`,
+				testIssuer, testResource, time.Now().Add(time.Hour).Unix(), test.claims))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := f.verifier(t, JWTOptions{}).Verify(t.Context(), token)
+			if test.client == "" {
+				wantError(t, test.name, err, ErrInvalidToken)
+			} else if err != nil || p.ClientID != test.client {
+				t.Errorf("%+v, %v: want client %q", p, err, test.client)
+			}
+		})
+	}
+}
+
 func TestS89KeyReplacedUnderItsOldName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newForeignIssuer(t, jose.ES256)

@@ -22,9 +22,15 @@ type Principal struct {
 	Audience []string  // aud
 	IssuedAt time.Time // iat; zero if the token does not say
 	Expires  time.Time // exp; zero if only the issuer knows
+
+	// KeyThumbprint is that of the key which the token is bound to (cnf.jkt:
+	// RFC 9449 section 6.1); empty for a bearer token. [Resource.Check] has seen
+	// a proof of it.
+	KeyThumbprint string
 }
 
-// HasScopes reports whether all the scopes were granted.
+// HasScopes reports whether all the scopes were granted, each by its own name:
+// Options.Implies is not looked at.
 func (p *Principal) HasScopes(scopes ...string) bool {
 	for _, s := range scopes {
 		if !slices.Contains(p.Scopes, s) {
@@ -51,7 +57,9 @@ func FromContext(ctx context.Context) (*Principal, bool) {
 // A Verifier turns an access token into a principal. It must be safe for
 // concurrent use.
 type Verifier interface {
-	// Verify returns the principal of a valid token. The error wraps
+	// Verify returns the principal of a valid token. It may be bound to a key
+	// (Principal.KeyThumbprint): those of this package return such a principal
+	// to a Resource only, which looks at the proof. The error wraps
 	// ErrInvalidToken if the token is not acceptable; any other error means
 	// that it could not be checked, which is answered with 503.
 	Verify(ctx context.Context, token string) (*Principal, error)

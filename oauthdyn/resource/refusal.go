@@ -39,19 +39,24 @@ func (f *Refusal) Write(w http.ResponseWriter) {
 // nil. It looks at the Authorization header, and for [Rule] at method, path and
 // MCP headers; at nothing else.
 func (r *Resource) Check(req *http.Request) (*Principal, *Refusal) {
-	token, err := bearerToken(req.Header["Authorization"])
+	scheme, token, err := accessToken(req.Header["Authorization"])
 	if err != nil {
-		return nil, r.refusal(req, http.StatusBadRequest, oauthdyn.CodeInvalidRequest, err.Error())
+		return nil, r.refusal(req, scheme, http.StatusBadRequest, oauthdyn.CodeInvalidRequest, err.Error())
 	}
 	if token == "" {
-		return nil, r.refusal(req, http.StatusUnauthorized, "", "")
+		return nil, r.refusal(req, scheme, http.StatusUnauthorized, "", "")
 	}
-	p, err := r.Verify(req.Context(), token)
+	p, err := r.verify(toBeProved(req.Context()), token)
+	if err == nil {
+		err = r.prove(req, scheme, token, p)
+	}
 	switch {
+	case errors.Is(err, errInvalidProof):
+		return nil, r.refuseProof(req, scheme, p, err)
 	case errors.Is(err, ErrInvalidToken):
 		r.log.LogAttrs(req.Context(), slog.LevelInfo, "access token refused",
 			slog.String("resource", r.id), slog.String("reason", err.Error()))
-		return nil, r.refusal(req, http.StatusUnauthorized, oauthdyn.CodeInvalidToken,
+		return nil, r.refusal(req, scheme, http.StatusUnauthorized, oauthdyn.CodeInvalidToken,
 			"the access token is expired, revoked, malformed or not for this resource")
 	case err != nil:
 		r.log.LogAttrs(req.Context(), slog.LevelError, "access token could not be checked",
@@ -61,15 +66,32 @@ func (r *Resource) Check(req *http.Request) (*Principal, *Refusal) {
 			Description: "the access token cannot be checked right now",
 		}
 	case !r.policy.satisfied(p, r.policy.needs(req)):
-		return nil, r.refusal(req, http.StatusForbidden, oauthdyn.CodeInsufficientScope, "the access token lacks a required scope")
+		return nil, r.refusal(req, scheme, http.StatusForbidden, oauthdyn.CodeInsufficientScope, "the access token lacks a required scope")
 	}
 	return p, nil
 }
 
-// refusal makes a refusal with a challenge: RFC 6750 section 3, RFC 9728 section
-// 5.1. It names all scopes that the request needs. Without a code it says
-// nothing of an error, because no token was sent.
-func (r *Resource) refusal(req *http.Request, status int, code, description string) *Refusal {
+// refuseProof refuses a token for want of a proof. A proof that is wrong is told
+// apart from a token that came in the wrong way: RFC 9449 section 7.1.
+func (r *Resource) refuseProof(req *http.Request, scheme string, p *Principal, err error) *Refusal {
+	r.log.LogAttrs(req.Context(), slog.LevelInfo, "access token refused",
+		slog.String("resource", r.id), slog.String("reason", err.Error()))
+	code := oauthdyn.CodeInvalidToken
+	if p.KeyThumbprint != "" && scheme == schemeDPoP {
+		code = oauthdyn.CodeInvalidDPoPProof
+	}
+	if p.KeyThumbprint != "" {
+		scheme = schemeDPoP
+	} else {
+		scheme = schemeBearer
+	}
+	return r.refusal(req, scheme, http.StatusUnauthorized, code, err.Error())
+}
+
+// refusal makes a refusal with a challenge: RFC 6750 section 3, RFC 9449 section
+// 7.1, RFC 9728 section 5.1. It names all scopes that the request needs. Without
+// a code it says nothing of an error, because no token was sent.
+func (r *Resource) refusal(req *http.Request, scheme string, status int, code, description string) *Refusal {
 	params := map[string]string{"resource_metadata": r.metadataURL}
 	if code != "" {
 		params["error"] = code
@@ -81,31 +103,42 @@ func (r *Resource) refusal(req *http.Request, status int, code, description stri
 	if code == "" {
 		code, description = oauthdyn.CodeInvalidRequest, "this resource needs an access token; the WWW-Authenticate header says where to get one"
 	}
-	challenge := oauthdyn.Challenge{Scheme: "bearer", Params: params}.String()
+	scheme = r.challengeScheme(scheme)
+	challenge := oauthdyn.Challenge{Scheme: scheme, Params: params}.String()
+	if scheme != schemeBearer {
+		challenge += `, algs="` + proofAlgorithms + `"`
+	}
 	return &Refusal{Status: status, Code: code, Description: description, Challenge: challenge}
 }
 
-// bearerToken returns the token of an Authorization header, or "" if there is no
-// bearer token. It refuses what two readers could read differently.
-func bearerToken(values []string) (string, error) {
+// accessToken returns the token of an Authorization header and its scheme in
+// lower case. The token is "" if there is none of a scheme that we know. It
+// refuses what two readers could read differently.
+func accessToken(values []string) (scheme, token string, err error) {
 	if len(values) == 0 {
-		return "", nil
+		return "", "", nil
 	}
 	if len(values) > 1 {
-		return "", errors.New("more than one Authorization header")
+		return "", "", errors.New("more than one Authorization header")
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "bearer") {
-		return "", nil
+	scheme, token, _ = strings.Cut(values[0], " ")
+	switch {
+	case strings.EqualFold(scheme, schemeBearer):
+		scheme = schemeBearer
+	case strings.EqualFold(scheme, schemeDPoP):
+		scheme = schemeDPoP
+	default:
+		return "", "", nil
 	}
 	token = strings.Trim(token, " ")
 	if token == "" || strings.Trim(token, token68) != "" {
-		return "", errors.New("the Authorization header is not one bearer token")
+		return scheme, "", errors.New("the Authorization header is not one access token")
 	}
-	return token, nil
+	return scheme, token, nil
 }
 
-// token68 are the characters of a bearer token: RFC 6750 section 2.1.
+// token68 are the characters of a token: RFC 6750 section 2.1, RFC 9449 section
+// 7.1.
 const token68 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 
 func writeError(w http.ResponseWriter, status int, code, description string) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // Options configure a protected resource.
@@ -52,11 +53,18 @@ type Options struct {
 	Implies map[string][]string
 
 	// Verifier checks tokens. Nil: a JWTVerifier for AuthorizationServers,
-	// which fetches their keys when the first token arrives.
+	// which fetches their keys when the first token arrives. Resources may share
+	// one whose audiences are those of them all: each of them accepts only the
+	// tokens that are for itself.
 	Verifier Verifier
 
 	// Revocations are refused whatever the verifier says. Optional.
 	Revocations *Revocations
+
+	// DPoPRequired refuses bearer tokens: all must be bound to a key of the
+	// client (RFC 9449). Otherwise both are accepted, and of a bound one a proof
+	// of the key is demanded.
+	DPoPRequired bool
 
 	// Logger gets a line per refused token, without the token. Nil: none.
 	Logger *slog.Logger
@@ -69,6 +77,11 @@ type Resource struct {
 	policy      *policy
 	verifier    Verifier
 	revocations *Revocations
+
+	dpopRequired bool
+	proofs       jwt.Replays
+	origin       string // scheme and host of id
+
 	log         *slog.Logger
 	metadataURL string
 	path        string // of metadataURL
@@ -91,7 +104,7 @@ func New(o Options) (*Resource, error) {
 	}
 	r := &Resource{
 		id: id, others: o.OtherAudiences, policy: scopes,
-		verifier: o.Verifier, revocations: o.Revocations, log: o.Logger,
+		verifier: o.Verifier, revocations: o.Revocations, dpopRequired: o.DPoPRequired, log: o.Logger,
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -118,12 +131,16 @@ func (r *Resource) encodeMetadata(o Options) (err error) {
 		return err
 	}
 	r.path = u.Path
+	r.origin = u.Scheme + "://" + u.Host
 	r.metadata, err = json.Marshal(oauthdyn.ResourceMetadata{
 		Resource:               r.id,
 		AuthorizationServers:   o.AuthorizationServers,
 		ScopesSupported:        r.policy.all(o.Scopes),
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           o.Name,
+
+		DPoPBoundAccessTokensRequired: o.DPoPRequired,
+		DPoPSigningAlgValuesSupported: jwt.ProofAlgorithms,
 	})
 	sum := sha256.Sum256(r.metadata)
 	r.etag = `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`

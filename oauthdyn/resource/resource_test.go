@@ -174,7 +174,7 @@ func TestMetadata(t *testing.T) {
 	req := httptest.NewRequest("GET", "http://evil.example/whatever", nil) // S97: nothing comes from the request
 	req.Header.Set("X-Forwarded-Host", "evil.example")
 	res.MetadataHandler().ServeHTTP(rec, req)
-	want := `{"resource":"https://mcp.example/mcp","authorization_servers":["https://auth.example"],"scopes_supported":["mcp","x"],"bearer_methods_supported":["header"],"resource_name":"Test"}`
+	want := `{"resource":"https://mcp.example/mcp","authorization_servers":["https://auth.example"],"scopes_supported":["mcp","x"],"bearer_methods_supported":["header"],"resource_name":"Test","dpop_signing_alg_values_supported":["ES256","ES384","ES512","EdDSA","RS256","PS256"]}`
 	if rec.Code != 200 || rec.Body.String() != want {
 		t.Errorf("%d %s, want %s", rec.Code, rec.Body, want)
 	}

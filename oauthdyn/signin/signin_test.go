@@ -109,7 +109,7 @@ type person struct {
 }
 
 func (p *person) Write(text []byte) (int, error) {
-	for _, word := range strings.Fields(string(text)) {
+	for word := range strings.FieldsSeq(string(text)) {
 		if strings.HasPrefix(word, "http://") {
 			p.page <- word
 		}
@@ -156,7 +156,7 @@ type opener struct {
 }
 
 func (o *opener) Write(text []byte) (int, error) {
-	for _, word := range strings.Fields(string(text)) {
+	for word := range strings.FieldsSeq(string(text)) {
 		if strings.HasPrefix(word, "http://") {
 			o.opening.Go(func() {
 				if err := o.browser.Open(context.Background(), word); err != nil {
@@ -198,7 +198,7 @@ func TestReadSecret(t *testing.T) {
 		{"two lines", file("two", "hush\nhush\n"), "", "", "must hold one line"},
 		{"two lines of standard input", "-", "hush\nhush\n", "", "standard input must hold one line"},
 		{"too large", file("large", strings.Repeat("x", 65<<10)), "", "", "larger than 65536 bytes"},
-		{"absent", filepath.Join(dir, "absent"), "", "", "no such file"},
+		{"absent", filepath.Join(dir, "absent"), "", "", "absent"},
 	}
 	for _, tt := range tests {
 		got, err := signin.ReadSecret(tt.at, strings.NewReader(tt.stdin))

@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // An authorization server on a free port of 127.0.0.1, with all that oauthdyn
-// can use turned on. The arguments are the key set of the client "robot", and
-// the lifetime of access tokens in seconds. It prints its issuer, and ends with
-// its standard input.
+// can use turned on. The arguments are the key set of the client "robot", the
+// initial access token, and the secret of the client "asker". It prints its
+// issuer, and ends with its standard input.
+//
+// Tokens for resources at /jwt are JWTs, others are opaque. Those for /stale
+// below a resource have been expired for an hour; they and those for /foreign
+// are meant for the resource itself.
 import http from 'node:http';
 import Provider from 'oidc-provider';
+
+const [robotKeys, initialAccessToken, askerSecret] = process.argv.slice(2);
+
+function resourceServer(ctx, resource) {
+  return {
+    scope: 'read write',
+    audience: resource.replace(/\/(stale|foreign)$/, ''),
+    accessTokenFormat: new URL(resource).pathname.startsWith('/jwt') ? 'jwt' : 'opaque',
+    accessTokenTTL: resource.endsWith('/stale') ? -3600 : 3600,
+  };
+}
 
 const server = http.createServer();
 server.listen(0, '127.0.0.1', () => {
@@ -17,13 +32,19 @@ server.listen(0, '127.0.0.1', () => {
       grant_types: ['client_credentials'],
       redirect_uris: [],
       response_types: [],
-      jwks: JSON.parse(process.argv[2]),
+      jwks: JSON.parse(robotKeys),
       scope: 'read',
+    }, {
+      client_id: 'asker',
+      client_secret: askerSecret,
+      grant_types: [],
+      redirect_uris: [],
+      response_types: [],
     }],
-    scopes: ['openid', 'offline_access', 'read'],
-    clientAuthMethods: ['none', 'private_key_jwt'],
+    scopes: ['openid', 'offline_access', 'read', 'write'],
+    clientAuthMethods: ['none', 'private_key_jwt', 'client_secret_basic'],
     features: {
-      registration: { enabled: true, initialAccessToken: 'initial' },
+      registration: { enabled: true, initialAccessToken },
       registrationManagement: { enabled: true, rotateRegistrationAccessToken: true },
       revocation: { enabled: true },
       introspection: { enabled: true },
@@ -34,12 +55,11 @@ server.listen(0, '127.0.0.1', () => {
         enabled: true,
         defaultResource: () => undefined,
         useGrantedResource: () => true,
-        getResourceServerInfo: (ctx, resource) => ({ scope: 'read', audience: resource, accessTokenFormat: 'opaque' }),
+        getResourceServerInfo: resourceServer,
       },
     },
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: true,
-    ttl: { AccessToken: () => Number(process.argv[3]) },
   });
   server.on('request', provider.callback());
   process.stdin.resume().on('end', () => process.exit());

@@ -18,7 +18,36 @@ type Grant struct {
 	Created   time.Time `json:"created"`
 	Expires   time.Time `json:"expires"` // absolute end
 
+	// KeyThumbprint is that of the key which the refresh tokens are bound to
+	// (RFC 9449 section 5); empty if they are bound to none.
+	KeyThumbprint string `json:"jkt,omitempty"`
+
 	Refresh Refresh `json:"refresh,omitzero"`
+}
+
+// An Owner says whose grants are meant: those of a person, of a client, or of
+// both together. One of the fields at least must be set.
+type Owner struct {
+	Subject  string
+	ClientID string
+}
+
+// Owns reports whether a grant is one of the owner's. Nobody owns all.
+func (o Owner) Owns(g *Grant) bool {
+	return o != Owner{} && (o.Subject == "" || o.Subject == g.Subject) && (o.ClientID == "" || o.ClientID == g.ClientID)
+}
+
+// MaxAccessTokenTTL is how long access tokens may live, and how long the
+// revocation of a grant is listed.
+const MaxAccessTokenTTL = 24 * time.Hour
+
+// A Revocation ends all access tokens of a grant, or a single one. Whoever
+// checks access tokens must know it until Expires, when the last of them has
+// expired.
+type Revocation struct {
+	Grant   Hash      `json:"grant,omitzero"`
+	TokenID string    `json:"jti,omitempty"` // the jti of the single one
+	Expires time.Time `json:"expires"`
 }
 
 // Refresh is the state of a grant's refresh tokens.
@@ -59,11 +88,15 @@ const (
 )
 
 // Alive reports whether the grant has not ended.
-func (g *Grant) Alive(now time.Time) bool {
-	if !g.Refresh.Current.IsZero() && !now.Before(g.Refresh.Expires) {
-		return false
+func (g *Grant) Alive(now time.Time) bool { return now.Before(g.End()) }
+
+// End returns when the grant ends by itself: when its refresh token expires,
+// which a rotation puts off, and at its absolute end.
+func (g *Grant) End() time.Time {
+	if !g.Refresh.Current.IsZero() && g.Refresh.Expires.Before(g.Expires) {
+		return g.Refresh.Expires
 	}
-	return now.Before(g.Expires)
+	return g.Expires
 }
 
 // Rotate applies a rotation to the grant: the rules of OAuth 2.1 section 4.3.1

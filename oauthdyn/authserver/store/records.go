@@ -47,6 +47,12 @@ type Client struct {
 	Metadata oauthdyn.ClientMetadata `json:"metadata"`
 	Created  time.Time               `json:"created"`
 	Used     time.Time               `json:"used,omitzero"` // zero: never got a token
+
+	// Registration is the hash of the registration access token (RFC 7592), and
+	// Former that of the one before, until it is clear that the client got the
+	// new one.
+	Registration Hash `json:"registration,omitzero"`
+	Former       Hash `json:"former_registration,omitzero"`
 }
 
 // touchInterval is how exactly Client.Used is kept.
@@ -55,7 +61,7 @@ const touchInterval = time.Hour
 // NeedsTouch reports whether TouchClient has something to write.
 func (c *Client) NeedsTouch(now time.Time) bool { return now.Sub(c.Used) >= touchInterval }
 
-// Stale reports whether a client may be collected.
+// Stale reports whether a client may be collected, if it has no grant.
 func (c *Client) Stale(now time.Time, l Limits) bool {
 	if c.Used.IsZero() {
 		return now.Sub(c.Created) >= l.UnusedClient
@@ -78,6 +84,10 @@ type Code struct {
 	Scopes      []string  `json:"scopes,omitempty"`
 	Resources   []string  `json:"resources"`
 	Expires     time.Time `json:"expires"`
+
+	// KeyThumbprint is that of the key which the request named (dpop_jkt of
+	// RFC 9449 section 10); empty if it named none.
+	KeyThumbprint string `json:"jkt,omitempty"`
 
 	Failures int  `json:"failures,omitempty"`
 	Grant    Hash `json:"grant,omitzero"` // set when it was redeemed
@@ -107,6 +117,10 @@ type Limits struct {
 	UnusedClient time.Duration // age at which a client that never got a token is collected; default 24 hours
 	IdleClient   time.Duration // time since its last token after which a client is collected; default 90 days
 	Transactions int           // records of each kind; default 100,000
+
+	// RevokedTokens bounds the access tokens that are revoked one by one;
+	// default 100,000. Grants can be revoked without limit.
+	RevokedTokens int
 }
 
 // WithDefaults fills in what is zero.
@@ -125,6 +139,9 @@ func (l Limits) WithDefaults() Limits {
 	}
 	if l.Transactions == 0 {
 		l.Transactions = 100_000
+	}
+	if l.RevokedTokens == 0 {
+		l.RevokedTokens = 100_000
 	}
 	return l
 }

@@ -39,11 +39,13 @@ type Store interface {
 	Transactions
 	Codes
 	Grants
+	Revocations
 	Approvals
 	Keys
 
 	// Collect removes a bounded number of records that are of no more use:
-	// expired ones, and clients that Limits calls stale. It returns how many.
+	// expired ones, and clients that Limits calls stale, unless they have a
+	// grant. It returns how many.
 	Collect(ctx context.Context) (int, error)
 }
 
@@ -57,10 +59,16 @@ type Clients interface {
 	// Client returns a client, or ErrNotFound.
 	Client(ctx context.Context, id string) (*Client, error)
 
+	// UpdateClient replaces a client, but for Created and Used, if its
+	// Registration is still the given one; else the error is ErrConflict, or
+	// ErrNotFound.
+	UpdateClient(ctx context.Context, c Client, registration Hash) error
+
 	// TouchClient records that a client is in use, at most once an hour.
 	TouchClient(ctx context.Context, id string) error
 
-	// DeleteClient removes a client. It is no error if it does not exist.
+	// DeleteClient removes a client and revokes its grants. It is no error if it
+	// does not exist.
 	DeleteClient(ctx context.Context, id string) error
 }
 
@@ -107,13 +115,46 @@ type Grants interface {
 	// Grant returns a grant that is alive, or ErrNotFound.
 	Grant(ctx context.Context, id Hash) (*Grant, error)
 
+	// ListGrants returns the grants that are alive of an owner, in no order.
+	ListGrants(ctx context.Context, o Owner) ([]Grant, error)
+
 	// RotateRefresh exchanges a refresh token for its successor and returns the
 	// grant after it; see Grant.Rotate for the rules.
 	RotateRefresh(ctx context.Context, r Rotation) (*Grant, Outcome, error)
 
-	// RevokeGrant removes a grant and its refresh tokens. It is no error if it
-	// does not exist.
+	// RevokeGrant removes a grant and its refresh tokens, and records that for
+	// Revocations. It is no error if it does not exist.
 	RevokeGrant(ctx context.Context, id Hash) error
+
+	// RevokeGrants does that with all grants of an owner, and returns how many
+	// there were. It need not be one step: a grant that is made in the meantime
+	// may stay.
+	RevokeGrants(ctx context.Context, o Owner) (int, error)
+}
+
+// Position is a place in the list of revocations. It means something to the
+// store alone; the empty one is before the first.
+type Position string
+
+// Revocations are the grants and access tokens that were revoked before they
+// expired. Those who check access tokens without asking the store read them
+// again and again, each time from where they stopped.
+type Revocations interface {
+	// RevokeToken revokes one access token by its jti, until it expires; more
+	// than once is no error. The error is ErrFull when Limits.RevokedTokens is
+	// reached.
+	RevokeToken(ctx context.Context, tokenID string, expires time.Time) error
+
+	// TokenRevoked reports whether RevokeToken was called for a token that has
+	// not expired. It knows nothing of the token's grant.
+	TokenRevoked(ctx context.Context, tokenID string) (bool, error)
+
+	// ListRevocations returns the oldest revocations after a position, as many
+	// as the store likes, and the position of the last one: the given one if
+	// there is none. Each revocation is listed from when it takes effect until
+	// Revocation.Expires at least. Whoever goes on until nothing comes, and
+	// again later, misses none. It is cheap when there is none.
+	ListRevocations(ctx context.Context, after Position) ([]Revocation, Position, error)
 }
 
 // Approvals remember which clients a person has consented to.

@@ -4,6 +4,8 @@ package cli_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -46,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"exitcode":   exitCode,
 			"token":      getToken,
 			"waitlisten": waitListen,
+			"revoke":     revoke,
 			"ask":        ask,
 		},
 	})
@@ -130,6 +133,24 @@ func getToken(ts *testscript.TestScript, _ bool, args []string) {
 	token, err := client.Authenticate(context.Background())
 	ts.Check(err)
 	ts.Setenv(args[0], token.AccessToken)
+}
+
+// revoke revokes an access token as the client that it was issued to: revoke
+// ISSUER TOKEN.
+func revoke(ts *testscript.TestScript, _ bool, args []string) {
+	part, _, _ := strings.Cut(args[1][strings.IndexByte(args[1], '.')+1:], ".")
+	data, err := base64.RawURLEncoding.DecodeString(part)
+	ts.Check(err)
+	var claims struct {
+		ClientID string `json:"client_id"`
+	}
+	ts.Check(json.Unmarshal(data, &claims))
+	res, err := http.PostForm(args[0]+"/revoke", url.Values{"client_id": {claims.ClientID}, "token": {args[1]}})
+	ts.Check(err)
+	ts.Check(res.Body.Close())
+	if res.StatusCode != http.StatusOK {
+		ts.Fatalf("revocation: %s", res.Status)
+	}
 }
 
 // behind sends requests for any host to one server, as a proxy would.

@@ -74,7 +74,9 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	case "nobody":
 		s.Protected.Close()
 	case "unprotected":
-		open := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }))
+		mux := http.NewServeMux()
+		mux.HandleFunc("/mcp", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
+		open := httptest.NewServer(mux)
 		ts.Defer(open.Close)
 		ts.Setenv("URL", open.URL+"/mcp")
 	default:

@@ -94,7 +94,7 @@ func (f *loginFlags) login(users *local.Users, log *slog.Logger) (login authserv
 		if err != nil {
 			return nil, nil, err
 		}
-		ways = append(ways, choose.Way{Name: "oidc", Label: cmp.Or(f.oidcName, hostOf(f.oidcIssuer)), Login: login})
+		ways = append(ways, choose.Way{Name: "oidc", Label: login.Name(), Login: login})
 	}
 	names, err := users.Names()
 	if err != nil {
@@ -228,9 +228,4 @@ func asUsage(err error) error {
 		return nil
 	}
 	return &usageError{text: err.Error()}
-}
-
-func hostOf(issuer string) string {
-	_, host, _ := strings.Cut(origin(issuer), "://")
-	return host
 }

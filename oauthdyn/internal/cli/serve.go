@@ -20,6 +20,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 const (
@@ -38,6 +39,8 @@ type serveFlags struct {
 	data      string
 	users     string
 	resources []string
+	askers    []string
+	initial   string
 	verify    bool
 	logLevel  string
 	logFormat string
@@ -81,6 +84,8 @@ alone; see there.`,
 	flags.StringVar(&f.data, "data", defaultData, "`DIR` for the store and the users")
 	flags.StringVar(&f.users, "users", "", "`FILE` of users (default DIR/users)")
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
+	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
+	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
@@ -97,6 +102,30 @@ func parseResource(s string) authserver.Resource {
 		return authserver.Resource{URI: s}
 	}
 	return authserver.Resource{URI: s[:i], Scopes: strings.FieldsFunc(s[i+1:], func(r rune) bool { return r == ',' })}
+}
+
+// parseResourceServers reads servers such as "id=mcp secret-file=FILE".
+func parseResourceServers(texts []string) (servers []authserver.ResourceServer, err error) {
+	for _, text := range texts {
+		var s authserver.ResourceServer
+		for word := range strings.FieldsSeq(text) {
+			name, value, _ := strings.Cut(word, "=")
+			switch name {
+			case "id":
+				s.ID = value
+			case "secret-file":
+				if s.Secret, err = signin.ReadSecret(value, nil); err != nil {
+					return nil, err
+				}
+			case "resource":
+				s.Resources = append(s.Resources, value)
+			default:
+				return nil, &usageError{text: fmt.Sprintf("--resource-server %q: there is no %s=; there are id, secret-file, resource", text, name)}
+			}
+		}
+		servers = append(servers, s)
+	}
+	return servers, nil
 }
 
 func (a *app) logger(level, format string) (*slog.Logger, error) {
@@ -124,12 +153,26 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if len(f.resources) == 0 {
 		return &usageError{text: "no --resource given: which MCP server are tokens for?"}
 	}
+	askers, err := parseResourceServers(f.askers)
+	if err != nil {
+		return err
+	}
 	listener, err := listen(ctx, f.addr)
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	o := authserver.Options{Issuer: f.issuer, Logger: log}
+	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, Logger: log}
+	if f.initial != "" {
+		token, err := signin.ReadSecret(f.initial, nil)
+		if err != nil {
+			return err
+		}
+		o.InitialAccessTokens = []string{token}
+	}
+	if f.verify {
+		o.Revocations = &resource.Revocations{}
+	}
 	if o.Issuer == "" {
 		if o.Issuer, err = localIssuer(listener); err != nil {
 			return err
@@ -153,7 +196,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	server, err := authserver.New(ctx, o)
-	if errors.Is(err, authserver.ErrSigningKeys) {
+	if errors.Is(err, authserver.ErrStore) {
 		return err
 	}
 	if err != nil {
@@ -165,7 +208,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	handler := http.Handler(server)
 	if f.verify {
-		if handler, err = f.guarded(o.Issuer, server, log); err != nil {
+		if handler, err = f.guarded(&o, server); err != nil {
 			return &usageError{text: err.Error()}
 		}
 	}
@@ -174,19 +217,14 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	return serveHTTP(ctx, listener, handler, log)
 }
 
-// origin is the scheme and host of an issuer.
-func origin(issuer string) string {
-	scheme, rest, _ := strings.Cut(issuer, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	return scheme + "://" + host
-}
-
 // guarded is the server with forward-auth for its own tokens beside it.
-func (f *serveFlags) guarded(issuer string, server http.Handler, log *slog.Logger) (http.Handler, error) {
-	client := &http.Client{Transport: inside{origin(issuer), server}}
-	g := &guard{flags: &f.guardFlags, issuers: []string{issuer}, log: log}
-	g.verifier = func(id string) (resource.Verifier, error) {
-		return resource.NewJWTVerifier(resource.JWTOptions{Issuers: g.issuers, Audience: id, HTTPClient: client, Logger: log})
+func (f *serveFlags) guarded(o *authserver.Options, server *authserver.Server) (http.Handler, error) {
+	// The address of the server is that of a proxy before it, which may start
+	// later, so that it is asked in this process.
+	client := &http.Client{Transport: server.Transport(nil)}
+	g := &guard{flags: &f.guardFlags, issuers: []string{o.Issuer}, revocations: o.Revocations, log: o.Logger}
+	g.verifier = func(id string, others []string) (resource.Verifier, error) {
+		return resource.NewJWTVerifier(resource.JWTOptions{Issuers: g.issuers, Audience: id, OtherAudiences: others, HTTPClient: client, Logger: o.Logger})
 	}
 	return g.handler(f.resources, server)
 }

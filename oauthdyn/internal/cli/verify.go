@@ -47,15 +47,16 @@ func (f *guardFlags) add(cmd *cobra.Command) {
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
 	guardFlags
-	addr          string
-	issuers       []string
-	resources     []string
-	algorithms    []string
-	acceptTypeJWT bool
-	introspectAs  string
-	secretFile    string
-	logLevel      string
-	logFormat     string
+	addr            string
+	issuers         []string
+	resources       []string
+	algorithms      []string
+	acceptTypeJWT   bool
+	introspectAs    string
+	secretFile      string
+	clientAsSubject bool
+	logLevel        string
+	logFormat       string
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -92,6 +93,7 @@ issuer is asked about each token, and its answer counts for 30 seconds.`,
 	flags.BoolVar(&f.acceptTypeJWT, "accept-type-jwt", false, "accept tokens of type JWT too, which RFC 9068 forbids but some servers issue")
 	flags.StringVar(&f.introspectAs, "introspect-as", "", "`CLIENT_ID` with which to ask the issuer about tokens (RFC 7662)")
 	flags.StringVar(&f.secretFile, "secret-file", "", "`FILE` with the secret of that client")
+	flags.BoolVar(&f.clientAsSubject, "client-as-subject", false, "a token of which the issuer names no person speaks for its client; only with an issuer that names every person")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return cmd
@@ -110,6 +112,8 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 		return &usageError{text: "no --issuer given: whose tokens are accepted?"}
 	case f.introspectAs != "" && len(f.issuers) > 1:
 		return &usageError{text: "--introspect-as works with one --issuer, since an opaque token does not name its own"}
+	case f.clientAsSubject && f.introspectAs == "":
+		return &usageError{text: "--client-as-subject belongs to --introspect-as"}
 	case (f.introspectAs == "") != (f.secretFile == ""):
 		return &usageError{text: "--introspect-as and --secret-file belong together"}
 	}
@@ -121,14 +125,15 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 		}
 	}
 	g := &guard{flags: &f.guardFlags, issuers: f.issuers, log: log}
-	g.verifier = func(id string) (resource.Verifier, error) {
+	g.verifier = func(id string, others []string) (resource.Verifier, error) {
 		if f.introspectAs != "" {
 			return resource.NewIntrospectionVerifier(resource.IntrospectionOptions{
-				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, Logger: log,
+				Issuer: f.issuers[0], ClientID: f.introspectAs, ClientSecret: secret, Audience: id, OtherAudiences: others,
+				ClientAsSubject: f.clientAsSubject, Logger: log,
 			})
 		}
 		return resource.NewJWTVerifier(resource.JWTOptions{
-			Issuers: f.issuers, Audience: id, Algorithms: f.algorithms, AcceptTypeJWT: f.acceptTypeJWT, Logger: log,
+			Issuers: f.issuers, Audience: id, OtherAudiences: others, Algorithms: f.algorithms, AcceptTypeJWT: f.acceptTypeJWT, Logger: log,
 		})
 	}
 	handler, err := g.handler(f.resources, http.NotFoundHandler())
@@ -146,10 +151,11 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 
 // A guard builds the forward-auth service from flags.
 type guard struct {
-	flags    *guardFlags
-	issuers  []string
-	verifier func(audience string) (resource.Verifier, error)
-	log      *slog.Logger
+	flags       *guardFlags
+	issuers     []string
+	verifier    func(audience string, others []string) (resource.Verifier, error)
+	revocations *resource.Revocations // nil: none
+	log         *slog.Logger
 }
 
 // handler protects the resources, written URI[=SCOPE,SCOPE], and leaves all
@@ -166,18 +172,24 @@ func (g *guard) handler(uris []string, next http.Handler) (http.Handler, error) 
 	o := forwardauth.Options{
 		Clear: g.flags.clear, TokenHeader: g.flags.tokenHeader, PassPreflight: g.flags.passPreflight, Logger: g.log,
 	}
+	var ids []string
 	for _, uri := range uris {
-		r := parseResource(uri)
-		id, err := oauthdyn.CanonicalResource(r.URI)
+		id, err := oauthdyn.CanonicalResource(parseResource(uri).URI)
 		if err != nil {
 			return nil, err
 		}
-		verifier, err := g.verifier(id)
-		if err != nil {
-			return nil, err
-		}
+		ids = append(ids, id)
+	}
+	// One for all: keys and tokens are read once. Each resource then accepts the
+	// tokens that are for itself.
+	verifier, err := g.verifier(ids[0], ids[1:])
+	if err != nil {
+		return nil, err
+	}
+	for i, uri := range uris {
+		r, id := parseResource(uri), ids[i]
 		made, err := resource.New(resource.Options{
-			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Logger: g.log,
+			Resource: id, AuthorizationServers: g.issuers, Scopes: r.Scopes, Verifier: verifier, Revocations: g.revocations, Logger: g.log,
 			Rules: append(slices.Clone(rules[""]), rules[id]...), Implies: splitValues(implies),
 		})
 		if err != nil {

@@ -3,6 +3,7 @@
 package jose
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,11 @@ type Claims struct {
 	Audience []string
 	Scopes   []string
 
+	// KeyThumbprint is that of the key which the token is bound to, and which
+	// its sender must prove to have (RFC 9449 section 6.1); empty for a bearer
+	// token.
+	KeyThumbprint string
+
 	IssuedAt  time.Time
 	NotBefore time.Time // zero: absent
 	Expires   time.Time
@@ -35,13 +41,20 @@ type Members struct {
 	Subject   string      `json:"sub"`
 	Audience  audience    `json:"aud"`
 	ClientID  string      `json:"client_id,omitempty"`
+	Party     string      `json:"azp,omitempty"` // the client, where an issuer knows OpenID Connect's name of it only
 	ID        string      `json:"jti,omitempty"`
 	Session   string      `json:"sid,omitempty"`
 	Scope     *string     `json:"scope,omitempty"`
 	Username  string      `json:"preferred_username,omitempty"`
+	Bound     *Bound      `json:"cnf,omitempty"`
 	IssuedAt  numericDate `json:"iat,omitempty"`
 	NotBefore numericDate `json:"nbf,omitempty"`
 	Expires   numericDate `json:"exp,omitempty"`
+}
+
+// Bound says what a token is bound to: RFC 7800 section 3.1.
+type Bound struct {
+	KeyThumbprint string `json:"jkt,omitempty"`
 }
 
 // audience is one string or a list of them: RFC 7519 section 4.1.3.
@@ -94,6 +107,9 @@ func (c Claims) wire() Members {
 		IssuedAt: numericDate(c.IssuedAt.Unix()),
 		Expires:  numericDate(c.Expires.Unix()),
 	}
+	if c.KeyThumbprint != "" {
+		w.Bound = &Bound{c.KeyThumbprint}
+	}
 	if len(c.Scopes) > 0 {
 		scope := strings.Join(c.Scopes, " ")
 		w.Scope = &scope
@@ -106,7 +122,7 @@ func (w Members) Claims() (*Claims, error) {
 	c := &Claims{
 		Issuer:   w.Issuer,
 		Subject:  w.Subject,
-		ClientID: w.ClientID,
+		ClientID: cmp.Or(w.ClientID, w.Party),
 		ID:       w.ID,
 		Session:  w.Session,
 		Username: w.Username,
@@ -114,6 +130,11 @@ func (w Members) Claims() (*Claims, error) {
 	}
 	if w.Scope != nil {
 		c.Scopes = strings.Fields(*w.Scope)
+	}
+	if w.Bound != nil {
+		if c.KeyThumbprint = w.Bound.KeyThumbprint; c.KeyThumbprint == "" {
+			return nil, errors.New("bound to something that cannot be proved here (cnf)")
+		}
 	}
 	var errs [3]error
 	c.IssuedAt, errs[0] = w.IssuedAt.time()
@@ -129,6 +150,7 @@ type Expect struct {
 	Now      time.Time
 	Skew     time.Duration // tolerated difference of clocks
 	NoExpiry bool          // a token without an expiry is fine
+	Bound    bool          // one that is bound to a key is fine: a proof of the key is looked at, too
 }
 
 // Check validates claims as RFC 9068 section 4 asks. The signature has been
@@ -141,6 +163,8 @@ func (c *Claims) Check(e Expect) error {
 		return errors.New("without a subject")
 	case !slices.ContainsFunc(c.Audience, func(aud string) bool { return slices.Contains(e.Audience, aud) }):
 		return errors.New("issued for another audience")
+	case c.KeyThumbprint != "" && !e.Bound:
+		return errors.New("bound to a key, but a bearer token comes with no proof of it")
 	case c.Expires.IsZero() && !e.NoExpiry:
 		return errors.New("without an expiry")
 	case !c.Expires.IsZero() && !e.Now.Before(c.Expires.Add(e.Skew)):

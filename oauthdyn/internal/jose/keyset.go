@@ -174,6 +174,20 @@ func (s *KeySet) Sign(c Claims) (string, error) {
 	return string(token), nil
 }
 
+// Verify checks that one of the keys, be it a retired one, has signed an access
+// token, and returns its claims. What they say is for the caller to judge.
+func (s *KeySet) Verify(raw string) (*Claims, error) {
+	token, err := Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	public := &PublicKeys{}
+	for _, k := range s.keys {
+		public.keys = append(public.keys, publicKey{id: k.id, algorithm: ES256, key: &k.private.PublicKey})
+	}
+	return token.Verify(public)
+}
+
 // ActiveID returns the id of the key that signs.
 func (s *KeySet) ActiveID() string { return s.keys[0].id }
 

@@ -33,7 +33,8 @@ const (
 // Fields are all of them.
 var Fields = []Field{Subject, Username, ClientID, Issuer, Scope, TokenID}
 
-// DefaultHeaders returns the headers that the server gets by default.
+// DefaultHeaders returns the headers that the server gets by default: X-User-Id
+// with the subject and X-User-Name with the user name.
 func DefaultHeaders() map[string]Field {
 	return map[string]Field{"X-User-Id": Subject, "X-User-Name": Username}
 }
@@ -52,7 +53,7 @@ type Options struct {
 	Clear []string
 
 	// TokenHeader is a header in which the server gets the access token; for
-	// Authorization, "Bearer" stands before it. MCP forbids a server to use it
+	// Authorization, "Bearer" or "DPoP" stands before it. MCP forbids a server to use it
 	// elsewhere. Empty: the server does not get the token.
 	TokenHeader string
 

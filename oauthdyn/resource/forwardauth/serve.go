@@ -106,10 +106,10 @@ func (h *Handler) pass(w http.ResponseWriter, p *resource.Principal, authorizati
 		case header.field != "":
 			*value = encode(fieldOf(p, header.field))
 		case header.name == h.tokenHeader:
-			if _, token, ok := strings.Cut(authorization, " "); ok {
+			if scheme, token, ok := strings.Cut(authorization, " "); ok {
 				*value = strings.Trim(token, " ")
 				if header.name == "Authorization" {
-					*value = "Bearer " + *value
+					*value = canonicalScheme(scheme) + " " + *value
 				}
 			}
 		}
@@ -117,6 +117,13 @@ func (h *Handler) pass(w http.ResponseWriter, p *resource.Principal, authorizati
 	}
 	out["Cache-Control"] = noStore
 	w.WriteHeader(http.StatusOK)
+}
+
+func canonicalScheme(scheme string) string {
+	if strings.EqualFold(scheme, "DPoP") {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 var noStore = []string{"no-store"}

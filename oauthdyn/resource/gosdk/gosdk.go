@@ -22,7 +22,11 @@ import (
 )
 
 // TokenVerifier returns v in the form of the SDK. Tool handlers find the
-// principal with [Principal].
+// principal with [Principal]. The error is auth.ErrInvalidToken for a token that
+// is not acceptable, which the SDK answers with 401; any other one, which it
+// answers with 500, does not say why the token could not be checked. Tokens that
+// are bound to a key (RFC 9449) are refused, since the SDK knows bearer tokens
+// only; [Middleware] takes them. It is safe for concurrent use.
 func TokenVerifier(v resource.Verifier) auth.TokenVerifier {
 	return func(ctx context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
 		p, err := v.Verify(ctx, token)
@@ -31,6 +35,8 @@ func TokenVerifier(v resource.Verifier) auth.TokenVerifier {
 			return nil, auth.ErrInvalidToken // the SDK shows the text to the client
 		case err != nil:
 			return nil, errUnchecked
+		case p.KeyThumbprint != "":
+			return nil, auth.ErrInvalidToken
 		}
 		return info(p), nil
 	}

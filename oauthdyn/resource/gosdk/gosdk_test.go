@@ -31,6 +31,8 @@ func (people) Verify(_ context.Context, token string) (*resource.Principal, erro
 			Issuer: "https://auth.example", Subject: token, Audience: []string{id}, Scopes: []string{"mcp"},
 			Expires: time.Now().Add(time.Minute),
 		}, nil
+	case "bound":
+		return &resource.Principal{Subject: token, Audience: []string{id}, KeyThumbprint: "thumbprint"}, nil
 	case "down":
 		return nil, errors.New("the password of the database is hunter2")
 	}
@@ -135,5 +137,18 @@ func TestErrorsDoNotReachClients(t *testing.T) {
 	}
 	if _, ok := gosdk.Principal(nil); ok {
 		t.Error("somebody calls without a token")
+	}
+}
+
+// The SDK cannot ask for a proof, so that it must not get a token that needs
+// one.
+func TestBoundTokensAreRefused(t *testing.T) {
+	for name, v := range map[string]resource.Verifier{"resource": newResource(t), "verifier": people{}} {
+		if info, err := gosdk.TokenVerifier(v)(t.Context(), "bound", nil); !errors.Is(err, auth.ErrInvalidToken) {
+			t.Errorf("%s: %+v, %v", name, info, err)
+		}
+		if _, err := gosdk.TokenVerifier(v)(t.Context(), "alice", nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

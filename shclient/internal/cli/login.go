@@ -90,8 +90,9 @@ func (a *app) logoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "logout URL",
 		Short: "Forget the login to a server",
-		Long: `Forget the login to a server and the registration that came with it. The server
-is not told: a token that was copied stays valid until it expires.`,
+		Long: `Forget the login to a server and the registration that came with it. An
+authorization server that can end logins is told to; at others a token that was
+copied stays valid until it expires.`,
 		Args: wantURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, err := a.oauth(cmd, args[0])

@@ -128,6 +128,9 @@ func (a *access) newResource(path, server string) (*resource.Resource, error) {
 		Resource: id, AuthorizationServers: a.issuers, Name: server,
 		Scopes: a.scopes, RequiredScopes: a.scopes, Verifier: verifier, Logger: a.log,
 	}
+	if a.embedded != nil {
+		o.Revocations = &a.embedded.revocations
+	}
 	if a.tokens != nil {
 		o.Verifier = &alsoStatic{tokens: a.tokens, audience: id, scopes: a.scopes, next: verifier}
 	}

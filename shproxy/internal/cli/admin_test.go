@@ -83,8 +83,8 @@ func openSession(t *testing.T, s adminServer) (url, session string) {
 	}
 	defer resp.Body.Close()
 	session = resp.Header.Get("Mcp-Session-Id")
-	if resp.StatusCode != http.StatusOK || session == "" {
-		t.Fatalf("initialize: %s", resp.Status)
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK || session == "" {
+		t.Fatalf("initialize: %s, %v", resp.Status, err)
 	}
 	return server.URL, session
 }

@@ -3,8 +3,10 @@
 package cli
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -86,6 +88,30 @@ func signIn(t *testing.T, issuer, resource string, browser *oauthdyntest.Browser
 		t.Fatal(err)
 	}
 	return token.AccessToken
+}
+
+// revoke revokes an access token as the client that it was issued to.
+func revoke(t *testing.T, issuer, authorization string) {
+	t.Helper()
+	token := strings.TrimPrefix(authorization, "Bearer ")
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var claims struct {
+		ClientID string `json:"client_id"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.PostForm(issuer+"/revoke", url.Values{"client_id": {claims.ClientID}, "token": {token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("revocation: %s", resp.Status)
+	}
 }
 
 // Tokens of a file let their holders in, each to their own sessions, and the
@@ -186,6 +212,17 @@ func TestEmbedded(t *testing.T) {
 	c.open(origin+"/two/mcp", "Authorization", second)
 	if resp, _ := c.request("POST", origin+"/two/mcp", initialize, "Authorization", token); resp.StatusCode != 401 {
 		t.Errorf("the token of one is good for two: %s", resp.Status)
+	}
+	// Also what is revoked at the server that the reload has made is refused at
+	// once, and only that.
+	revoke(t, origin, token)
+	if resp, _ := c.post(initialize, "Authorization", token); resp.StatusCode != 401 {
+		t.Errorf("revoked token: %s", resp.Status)
+	}
+	c.open(origin+"/two/mcp", "Authorization", second)
+	revoke(t, origin, second)
+	if resp, _ := c.request("POST", origin+"/two/mcp", initialize, "Authorization", second); resp.StatusCode != 401 {
+		t.Errorf("revoked token at the second server: %s", resp.Status)
 	}
 	if code, log := c.end(syscall.SIGTERM); code != 0 || strings.Contains(log, strings.TrimSpace(string(password))) {
 		t.Errorf("exit code %d: %s", code, log)

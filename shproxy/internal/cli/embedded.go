@@ -3,25 +3,23 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 // The files of the embedded authorization server are those of the command
@@ -47,6 +45,8 @@ type embedded struct {
 	users   *local.Users
 	store   *bolt.Store
 	server  atomic.Pointer[authserver.Server]
+
+	revocations resource.Revocations // which the server feeds
 }
 
 func openEmbedded(data, usersFile, issuer string, log *slog.Logger) (*embedded, error) {
@@ -64,10 +64,12 @@ func openEmbedded(data, usersFile, issuer string, log *slog.Logger) (*embedded, 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("--auth-users: %w", err), store.Close())
 	}
-	return &embedded{data: data, users: users, store: store, options: authserver.Options{
-		Issuer: issuer, Store: store, Login: users, Logger: log,
+	e := &embedded{data: data, users: users, store: store}
+	e.options = authserver.Options{
+		Issuer: issuer, Store: store, Login: users, Logger: log, Revocations: &e.revocations,
 		ScopeText: map[string]string{defaultScope: "Use all tools of this server"},
-	}}, nil
+	}
+	return e, nil
 }
 
 // ensureUser makes somebody who can sign in. The password goes into a file
@@ -114,7 +116,7 @@ func (e *embedded) offer(ctx context.Context, resources []authserver.Resource) e
 	options.Resources = resources
 	server, err := authserver.New(ctx, options)
 	switch {
-	case errors.Is(err, authserver.ErrSigningKeys):
+	case errors.Is(err, authserver.ErrStore):
 		return err
 	case err != nil:
 		return &usageError{text: err.Error()}
@@ -155,32 +157,9 @@ func (e *embedded) client() *http.Client {
 	}
 }
 
+// inside leads to the server that there is at the time.
 type inside struct{ e *embedded }
 
 func (t inside) RoundTrip(r *http.Request) (*http.Response, error) {
-	if !strings.HasPrefix(r.URL.String(), t.e.options.Issuer+"/") {
-		return http.DefaultTransport.RoundTrip(r)
-	}
-	inner := r.Clone(r.Context())
-	inner.RequestURI, inner.RemoteAddr = r.URL.RequestURI(), "127.0.0.1:0"
-	if inner.Body == nil {
-		inner.Body = http.NoBody
-	}
-	w := &kept{header: make(http.Header), status: http.StatusOK}
-	t.e.server.Load().ServeHTTP(w, inner)
-	return &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
-	}, nil
+	return t.e.server.Load().Transport(http.DefaultTransport).RoundTrip(r)
 }
-
-// kept is a response in memory.
-type kept struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
-
-func (k *kept) Header() http.Header         { return k.header }
-func (k *kept) WriteHeader(status int)      { k.status = status }
-func (k *kept) Write(p []byte) (int, error) { return k.body.Write(p) }

@@ -213,6 +213,15 @@ func (c *command) ping(url, session string, header ...string) int {
 	return resp.StatusCode
 }
 
+// lastMessage is the message of a reply: after a second without an answer, the
+// reply becomes an event stream.
+func lastMessage(body string) []byte {
+	if i := strings.LastIndex("\n"+body, "\ndata: "); i >= 0 {
+		body, _, _ = strings.Cut(body[i+len("data: "):], "\n")
+	}
+	return []byte(body)
+}
+
 // tool calls a tool of the test server and returns the text.
 func (c *command) tool(url, session, name string) string {
 	c.t.Helper()
@@ -220,8 +229,7 @@ func (c *command) tool(url, session, name string) string {
 	var answer struct {
 		Result struct{ Content []struct{ Text string } }
 	}
-	body = strings.TrimPrefix(body, "event: message\ndata: ")
-	if err := json.NewDecoder(strings.NewReader(body)).Decode(&answer); err != nil || len(answer.Result.Content) != 1 {
+	if err := json.Unmarshal(lastMessage(body), &answer); err != nil || len(answer.Result.Content) != 1 {
 		c.t.Fatalf("%s: %s %s", name, resp.Status, body)
 	}
 	return answer.Result.Content[0].Text
@@ -239,7 +247,7 @@ func (c *command) seen(url string, header ...string) seen {
 	session := c.open(url, header...)
 	resp, body := c.request(http.MethodPost, url, `{"jsonrpc":"2.0","id":1,"method":"tools/call"}`, append(header, "Mcp-Session-Id", session)...)
 	var answer struct{ Result seen }
-	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+	if err := json.Unmarshal(lastMessage(body), &answer); err != nil {
 		c.t.Fatalf("%s %s", resp.Status, body)
 	}
 	return answer.Result

@@ -69,9 +69,16 @@ func TestFreeMemory(t *testing.T) {
 		}
 		all.Wait()
 		clear(blocks[:])
-		freeMemory()
-		if free := measure("/memory/classes/heap/free:bytes")[0]; free > 1<<20 {
-			t.Errorf("%d bytes are free and still held", free)
+		var held []uint64
+		for range 5 { // it does not always succeed at once, least of all on a busy machine
+			freeMemory()
+			held = append(held, measure("/memory/classes/heap/free:bytes")[0])
+			if held[len(held)-1] <= 1<<20 {
+				break
+			}
+		}
+		if held[len(held)-1] > 1<<20 {
+			t.Errorf("bytes that are free and still held: %d", held)
 		}
 	}
 }

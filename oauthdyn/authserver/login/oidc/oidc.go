@@ -167,6 +167,9 @@ func New(o Options) (*Login, error) {
 	return l, nil
 }
 
+// Name returns what people call the provider: Options.Name or its default.
+func (l *Login) Name() string { return l.o.Name }
+
 // ServeLogin implements authserver.Login.
 func (l *Login) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver.Attempt) (*authserver.User, error) {
 	return upstream.Serve(provider{l}, l.o.Logger, w, r, a)
@@ -179,8 +182,6 @@ func (l *Login) Recheck(ctx context.Context, u authserver.User) (string, error) 
 
 // provider implements upstream.Provider.
 type provider struct{ *Login }
-
-func (p provider) Name() string { return p.o.Name }
 
 func (p provider) AuthURL(ctx context.Context, req upstream.Request, again bool) (string, error) {
 	m, err := p.discover(ctx)

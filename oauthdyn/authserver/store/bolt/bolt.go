@@ -29,8 +29,8 @@ const (
 	// batchDelay is how long a write waits for company.
 	batchDelay = time.Millisecond
 
-	// format is the layout of the file.
-	format = "1"
+	// format is the layout of the file; since 2 there are indexes of grants.
+	format = "2"
 )
 
 // Buckets. Those of transactions are made as needed, one for each kind.
@@ -41,7 +41,15 @@ var (
 	bucketCodes     = []byte("codes")
 	bucketGrants    = []byte("grants")
 	bucketApprovals = []byte("approvals")
-	transactions    = "transactions "
+
+	// Indexes of the grants: the hash of the owner's name, then the id.
+	bucketBySubject = []byte("grants by subject")
+	bucketByClient  = []byte("grants by client")
+
+	bucketRevocations   = []byte("revocations")    // by position
+	bucketRevokedTokens = []byte("revoked tokens") // by jti: when they expire
+
+	transactions = "transactions "
 )
 
 // Options configure a Store.
@@ -147,7 +155,10 @@ func prepare(path string) error {
 
 func (s *Store) initialize() error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketClients, bucketUnused, bucketCodes, bucketGrants, bucketApprovals} {
+		for _, name := range [][]byte{
+			bucketMeta, bucketClients, bucketUnused, bucketCodes, bucketGrants, bucketApprovals,
+			bucketBySubject, bucketByClient, bucketRevocations, bucketRevokedTokens,
+		} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return err
 			}
@@ -156,6 +167,11 @@ func (s *Store) initialize() error {
 		switch found := string(meta.Get([]byte("format"))); found {
 		case format:
 			return nil
+		case "1":
+			if err := indexGrants(tx); err != nil {
+				return err
+			}
+			fallthrough
 		case "":
 			return meta.Put([]byte("format"), []byte(format))
 		default:

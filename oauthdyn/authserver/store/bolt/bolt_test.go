@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/storetest"
@@ -205,4 +207,47 @@ func killedWriter(t *testing.T, exe, path string, after int) (confirmed []string
 		t.Errorf("the writer confirmed %d records, want %d", len(confirmed), after)
 	}
 	return confirmed
+}
+
+// A file of the first format has no indexes of its grants.
+func TestFormerFormat(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "db")
+	s, err := bolt.Open(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	grant := store.Grant{ID: store.HashOf("g"), ClientID: "client", Subject: "local:alice", Created: now, Expires: now.Add(time.Hour)}
+	code := store.Code{Hash: store.HashOf("c"), ClientID: "client", Expires: now.Add(time.Hour)}
+	if err := errors.Join(s.PutCode(ctx, code), s.RedeemCode(ctx, code.Hash, grant), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		return errors.Join(
+			tx.DeleteBucket([]byte("grants by subject")), tx.DeleteBucket([]byte("grants by client")),
+			tx.DeleteBucket([]byte("revocations")), tx.DeleteBucket([]byte("revoked tokens")),
+			tx.Bucket([]byte("meta")).Put([]byte("format"), []byte("1")))
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s, err := bolt.Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range []store.Owner{{ClientID: "client"}, {Subject: "local:alice"}} {
+			if grants, err := s.ListGrants(ctx, o); len(grants) != 1 || err != nil {
+				t.Errorf("%+v has %d grants, %v", o, len(grants), err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (s *Store) CreateClient(_ context.Context, c store.Client) error {
 			if oldest == nil || c.Created.Sub(bytesTime(oldest)) < s.limits.ClientGrace {
 				return store.ErrFull
 			}
-			if err := deleteClient(tx, string(oldest[8:])); err != nil {
+			if err := s.deleteClient(tx, string(oldest[8:])); err != nil {
 				return err
 			}
 		}
@@ -57,6 +57,22 @@ func (s *Store) Client(_ context.Context, id string) (c *store.Client, err error
 		return err
 	})
 	return c, err
+}
+
+// UpdateClient implements store.Clients.
+func (s *Store) UpdateClient(_ context.Context, c store.Client, registration store.Hash) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		clients := tx.Bucket(bucketClients)
+		old, err := get[store.Client](clients, []byte(c.ID))
+		if err != nil {
+			return err
+		}
+		if !old.Registration.Equal(registration) {
+			return store.ErrConflict
+		}
+		c.Created, c.Used = old.Created, old.Used
+		return put(clients, []byte(c.ID), c)
+	})
 }
 
 // TouchClient implements store.Clients.
@@ -77,10 +93,13 @@ func (s *Store) TouchClient(_ context.Context, id string) error {
 
 // DeleteClient implements store.Clients.
 func (s *Store) DeleteClient(_ context.Context, id string) error {
-	return s.update(func(tx *bbolt.Tx) error { return deleteClient(tx, id) })
+	return s.update(func(tx *bbolt.Tx) error { return s.deleteClient(tx, id) })
 }
 
-func deleteClient(tx *bbolt.Tx, id string) error {
+func (s *Store) deleteClient(tx *bbolt.Tx, id string) error {
+	if _, err := s.revokeGrants(tx, store.Owner{ClientID: id}); err != nil {
+		return err
+	}
 	clients := tx.Bucket(bucketClients)
 	c, err := get[store.Client](clients, []byte(id))
 	if errors.Is(err, store.ErrNotFound) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -45,7 +46,9 @@ func (s *Store) Collect(ctx context.Context) (int, error) {
 func (s *Store) collected() (names []string, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-			if !bytes.Equal(name, bucketMeta) && !bytes.Equal(name, bucketUnused) {
+			switch string(name) {
+			case string(bucketMeta), string(bucketUnused), string(bucketBySubject), string(bucketByClient):
+			default:
 				names = append(names, string(name))
 			}
 			return nil
@@ -67,10 +70,10 @@ func (s *Store) collectBucket(name string) (n int, err error) {
 		n = 0
 		for _, key := range stale {
 			value := b.Get(key)
-			if value == nil || !s.stale(name, value) {
+			if value == nil || !s.stale(tx, name, value) {
 				continue // it has been used in the meantime
 			}
-			if err := remove(tx, b, name, key); err != nil {
+			if err := s.remove(tx, b, name, key); err != nil {
 				return err
 			}
 			n++
@@ -88,7 +91,7 @@ func (s *Store) staleKeys(b *bbolt.Bucket, name string) (stale [][]byte) {
 		if key == nil {
 			break
 		}
-		if s.stale(name, value) {
+		if s.stale(b.Tx(), name, value) {
 			stale = append(stale, bytes.Clone(key))
 		}
 		key, value = c.Next()
@@ -99,12 +102,12 @@ func (s *Store) staleKeys(b *bbolt.Bucket, name string) (stale [][]byte) {
 
 // stale reports whether a record is of no more use. One that cannot be read is
 // kept, for somebody to look at.
-func (s *Store) stale(name string, value []byte) bool {
+func (s *Store) stale(tx *bbolt.Tx, name string, value []byte) bool {
 	now := s.now()
 	switch name {
 	case string(bucketClients):
 		var c store.Client
-		return json.Unmarshal(value, &c) == nil && c.Stale(now, s.limits)
+		return json.Unmarshal(value, &c) == nil && c.Stale(now, s.limits) && !s.hasGrants(tx, c.ID)
 	case string(bucketCodes):
 		var c struct{ Expires time.Time }
 		return json.Unmarshal(value, &c) == nil && !now.Before(c.Expires)
@@ -112,15 +115,28 @@ func (s *Store) stale(name string, value []byte) bool {
 		var g store.Grant
 		return json.Unmarshal(value, &g) == nil && !g.Alive(now)
 	}
-	return !now.Before(bytesTime(value)) // approvals and transactions begin with their end
+	return !now.Before(bytesTime(value)) // all others begin with their end
+}
+
+// hasGrants reports whether a client has a grant that is alive. If that cannot
+// be told, it may have.
+func (s *Store) hasGrants(tx *bbolt.Tx, clientID string) bool {
+	grants, err := grantsOf(tx, store.Owner{ClientID: clientID})
+	return err != nil || slices.ContainsFunc(grants, func(g store.Grant) bool { return g.Alive(s.now()) })
 }
 
 // remove deletes a record and what belongs to it.
-func remove(tx *bbolt.Tx, b *bbolt.Bucket, name string, key []byte) error {
+func (s *Store) remove(tx *bbolt.Tx, b *bbolt.Bucket, name string, key []byte) error {
 	switch name {
 	case string(bucketClients):
-		return deleteClient(tx, string(key))
-	case string(bucketCodes), string(bucketGrants), string(bucketApprovals):
+		return s.deleteClient(tx, string(key))
+	case string(bucketGrants):
+		g, err := get[store.Grant](b, key)
+		if err != nil {
+			return err
+		}
+		return deleteGrant(tx, g)
+	case string(bucketCodes), string(bucketApprovals), string(bucketRevocations):
 		return b.Delete(key)
 	}
 	return errors.Join(b.Delete(key), count(b, -1))

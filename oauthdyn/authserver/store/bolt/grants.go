@@ -49,18 +49,18 @@ func (s *Store) FailCode(_ context.Context, code store.Hash) error {
 // RedeemCode implements store.Codes.
 func (s *Store) RedeemCode(_ context.Context, code store.Hash, g store.Grant) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		codes, grants := tx.Bucket(bucketCodes), tx.Bucket(bucketGrants)
+		codes := tx.Bucket(bucketCodes)
 		c, err := get[store.Code](codes, code[:])
 		if err != nil {
 			return err
 		}
 		switch err := c.Redeem(g, s.now()); {
 		case errors.Is(err, store.ErrReplayed):
-			return revoke(grants, c.Grant, err)
+			return s.revoke(tx, c.Grant, err)
 		case err != nil:
 			return err
 		}
-		return errors.Join(put(codes, code[:], c), put(grants, g.ID[:], g))
+		return errors.Join(put(codes, code[:], c), put(tx.Bucket(bucketGrants), g.ID[:], g), index(tx, &g))
 	})
 }
 
@@ -85,7 +85,7 @@ func (s *Store) RotateRefresh(_ context.Context, r store.Rotation) (g *store.Gra
 		}
 		switch outcome, err = g.Rotate(r, s.now()); {
 		case errors.Is(err, store.ErrReplayed):
-			return revoke(grants, r.Grant, err)
+			return s.revoke(tx, r.Grant, err)
 		case err != nil || outcome == store.Repeated:
 			return err
 		}
@@ -95,17 +95,4 @@ func (s *Store) RotateRefresh(_ context.Context, r store.Rotation) (g *store.Gra
 		return nil, 0, err
 	}
 	return g, outcome, nil
-}
-
-// RevokeGrant implements store.Grants.
-func (s *Store) RevokeGrant(_ context.Context, id store.Hash) error {
-	return s.update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketGrants).Delete(id[:]) })
-}
-
-// revoke removes a grant and returns why, unless it could not be removed.
-func revoke(grants *bbolt.Bucket, id store.Hash, why error) error {
-	if err := grants.Delete(id[:]); err != nil {
-		return err
-	}
-	return why
 }

@@ -64,7 +64,7 @@ func (s *Store) RedeemCode(_ context.Context, code store.Hash, g store.Grant) er
 	}
 	switch err := c.Redeem(g, s.now()); {
 	case errors.Is(err, store.ErrReplayed):
-		delete(s.grants, c.Grant)
+		s.revokeGrant(c.Grant)
 		return err
 	case err != nil:
 		return err
@@ -97,21 +97,13 @@ func (s *Store) RotateRefresh(_ context.Context, r store.Rotation) (*store.Grant
 	outcome, err := g.Rotate(r, s.now())
 	if err != nil {
 		if errors.Is(err, store.ErrReplayed) {
-			delete(s.grants, r.Grant)
+			s.revokeGrant(r.Grant)
 		}
 		return nil, 0, err
 	}
 	s.grants[r.Grant] = g
 	g, err = clone(g)
 	return &g, outcome, err
-}
-
-// RevokeGrant implements store.Grants.
-func (s *Store) RevokeGrant(_ context.Context, id store.Hash) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.grants, id)
-	return nil
 }
 
 // Collect implements store.Store. It looks at everything in one go: the limits
@@ -139,8 +131,13 @@ func (s *Store) Collect(context.Context) (int, error) {
 			delete(s.approvals, key)
 		}
 	}
+	s.collectRevocations(now)
+	inUse := map[string]bool{}
+	for _, g := range s.grants {
+		inUse[g.ClientID] = true
+	}
 	for id, e := range s.clients {
-		if e.Value.(*store.Client).Stale(now, s.limits) {
+		if !inUse[id] && e.Value.(*store.Client).Stale(now, s.limits) {
 			s.deleteClient(id)
 		}
 	}
@@ -149,7 +146,7 @@ func (s *Store) Collect(context.Context) (int, error) {
 
 // size counts all records.
 func (s *Store) size() int {
-	n := len(s.clients) + len(s.codes) + len(s.grants) + len(s.approvals)
+	n := len(s.clients) + len(s.codes) + len(s.grants) + len(s.approvals) + len(s.revocations) + len(s.revoked)
 	for _, records := range s.transactions {
 		n += len(records)
 	}

@@ -35,6 +35,9 @@ type Store struct {
 	codes        map[store.Hash]store.Code
 	grants       map[store.Hash]store.Grant
 	approvals    map[approval]time.Time
+	revocations  []revocation         // in order of their positions
+	position     uint64               // of the last one
+	revoked      map[string]time.Time // end of access tokens that were revoked one by one
 	keys         []byte
 	keysRevision uint64
 }
@@ -64,6 +67,7 @@ func New(o *Options) *Store {
 		codes:        map[store.Hash]store.Code{},
 		grants:       map[store.Hash]store.Grant{},
 		approvals:    map[approval]time.Time{},
+		revoked:      map[string]time.Time{},
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -108,6 +112,27 @@ func (s *Store) Client(_ context.Context, id string) (*store.Client, error) {
 	return &c, err
 }
 
+// UpdateClient implements store.Clients.
+func (s *Store) UpdateClient(_ context.Context, c store.Client, registration store.Hash) error {
+	c, err := clone(c)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.clients[c.ID]
+	if e == nil {
+		return store.ErrNotFound
+	}
+	old := e.Value.(*store.Client)
+	if !old.Registration.Equal(registration) {
+		return store.ErrConflict
+	}
+	c.Created, c.Used = old.Created, old.Used
+	*old = c
+	return nil
+}
+
 // TouchClient implements store.Clients.
 func (s *Store) TouchClient(_ context.Context, id string) error {
 	s.mu.Lock()
@@ -136,6 +161,7 @@ func (s *Store) DeleteClient(_ context.Context, id string) error {
 }
 
 func (s *Store) deleteClient(id string) {
+	s.revokeGrants(store.Owner{ClientID: id})
 	if e := s.clients[id]; e != nil {
 		s.unused.Remove(e) // List.Remove leaves an element of another list alone
 		s.used.Remove(e)

@@ -22,6 +22,8 @@ func code(secret string, expires time.Time) store.Code {
 		Scopes:      []string{"a", "b"},
 		Resources:   []string{"https://mcp.example/mcp"},
 		Expires:     expires,
+
+		KeyThumbprint: "thumbprint",
 	}
 }
 
@@ -36,7 +38,9 @@ func grant(handle string, now time.Time) store.Grant {
 		Resources: []string{"https://mcp.example/mcp"},
 		Created:   now,
 		Expires:   now.Add(100 * time.Hour),
-		Refresh:   store.Refresh{Current: store.HashOf(handle + "1"), Expires: now.Add(10 * time.Hour)},
+
+		KeyThumbprint: "thumbprint",
+		Refresh:       store.Refresh{Current: store.HashOf(handle + "1"), Expires: now.Add(10 * time.Hour)},
 	}
 }
 

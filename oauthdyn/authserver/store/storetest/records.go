@@ -52,6 +52,42 @@ func testClients(t *testing.T, f *fixture) {
 	f.check("deleted client", err, store.ErrNotFound)
 }
 
+func testClientUpdate(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	first, second := store.HashOf("first"), store.HashOf("second")
+	f.check("update unknown client", f.UpdateClient(ctx, store.Client{ID: "a"}, store.Hash{}), store.ErrNotFound)
+	f.must(f.CreateClient(ctx, store.Client{ID: "a", Registration: first, Metadata: oauthdyn.ClientMetadata{ClientName: "old", Scope: "x"}}))
+	created := f.now()
+	f.advance(time.Minute)
+	f.must(f.TouchClient(ctx, "a"))
+	used := f.now()
+	f.advance(time.Minute)
+
+	next := store.Client{ID: "a", Secret: store.HashOf("s"), Registration: second, Former: first, Metadata: oauthdyn.ClientMetadata{ClientName: "new"}}
+	f.check("update with another token", f.UpdateClient(ctx, next, second), store.ErrConflict)
+	f.must(f.UpdateClient(ctx, next, first))
+	f.check("update again", f.UpdateClient(ctx, next, first), store.ErrConflict)
+	out, err := f.Client(ctx, "a")
+	f.must(err)
+	if out.Metadata.ClientName != "new" || out.Metadata.Scope != "" || out.Secret != next.Secret || out.Registration != second || out.Former != first ||
+		!out.Created.Equal(created) || !out.Used.Equal(used) {
+		t.Errorf("after the update: %+v", out)
+	}
+	f.must(f.DeleteClient(ctx, "a"))
+	f.check("update of a deleted client", f.UpdateClient(ctx, next, second), store.ErrNotFound)
+}
+
+func testClientUpdateRace(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	f.must(f.CreateClient(ctx, store.Client{ID: "a", Registration: store.HashOf("first")}))
+	results := race(func() error {
+		return f.UpdateClient(ctx, store.Client{ID: "a", Registration: store.HashOf("second")}, store.HashOf("first"))
+	})
+	if results[nil] != 1 || results[store.ErrConflict] != racers-1 {
+		t.Errorf("results %v, want one winner", results)
+	}
+}
+
 // testClientCap fills the store, whose limit is three clients.
 func testClientCap(t *testing.T, f *fixture) {
 	ctx := t.Context()
@@ -194,17 +230,38 @@ func testCollect(t *testing.T, f *fixture) {
 	g.Refresh.Expires = start.Add(4 * time.Hour)
 	g.Expires = start.Add(5 * time.Hour)
 	f.must(f.RedeemCode(ctx, store.HashOf("spent"), g))
+	f.must(f.RevokeToken(ctx, "token", start.Add(6*time.Hour)))
 
 	var removed []int
-	for _, at := range []time.Duration{0, time.Hour, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 5 * time.Hour, 24 * time.Hour, 90 * 24 * time.Hour, 91 * 24 * time.Hour} {
+	for _, at := range []time.Duration{0, time.Hour, 2 * time.Hour, 3 * time.Hour, 4 * time.Hour, 5 * time.Hour, 6 * time.Hour, 24 * time.Hour, 90 * 24 * time.Hour, 91 * 24 * time.Hour} {
 		f.advance(start.Add(at).Sub(f.now()))
 		n, err := f.Collect(ctx)
 		f.must(err)
 		removed = append(removed, n)
 	}
-	// transaction, approval, forgotten code, grant, its code, unused client, used client
-	if want := []int{0, 1, 1, 1, 1, 1, 1, 1, 0}; !slices.Equal(removed, want) {
+	// transaction, approval, forgotten code, grant, its code, a revoked token and
+	// its revocation, unused client, used client
+	if want := []int{0, 1, 1, 1, 1, 1, 2, 1, 1, 0}; !slices.Equal(removed, want) {
 		t.Errorf("collected %v, want %v", removed, want)
 	}
 	f.must(f.PutTransaction(ctx, kind, store.HashOf("room"), nil, f.now().Add(time.Hour)))
+	f.must(f.RevokeToken(ctx, "token", f.now().Add(time.Hour)))
+
+	// S62: a client with a grant is in use, however long ago it got a token.
+	f.must(f.CreateClient(ctx, store.Client{ID: "client"}))
+	f.must(f.TouchClient(ctx, "client"))
+	f.must(f.PutCode(ctx, code("c", f.now().Add(time.Minute))))
+	g = grant("h", f.now())
+	g.Expires = f.now().Add(200 * 24 * time.Hour)
+	g.Refresh.Expires = g.Expires
+	f.must(f.RedeemCode(ctx, store.HashOf("c"), g))
+	for _, want := range []error{nil, store.ErrNotFound} {
+		f.advance(101 * 24 * time.Hour)
+		for range 2 { // the grant goes first
+			_, err := f.Collect(ctx)
+			f.must(err)
+		}
+		_, err := f.Client(ctx, "client")
+		f.check("client that is not used, after collecting", err, want)
+	}
 }

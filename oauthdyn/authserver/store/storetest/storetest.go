@@ -36,6 +36,8 @@ func Run(t *testing.T, open Open) {
 		run  func(*testing.T, *fixture)
 	}{
 		{"clients", testClients},
+		{"client update", testClientUpdate},
+		{"client update race", testClientUpdateRace},
 		{"client cap", testClientCap},
 		{"transactions", testTransactions},
 		{"transaction race", testTransactionRace},
@@ -47,6 +49,10 @@ func Run(t *testing.T, open Open) {
 		{"refresh grace", testRefreshGrace},
 		{"refresh expiry", testRefreshExpiry},
 		{"refresh race", testRefreshRace},
+		{"owners", testOwners},
+		{"revocations", testRevocations},
+		{"revoked tokens", testRevokedTokens},
+		{"revocation race", testRevocationRace},
 		{"approvals", testApprovals},
 		{"keys", testKeys},
 		{"keys race", testKeysRace},
@@ -54,7 +60,7 @@ func Run(t *testing.T, open Open) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := &fixture{t: t, clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-			f.Store = open(t, Options{Now: f.now, Limits: store.Limits{Clients: 3, Transactions: 3}})
+			f.Store = open(t, Options{Now: f.now, Limits: store.Limits{Clients: 3, Transactions: 3, RevokedTokens: 3}})
 			test.run(t, f)
 		})
 	}

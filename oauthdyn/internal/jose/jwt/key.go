@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package jwt signs the short-lived JWTs of a client: assertions (RFC 7523) and
-// DPoP proofs (RFC 9449). It verifies nothing, and needs nothing but the
+// Package jwt signs the short-lived JWTs of a client, assertions (RFC 7523) and
+// DPoP proofs (RFC 9449), and checks such proofs. It needs nothing but the
 // standard library, so that a program that only wants the client does not link
 // a JOSE library.
 package jwt
@@ -14,7 +14,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -120,11 +119,7 @@ func ParseKey(pkcs8 []byte) (*Key, error) {
 func (k *Key) Marshal() ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k.private) }
 
 // Thumbprint returns the JWK thumbprint: RFC 7638.
-func (k *Key) Thumbprint() string {
-	jwk, _ := json.Marshal(k.public) // strings always encode
-	sum := sha256.Sum256(jwk)
-	return encode(sum[:])
-}
+func (k *Key) Thumbprint() string { return k.public.thumbprint() }
 
 // PublicSet returns the public half as a JWK set: RFC 7517 section 5.
 func (k *Key) PublicSet() json.RawMessage {

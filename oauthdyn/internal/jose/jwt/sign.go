@@ -6,7 +6,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -44,7 +43,7 @@ func (k *Key) Assertion(alg, clientID, audience string) (string, error) {
 	}{clientID, clientID, audience, rand.Text(), now.Unix(), now.Add(assertionLifetime).Unix()})
 }
 
-// Proof is what a DPoP proof is about: RFC 9449 section 4.2.
+// Proof is what a DPoP proof is about, made or checked: RFC 9449 section 4.2.
 type Proof struct {
 	Method string // of the request
 	URL    string // of the request, without query and fragment
@@ -63,8 +62,7 @@ func (k *Key) DPoP(p Proof) (string, error) {
 		Hash     string `json:"ath,omitempty"`
 	}{ID: rand.Text(), Method: p.Method, URL: p.URL, IssuedAt: time.Now().Unix(), Nonce: p.Nonce}
 	if p.Token != "" {
-		sum := sha256.Sum256([]byte(p.Token))
-		claims.Hash = encode(sum[:])
+		claims.Hash = tokenHash(p.Token)
 	}
 	return k.sign(header{Algorithm: k.algorithms[0], Type: typeDPoP, JWK: &k.public}, claims)
 }
