@@ -180,16 +180,25 @@ func (v *visitor) token(form url.Values) (r tokenReply) {
 	return r
 }
 
-// upstreamServer is our authorization server in this process, with the provider
-// as its login. Nobody is asked about less often than they refresh.
 func upstreamServer(t *testing.T, u *upstream, change func(*oidc.Options)) *visitor {
+	t.Helper()
+	return loginServer(t, func(callback string) oidc.Options {
+		o := oidc.Options{Issuer: u.issuer, Name: "Example Corp", Scopes: []string{"groups"}}
+		o.ClientID, o.ClientSecret = u.register(callback)
+		change(&o)
+		return o
+	})
+}
+
+// loginServer is our authorization server in this process, at which people sign
+// in at a provider. Nobody is asked about less often than they refresh.
+func loginServer(t *testing.T, register func(callback string) oidc.Options) *visitor {
 	t.Helper()
 	front := httptest.NewUnstartedServer(nil)
 	t.Cleanup(front.Close)
 	issuer := "http://" + front.Listener.Addr().String()
-	o := oidc.Options{Issuer: u.issuer, Name: "Example Corp", Scopes: []string{"groups"}, CheckEvery: -1}
-	o.ClientID, o.ClientSecret = u.register(issuer + "/login/callback")
-	change(&o)
+	o := register(issuer + "/login/callback")
+	o.CheckEvery = -1
 	login, err := oidc.New(o)
 	if err != nil {
 		t.Fatal(err)
