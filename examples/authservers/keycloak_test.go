@@ -17,6 +17,7 @@ func TestKeycloak(t *testing.T) {
 	k := startKeycloak(t, keycloakStandard)
 	t.Run("client", func(t *testing.T) { keycloakClient(t, k) })
 	t.Run("resource", func(t *testing.T) { keycloakResource(t, k) })
+	t.Run("upstream", func(t *testing.T) { keycloakUpstream(t, k) })
 }
 
 // keycloakClient goes through the life of a client in all ways to a grant.

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,17 +27,25 @@ const (
 // startOIDCProvider starts npm's oidc-provider and returns its issuer.
 func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey) string {
 	t.Helper()
+	keys, err := oauthdyn.PublicKeySet(robot, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines := startNode(t, "oidc-provider.mjs", string(keys), providerInitialToken, providerAskerSecret)
+	return nextLine(t, lines, "http://127.0.0.1:")
+}
+
+// startNode starts a program of testdata around oidc-provider. It ends with its
+// standard input.
+func startNode(t *testing.T, args ...string) (io.Writer, *bufio.Scanner) {
+	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "needs Node 20 or newer: "+err.Error())
 	}
 	if _, err := os.Stat("testdata/node_modules/oidc-provider"); err != nil {
 		missing(t, "needs oidc-provider"+howToInstall)
 	}
-	keys, err := oauthdyn.PublicKeySet(robot, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("node", "oidc-provider.mjs", string(keys), providerInitialToken, providerAskerSecret)
+	cmd := exec.Command("node", args...)
 	cmd.Dir = "testdata"
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -53,12 +62,18 @@ func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey) string {
 		_ = stdin.Close()
 		_ = cmd.Wait()
 	})
-	for lines := bufio.NewScanner(stdout); lines.Scan(); { // among warnings about development
-		if strings.HasPrefix(lines.Text(), "http://127.0.0.1:") {
+	return stdin, bufio.NewScanner(stdout)
+}
+
+// nextLine returns the next line with a prefix, among warnings about development.
+func nextLine(t *testing.T, lines *bufio.Scanner, prefix string) string {
+	t.Helper()
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), prefix) {
 			return lines.Text()
 		}
 	}
-	t.Fatal("oidc-provider does not start")
+	t.Fatal("oidc-provider has ended")
 	return ""
 }
 

@@ -47,8 +47,9 @@ type authorization struct {
 	// empty if nobody was.
 	User User `json:"user,omitzero"`
 
-	// Login belongs to the Login.
-	Login []byte `json:"login,omitempty"`
+	// Login and Choice belong to the Login.
+	Login  []byte `json:"login,omitempty"`
+	Choice string `json:"choice,omitempty"`
 }
 
 var errUnavailable = errors.New("the server cannot look up the app right now; try again later")

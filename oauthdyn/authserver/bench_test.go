@@ -34,8 +34,12 @@ func BenchmarkRefresh(b *testing.B) {
 }
 
 func benchmarkRefresh(b *testing.B, db store.Store) {
+	users := local.New()
+	if err := users.Set("alice", "correct horse"); err != nil {
+		b.Fatal(err)
+	}
 	srv, err := authserver.New(b.Context(), authserver.Options{
-		Issuer: "https://auth.example", Store: db, Login: local.New(),
+		Issuer: "https://auth.example", Store: db, Login: users,
 		Resources: []authserver.Resource{{URI: "https://mcp.example/mcp"}},
 	})
 	if err != nil {
@@ -56,7 +60,7 @@ func benchmarkRefresh(b *testing.B, db store.Store) {
 		token := handle + ".1"
 		code := store.Code{Hash: store.HashOf(handle), ClientID: "c", Expires: time.Now().Add(time.Minute)}
 		g := store.Grant{
-			ID: store.HashOf(handle), ClientID: "c", Subject: "s", Resources: []string{"https://mcp.example/mcp"}, Expires: time.Now().Add(time.Hour),
+			ID: store.HashOf(handle), ClientID: "c", Subject: "local:alice", Resources: []string{"https://mcp.example/mcp"}, Expires: time.Now().Add(time.Hour),
 			Refresh: store.Refresh{Current: store.HashOf(token), Expires: time.Now().Add(time.Hour)},
 		}
 		if err := db.PutCode(b.Context(), code); err != nil {

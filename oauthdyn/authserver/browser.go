@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	kindConsent store.Kind = "consent" // an authorization that waits for consent
 	kindLogin   store.Kind = "login"   // one that has it, and waits for the sign-in
 	kindSession store.Kind = "session" // a browser whose person is known
+	kindAccount store.Kind = "account" // what the Login keeps of a person
 )
 
 // authorizationTTL bounds the time for consent and sign-in together.
@@ -127,8 +129,8 @@ func (s *Server) takeTransaction(ctx context.Context, kind store.Kind, id string
 	return err
 }
 
-// session returns who is signed in at this browser; a User without Subject if
-// nobody is.
+// session returns who is signed in at this browser, and may still be; a User
+// without Subject if nobody is.
 func (s *Server) session(r *http.Request) (u User) {
 	id := s.cookie(r, cookieSession)
 	if id == "" {
@@ -136,6 +138,11 @@ func (s *Server) session(r *http.Request) (u User) {
 	}
 	data, err := s.o.Store.Transaction(r.Context(), kindSession, store.HashOf(id))
 	if err != nil || json.Unmarshal(data, &u) != nil {
+		return User{}
+	}
+	if err := s.recheck(r.Context(), u); err != nil {
+		// The sign-in that follows says what is wrong.
+		s.log.LogAttrs(r.Context(), slog.LevelWarn, "session not continued", slog.String("subject", u.Subject), slog.String("error", err.Error()))
 		return User{}
 	}
 	return u

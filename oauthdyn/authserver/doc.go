@@ -34,6 +34,13 @@
 // Mount it at the root of the issuer's origin: well-known paths belong there.
 // All addresses in its replies come from Options.Issuer, never from a request.
 //
+// # Who signs in
+//
+// Options.Login finds out who is at the browser: package local by passwords,
+// github and oidc at a provider, choose by one of several ways. A Login that
+// also is a Rechecker is asked again at each refresh, so that whoever is removed
+// does not stay.
+//
 // # What it defends against
 //
 // Redirect URIs are compared byte by byte, but for the port of loopback ones.

@@ -139,6 +139,9 @@ func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values,
 	if e != nil {
 		return nil, e
 	}
+	if e := s.stillAllowed(r, grant); e != nil {
+		return nil, e
+	}
 	grant, next, e := s.rotate(r, client, handle, old)
 	if e != nil {
 		return nil, e

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
 )
@@ -19,16 +20,23 @@ type User struct {
 
 	// Name is what people call the person: the preferred_username claim.
 	Name string
+
+	// Account is what a Rechecker needs to know later, at most MaxAccount
+	// bytes. It is kept in the store as it is: encrypt what is secret.
+	Account string `json:"-"`
 }
+
+// MaxAccount bounds User.Account, in bytes.
+const MaxAccount = 32 << 10
 
 // A Login asks the person at the browser who they are. It must be safe for
 // concurrent use. Package local is one for passwords.
 type Login interface {
 	// ServeLogin handles one browser request of a sign-in: a GET that starts
 	// it, a POST of the form that Attempt.ShowForm has shown, or a GET of
-	// Attempt.CallbackURL. It returns the user once it knows, without touching
+	// Attempt.CallbackURL, see Attempt.IsCallback. It returns the user once it knows, without touching
 	// the response. While it does not know, it answers the request itself and
-	// returns nil: with a form, or a redirect to an identity provider. An error
+	// returns nil: with a form, or Attempt.Redirect. An error
 	// ends the sign-in with an error page that does not show it.
 	//
 	// The request belongs to the browser that consented, and a POST to a form
@@ -36,13 +44,33 @@ type Login interface {
 	ServeLogin(w http.ResponseWriter, r *http.Request, a *Attempt) (*User, error)
 }
 
+// A Rechecker is a Login that can say later whether a person may still come in.
+// The server asks before it exchanges a refresh token, and before it lets
+// somebody in who is signed in at the browser.
+type Rechecker interface {
+	Login
+
+	// Recheck returns what is to be kept as User.Account from now on. ErrNotAllowed
+	// ends all grants of the person. It is also the answer to a person of another Login. With any
+	// other error nothing changes: the client is told to try again later.
+	//
+	// u.Account is what the last sign-in of the person, or the last Recheck,
+	// returned; it is empty if neither left anything.
+	Recheck(ctx context.Context, u User) (account string, err error)
+}
+
+// ErrNotAllowed is what Rechecker.Recheck returns for a person who may not, or
+// not any more, use the server.
+var ErrNotAllowed = errors.New("the person is not allowed to sign in")
+
 // An Attempt is a sign-in in progress. It is valid for one request.
 type Attempt struct {
-	server *Server
-	id     string
-	csrf   string
-	auth   *authorization
-	client string
+	server   *Server
+	id       string
+	csrf     string
+	auth     *authorization
+	client   string
+	callback bool
 }
 
 // State is an unguessable value for the state parameter of a request to an
@@ -51,6 +79,9 @@ func (a *Attempt) State() string { return a.id }
 
 // CallbackURL is where an identity provider sends the browser back to.
 func (a *Attempt) CallbackURL() string { return a.server.url(pathLoginCallback) }
+
+// IsCallback reports whether the request is one of CallbackURL.
+func (a *Attempt) IsCallback() bool { return a.callback }
 
 // Data returns what Save has kept: a nonce or a PKCE verifier, for example.
 func (a *Attempt) Data() []byte { return a.auth.Login }
@@ -62,6 +93,43 @@ func (a *Attempt) Save(ctx context.Context, data json.RawMessage) error {
 	}
 	a.auth.Login = data
 	return a.server.putAuthorization(ctx, kindLogin, a.id, a.auth)
+}
+
+// Choice is what Choose has kept.
+func (a *Attempt) Choice() string { return a.auth.Choice }
+
+// Choose keeps which of several ways to sign in was chosen, and forgets what
+// another one has saved.
+func (a *Attempt) Choose(ctx context.Context, name string) error {
+	a.auth.Choice, a.auth.Login = name, nil
+	return a.server.putAuthorization(ctx, kindLogin, a.id, a.auth)
+}
+
+// A Choice is one of several ways to sign in.
+type Choice struct {
+	Name  string // value of the query parameter "with"
+	Label string // as in "Sign in with …"
+}
+
+// ShowChoices answers the request with a page that lets the person choose. The
+// choice comes to ServeLogin as a GET with the query parameter "with".
+func (a *Attempt) ShowChoices(w http.ResponseWriter, choices []Choice) {
+	page := pages.Choose{Action: a.server.path(pathLogin), Tx: a.id, CSRF: a.csrf, Client: a.client}
+	for _, c := range choices {
+		query := url.Values{"tx": {a.id}, "with": {c.Name}}
+		page.Choices = append(page.Choices, pages.Choice{Label: c.Label, URL: a.server.path(pathLogin) + "?" + query.Encode()})
+	}
+	pages.Render(w, http.StatusOK, page, a.auth.RedirectURI)
+}
+
+// Redirect sends the browser to the identity provider that people know as name.
+//
+// It does so by a page that moves on at once. A redirect would belong to the
+// consent form, which browsers let lead to hosts that its page has named only
+// (form-action of CSP), and nobody knows all hosts that a provider passes
+// through.
+func (a *Attempt) Redirect(w http.ResponseWriter, name, address string) {
+	pages.Render(w, http.StatusOK, pages.Leave{Name: name, URL: address}, "")
 }
 
 // A Form is what a Login asks the person for.

@@ -54,6 +54,7 @@ type Server struct {
 	feed      *feed
 	proofs    jwt.Replays
 	log       *slog.Logger
+	accounts  accountLocks
 
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -77,6 +78,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		secure:    issuer.Scheme == "https",
 		resources: o.Resources,
 		log:       o.Logger,
+		accounts:  newAccountLocks(),
 	}
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)

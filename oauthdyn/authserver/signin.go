@@ -33,11 +33,12 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	attempt := &Attempt{
-		server: s,
-		id:     id,
-		csrf:   csrfToken(s.cookie(r, cookieBrowser), kindLogin, id),
-		auth:   a,
-		client: displayName(client),
+		server:   s,
+		id:       id,
+		csrf:     csrfToken(s.cookie(r, cookieBrowser), kindLogin, id),
+		auth:     a,
+		client:   displayName(client),
+		callback: r.URL.Path == s.path(pathLoginCallback),
 	}
 	user, err := s.o.Login.ServeLogin(w, r, attempt)
 	if err != nil {
@@ -83,6 +84,11 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 		s.staleForm(w) // a second reply of the same sign-in
 		return
 	}
+	if err := s.keepAccount(r.Context(), user); err != nil {
+		s.redirectError(w, r, a, s.internal(r, "keep an account", err))
+		return
+	}
+	user.Account = ""
 	a.User = user
 	if err := s.startSession(w, r, user); err != nil {
 		s.redirectError(w, r, a, s.internal(r, "start a session", err))

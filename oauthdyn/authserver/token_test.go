@@ -20,6 +20,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
@@ -341,10 +342,13 @@ type clocked struct {
 
 // newClocked puts a code into the store as if somebody had signed in.
 func newClocked(t *testing.T, edits ...func(*authserver.Options)) *clocked {
-	db := memory.New(nil)
+	db, users := memory.New(nil), local.New()
+	if err := users.Set("alice", "correct horse"); err != nil {
+		t.Fatal(err)
+	}
 	c := &clocked{t: t, code: "the code", client: "client_1"}
 	c.server = mustServer(t, func(o *authserver.Options) {
-		o.Store = db
+		o.Store, o.Login = db, users
 		for _, edit := range edits {
 			edit(o)
 		}

@@ -75,8 +75,8 @@ type Clients interface {
 // Kind tells kinds of transactions apart.
 type Kind string
 
-// Transactions are records of browsers on their way: authorizations in progress
-// and sessions. Their content is the server's business.
+// Transactions are records of browsers on their way, authorizations in progress
+// and sessions, and of what a login keeps of people. Their content is the server's business.
 type Transactions interface {
 	// PutTransaction stores or replaces a record until it expires. The error is
 	// ErrFull when Limits.Transactions is reached.

@@ -98,7 +98,8 @@ func waitListen(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("nobody listens on %s", args[0])
 }
 
-// signIn registers a client and signs a person in: signin ISSUER NAME PASSWORD.
+// signIn registers a client and signs a person in: signin ISSUER NAME PASSWORD
+// [LABEL]. The label is that of the way to sign in, where there are several.
 // With "!" it wants that to fail.
 func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	const callback = "https://client.example/cb"
@@ -110,6 +111,9 @@ func signIn(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(res.Body.Close())
 	b := &browser.Browser{Username: args[1], Password: args[2]}
+	if len(args) > 3 {
+		b.With = args[3]
+	}
 	at, err := b.Authorize(context.Background(), args[0]+"/authorize?"+url.Values{
 		"response_type": {"code"}, "client_id": {id}, "redirect_uri": {callback},
 		"code_challenge": {strings.Repeat("x", 43)}, "code_challenge_method": {"S256"},

@@ -44,6 +44,7 @@ type serveFlags struct {
 	verify    bool
 	logLevel  string
 	logFormat string
+	loginFlags
 	guardFlags
 }
 
@@ -59,13 +60,17 @@ origin, and name the address that clients see with --issuer. On a loopback
 address it works without one.
 
 Clients, grants and keys are kept in DIR/oauthdyn.db, the people who can sign in
-in DIR/users; "oauthdyn user add" adds one, also while the server runs.
+with a password in DIR/users; "oauthdyn user add" adds one, also while the server
+runs. With GitHub, or an OpenID provider, those sign in whom the flags below name:
+nobody else. At both, register ISSUER/login/callback as the callback URL.
 
 With --verify it also checks tokens for a reverse proxy, as "oauthdyn verify" does
 alone; see there.`,
 		Example: `  oauthdyn serve --resource http://127.0.0.1:8080/mcp
   oauthdyn serve --issuer https://auth.example.com --data /var/lib/oauthdyn \
-    --resource https://mcp.example.com/mcp=mcp:read,mcp:write`,
+    --resource https://mcp.example.com/mcp=mcp:read,mcp:write
+  oauthdyn serve --issuer https://auth.example.com --resource https://mcp.example.com/mcp \
+    --github-client-id Ov23li… --github-client-secret-file github.secret --github-org my-org`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.running = true
@@ -83,6 +88,7 @@ alone; see there.`,
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	f.loginFlags.add(cmd)
 	flags.BoolVar(&f.verify, "verify", false, "also check tokens for a reverse proxy, at /verify and /ext_authz; the flags below are for that")
 	f.guardFlags.add(cmd)
 	return cmd
@@ -184,7 +190,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Store, o.Login = db, users
+	o.Store = db
+	var ways []string
+	if o.Login, ways, err = f.login(users, log); err != nil {
+		return err
+	}
 	server, err := authserver.New(ctx, o)
 	if errors.Is(err, authserver.ErrStore) {
 		return err
@@ -193,7 +203,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return &usageError{text: err.Error()}
 	}
 	defer server.Close()
-	if names, err := users.Names(); err == nil && len(names) == 0 {
+	if names, err := users.Names(); err == nil && len(names) == 0 && o.Login == authserver.Login(users) {
 		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
 	}
 	handler := http.Handler(server)
@@ -202,7 +212,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 			return &usageError{text: err.Error()}
 		}
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer))
+	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
+		slog.Any("sign_in", ways))
 	return serveHTTP(ctx, listener, handler, log)
 }
 

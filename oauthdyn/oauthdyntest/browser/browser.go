@@ -31,6 +31,10 @@ type Browser struct {
 	// Username and Password go into the sign-in form.
 	Username, Password string
 
+	// With is the label of the way to sign in, "GitHub" for example, that the
+	// person chooses on a page that offers several.
+	With string
+
 	// Deny makes the person say no on the first page that asks.
 	Deny bool
 
@@ -78,9 +82,10 @@ func (b *Browser) Authorize(ctx context.Context, authorizationURL string) (*url.
 		if err != nil {
 			return nil, err
 		}
-		if location := res.Header.Get("Location"); location != "" {
-			if at, err = at.Parse(location); err != nil {
-				return nil, errors.New("browser: redirected to something that is not a URL")
+		page := parse(body)
+		if address := page.leadsTo(res.Header, b.With); address != "" {
+			if at, err = at.Parse(address); err != nil {
+				return nil, errors.New("browser: led to something that is not a URL")
 			}
 			if isCallback(at) {
 				return at, nil
@@ -88,7 +93,6 @@ func (b *Browser) Authorize(ctx context.Context, authorizationURL string) (*url.
 			method, values = http.MethodGet, nil
 			continue
 		}
-		page := parse(body)
 		if page.form == nil || page.problem != "" {
 			return nil, fmt.Errorf("browser: %s: %s", res.Status, page.text())
 		}

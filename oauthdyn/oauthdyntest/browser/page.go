@@ -12,10 +12,11 @@ import (
 	"golang.org/x/net/html"
 )
 
-// A page is what a person sees of an HTML document: its first form, and the
-// text.
+// A page is what a person sees of an HTML document: its first form, the links,
+// and the text.
 type page struct {
 	form    *form
+	links   map[string]string // addresses by text
 	heading string
 	problem string // text of an element with role=alert
 	words   string
@@ -31,7 +32,7 @@ type input struct{ name, kind, value, autocomplete, label string }
 
 // parse reads a document as far as it can be read.
 func parse(data []byte) page {
-	var p page
+	p := page{links: map[string]string{}}
 	doc, err := html.Parse(bytes.NewReader(data))
 	if err != nil {
 		return p
@@ -43,6 +44,8 @@ func parse(data []byte) page {
 		switch {
 		case n.Data == "form" && p.form == nil:
 			p.form = parseForm(n)
+		case n.Data == "a":
+			p.links[text(n)] = attr(n, "href")
 		case n.Data == "h1" && p.heading == "":
 			p.heading = text(n)
 		case n.Data == "p" && p.words == "":
@@ -53,6 +56,21 @@ func parse(data []byte) page {
 		}
 	}
 	return p
+}
+
+// leadsTo returns where the browser goes without a form: by a redirect, by a page
+// that moves on by itself, or by the link that signs in with something.
+func (p page) leadsTo(header http.Header, with string) string {
+	if location := header.Get("Location"); location != "" {
+		return location
+	}
+	if _, address, ok := strings.Cut(header.Get("Refresh"), "url="); ok {
+		return address
+	}
+	if with != "" {
+		return p.links["Sign in with "+with]
+	}
+	return ""
 }
 
 // text sums the page up for an error message.

@@ -82,6 +82,23 @@ type Login struct {
 // Field is one input of the Login page.
 type Field struct{ Name, Label, Type, Autocomplete, Value string }
 
+// Choose lets the person choose how to sign in.
+type Choose struct {
+	Action   string // where the form goes that cancels
+	Tx, CSRF string
+	Client   string
+	Choices  []Choice
+}
+
+// Choice is one way to sign in.
+type Choice struct{ Label, URL string }
+
+// Leave sends the browser to another site.
+type Leave struct {
+	Name string // of the site
+	URL  string
+}
+
 // Error tells the person why it does not go on.
 type Error struct {
 	Title  string
@@ -91,6 +108,8 @@ type Error struct {
 
 func (Consent) template() string { return "consent.html" }
 func (Login) template() string   { return "login.html" }
+func (Choose) template() string  { return "choose.html" }
+func (Leave) template() string   { return "leave.html" }
 func (Error) template() string   { return "error.html" }
 
 // Render writes a page. Browsers apply form-action to the redirects that follow
@@ -110,6 +129,9 @@ func Render(w http.ResponseWriter, status int, p Page, redirectURI string) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if leave, ok := p.(Leave); ok {
+		h.Set("Refresh", "0; url="+leave.URL)
+	}
 	w.WriteHeader(status)
 	// The browser may be gone; there is nobody to tell.
 	_, _ = w.Write(body.Bytes())

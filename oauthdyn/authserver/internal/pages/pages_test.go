@@ -40,6 +40,31 @@ func TestStyleIsCoveredByItsHash(t *testing.T) {
 	}
 }
 
+// The page that leads away does so without a script, and also for those whose
+// browser does not move on by itself.
+func TestLeave(t *testing.T) {
+	const to = "https://login.example/authorize?state=a&scope=b+c"
+	rec := httptest.NewRecorder()
+	Render(rec, 200, Leave{Name: "<Example> & Co", URL: to}, "")
+	if got := rec.Header().Get("Refresh"); got != "0; url="+to {
+		t.Errorf("Refresh: %q", got)
+	}
+	body := rec.Body.String()
+	for _, text := range []string{`<a class="button" href="https://login.example/authorize?state=a&amp;scope=b&#43;c" rel="noreferrer">`, "Continue to &lt;Example&gt; &amp; Co"} {
+		if !strings.Contains(body, text) {
+			t.Errorf("no %s in %s", text, body)
+		}
+	}
+	if rec.Header().Get("Referrer-Policy") != "no-referrer" || strings.Contains(body, "<script") {
+		t.Error("the page tells where it comes from, or needs a script")
+	}
+	rec = httptest.NewRecorder()
+	Render(rec, 200, Error{Title: "Title", Text: "Text"}, "")
+	if rec.Header().Get("Refresh") != "" {
+		t.Error("another page leads away")
+	}
+}
+
 func FuzzClean(f *testing.F) {
 	for _, s := range []string{"", "name", "a\u202eb", "\u200b\u200d", "a\n\nb", strings.Repeat("ä", 200), "e\u0301\u0301", "\xff\xfe", "\U000e0041", "\u3000x"} {
 		f.Add(s)

@@ -31,7 +31,7 @@ const (
 	maxPassword = 1024
 )
 
-// Users are the people who can sign in. It implements authserver.Login and is
+// Users are the people who can sign in. It implements authserver.Rechecker and is
 // safe for concurrent use.
 type Users struct {
 	path     string // empty: in memory
@@ -178,8 +178,29 @@ func (u *Users) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver
 		return nil, nil
 	}
 	u.throttle.succeeded(keys)
-	return &authserver.User{Subject: "local:" + clean, Name: clean}, nil
+	return &authserver.User{Subject: subjectPrefix + clean, Name: clean}, nil
 }
+
+// Recheck implements authserver.Rechecker: a person who is not among the users
+// any more is not allowed.
+func (u *Users) Recheck(_ context.Context, person authserver.User) (string, error) {
+	name, ours := strings.CutPrefix(person.Subject, subjectPrefix)
+	if !ours {
+		return "", authserver.ErrNotAllowed
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if err := u.reload(); err != nil {
+		return "", err
+	}
+	if _, known := u.hashes[name]; !known {
+		return "", authserver.ErrNotAllowed
+	}
+	return "", nil
+}
+
+// subjectPrefix is in front of the name of a user.
+const subjectPrefix = "local:"
 
 const wrong = "That name and password do not fit together."
 
