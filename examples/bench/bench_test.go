@@ -164,7 +164,7 @@ func TestBadOptions(t *testing.T) {
 		{"-duration 2h", "-duration 2h0m0s: want more than 0 and at most 1m"},
 		{"-calls -1", "-calls -1: want 0 or more"},
 		{"-systems http,ftp", `-systems: unknown system "ftp", want some of stdio,http,shproxy,modern,to-legacy,to-modern,supergateway,mcp-proxy,original`},
-		{"-forward-auth -systems http", `-systems: unknown system "http", want some of bare,oauthdyn,original`},
+		{"-forward-auth -systems http", `-systems: unknown system "http", want some of bare,oauthdyn,original,original-logs`},
 		{"-forward-auth -shproxy x", "-shproxy: it has no part in -forward-auth"},
 		{"http://localhost/", `unexpected argument "http://localhost/": there are only flags, see -help`},
 	}

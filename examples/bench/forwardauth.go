@@ -24,13 +24,16 @@ const (
 	bareName         = "bare"
 	oauthdynName     = "oauthdyn"
 	originalAuthName = "original"
+	originalLogsName = "original-logs"
 )
 
 // roleForwardAuth is the floor: it sets the headers of a person, whoever asks.
 // The next argument is its address.
 const roleForwardAuth = "forward-auth"
 
-func forwardAuthNames() []string { return []string{bareName, oauthdynName, originalAuthName} }
+func forwardAuthNames() []string {
+	return []string{bareName, oauthdynName, originalAuthName, originalLogsName}
+}
 
 // forwardAuthLoads are as many checks at a time as a proxy has connections.
 var forwardAuthLoads = []load{
@@ -66,13 +69,18 @@ func prepareForwardAuth(ctx context.Context, opts *options, scratch string, prog
 		}
 		systems = append(systems, &oauthdynAuth{binary: binary, scratch: scratch})
 	}
-	if wanted(originalAuthName) {
+	if wanted(originalAuthName) || wanted(originalLogsName) {
 		if opts.install {
 			if err := originalAuthPeer.ensure(ctx, opts.peers, progress); err != nil {
 				return nil, err
 			}
 		}
-		systems = append(systems, newOriginalAuth(opts.peers, scratch))
+	}
+	if wanted(originalAuthName) {
+		systems = append(systems, newOriginalAuth(opts.peers, scratch, false))
+	}
+	if wanted(originalLogsName) {
+		systems = append(systems, newOriginalAuth(opts.peers, scratch, true))
 	}
 	return systems, nil
 }

@@ -28,14 +28,15 @@ const noRedisHint = "no redis-server: install it with apt-get install redis-serv
 // originalAuth is the original with its Redis. People sign in to it at GitHub,
 // which a benchmark cannot, so its own code issues the token.
 type originalAuth struct {
+	logs     bool // at its default level it logs four lines for every check; else errors only
 	absent   string
 	commands string // directory of the virtual environment's programs
 	redis    string
 	scratch  string
 }
 
-func newOriginalAuth(peersDir, scratch string) *originalAuth {
-	s := &originalAuth{commands: originalAuthPeer.dir(peersDir), scratch: scratch}
+func newOriginalAuth(peersDir, scratch string, logs bool) *originalAuth {
+	s := &originalAuth{logs: logs, commands: originalAuthPeer.dir(peersDir), scratch: scratch}
 	var err error
 	switch s.redis, err = exec.LookPath("redis-server"); {
 	case !originalAuthPeer.installed(peersDir):
@@ -46,8 +47,20 @@ func newOriginalAuth(peersDir, scratch string) *originalAuth {
 	return s
 }
 
-func (*originalAuth) name() string      { return originalAuthPeer.key }
-func (*originalAuth) title() string     { return originalAuthPeer.label() }
+func (s *originalAuth) name() string {
+	if s.logs {
+		return originalLogsName
+	}
+	return originalAuthName
+}
+
+func (s *originalAuth) title() string {
+	if s.logs {
+		return originalAuthPeer.label() + ", logging as by default"
+	}
+	return originalAuthPeer.label()
+}
+
 func (s *originalAuth) missing() string { return s.absent }
 
 // originalAuthServer is the original's process, and that of its Redis.
@@ -99,6 +112,9 @@ func (s *originalAuth) start(ctx context.Context) (_ server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.logs {
+		env = append(env, "LOG_LEVEL=ERROR")
+	}
 	command := []string{filepath.Join(s.commands, "mcp-oauth-server"), "--host", "127.0.0.1", "--port", port}
 	started, err := startHTTPServer(ctx, command, env, address, checksOf(token, person))
 	if err != nil {
@@ -107,8 +123,7 @@ func (s *originalAuth) start(ctx context.Context) (_ server, err error) {
 	return &originalAuthServer{httpServer: started, redis: redis}, nil
 }
 
-// originalAuthEnv is the original's configuration. At its default level it
-// logs four lines for every check, so it is left with errors.
+// originalAuthEnv is the original's configuration.
 func originalAuthEnv(redisAddress string) ([]string, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -120,7 +135,6 @@ func originalAuthEnv(redisAddress string) ([]string, error) {
 	}
 	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	return []string{
-		"LOG_LEVEL=ERROR",
 		"BASE_DOMAIN=bench.example",
 		"GITHUB_CLIENT_ID=none", "GITHUB_CLIENT_SECRET=none", "ALLOWED_GITHUB_USERS=" + person,
 		"JWT_SECRET=none", "JWT_ALGORITHM=RS256", "JWT_PRIVATE_KEY_B64=" + base64.StdEncoding.EncodeToString(text),
