@@ -12,11 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/documenturl"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
@@ -127,18 +125,10 @@ func checkDocument(m *ClientMetadata) error {
 	return nil
 }
 
-// checkMetadataURL accepts a URL that can be a client id: section 3 of the
-// draft, and MCP's "Client ID Metadata Documents".
+// checkMetadataURL accepts a URL that can be a client id.
 func checkMetadataURL(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return errors.New("client metadata URL is not a URL")
-	}
-	switch segments := strings.Split(u.EscapedPath(), "/"); {
-	case u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(raw, "?#"):
-		return fmt.Errorf("client metadata URL %s: want https, a host, and neither user name, query nor fragment", u.Redacted())
-	case len(u.Path) < 2 || slices.Contains(segments, ".") || slices.Contains(segments, ".."):
-		return fmt.Errorf("client metadata URL %s: want a path, without dot segments", u)
+	if err := documenturl.Check(raw); err != nil {
+		return fmt.Errorf("client metadata URL %w", err)
 	}
 	return nil
 }

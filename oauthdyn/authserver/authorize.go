@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
@@ -52,7 +53,10 @@ type authorization struct {
 	Choice string `json:"choice,omitempty"`
 }
 
-var errUnavailable = errors.New("the server cannot look up the app right now; try again later")
+// unavailableError is a failure that is nobody's mistake and may pass.
+type unavailableError struct{ text string }
+
+func (e *unavailableError) Error() string { return e.text }
 
 // serveAuthorize is the authorization endpoint: OAuth 2.1 section 4.1.1.
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +69,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		// Neither the client nor the URI is known to be honest: no redirect.
 		status := http.StatusBadRequest
-		if errors.Is(err, errUnavailable) {
+		if _, ok := errors.AsType[*unavailableError](err); ok {
 			status = http.StatusServiceUnavailable
 		}
 		s.errorPage(w, status, "This sign-in link does not work", err.Error())
@@ -120,13 +124,19 @@ func (s *Server) resolveClient(ctx context.Context, params url.Values) (*store.C
 	if id == "" {
 		return nil, "", errors.New("the app did not say who it is (client_id is missing)")
 	}
-	client, err := s.o.Store.Client(ctx, id)
+	client, err := s.client(ctx, id)
+	if e := clientdoc.AsError(err); e != nil {
+		if e.Temporary {
+			return nil, "", &unavailableError{e.Text}
+		}
+		return nil, "", e
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, "", errors.New("the app is not registered here, or its registration has expired (unknown client_id); start over in the app, and if that does not help, remove the connection there and add it again")
 	}
 	if err != nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "client could not be looked up", slog.String("error", err.Error()))
-		return nil, "", errUnavailable
+		return nil, "", &unavailableError{"the server cannot look up the app right now; try again later"}
 	}
 	registered := client.Metadata.RedirectURIs
 	given := params.Get("redirect_uri")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -29,7 +30,12 @@ func (s *Server) authenticateClient(r *http.Request, form url.Values) (*store.Cl
 	if err != nil {
 		return nil, fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient, err.Error())
 	}
-	client, err := s.o.Store.Client(r.Context(), creds.id)
+	client, err := s.client(r.Context(), creds.id)
+	if e := clientdoc.AsError(err); e != nil && e.Temporary {
+		return nil, fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, plainText(e.Text))
+	} else if e != nil {
+		return nil, fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient, plainText(e.Text))
+	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, s.internal(r, "look up a client", err)
 	}

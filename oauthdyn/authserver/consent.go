@@ -56,6 +56,7 @@ func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, a *authoriza
 		CSRF:      csrfToken(browser, kindConsent, id),
 		Client:    displayName(client),
 		ClientURI: client.Metadata.ClientURI,
+		Voucher:   documentHost(client),
 		Username:  a.User.Name,
 		Host:      redirectHost(a.RedirectURI),
 		Loopback:  redirecturi.IsLoopback(a.RedirectURI),
@@ -141,7 +142,7 @@ func (s *Server) switchUser(w http.ResponseWriter, r *http.Request, a *authoriza
 		return
 	}
 	a.User = User{}
-	client, err := s.o.Store.Client(r.Context(), a.ClientID)
+	client, err := s.client(r.Context(), a.ClientID)
 	if err != nil {
 		s.staleForm(w)
 		return

@@ -39,6 +39,7 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		RevocationEndpointAuthMethodsSupported: authMethods,
 
 		AuthorizationResponseIssParameterSupported: true,
+		ClientIDMetadataDocumentSupported:          s.documents != nil,
 	}
 	if len(s.o.ResourceServers) > 0 {
 		md.IntrospectionEndpoint = s.url(pathIntrospect)

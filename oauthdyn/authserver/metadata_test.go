@@ -79,6 +79,7 @@ func TestS97Metadata(t *testing.T) {
 		"code_challenge_methods_supported":               []any{"S256"},
 		"dpop_signing_alg_values_supported":              []any{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"},
 		"authorization_response_iss_parameter_supported": true,
+		"client_id_metadata_document_supported":          true,
 	}
 	var got map[string]any
 	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {

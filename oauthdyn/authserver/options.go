@@ -42,6 +42,9 @@ type Options struct {
 	// "Use all tools of this server". Scopes without text are shown by name.
 	ScopeText map[string]string
 
+	// ClientDocuments says which clients need no registration.
+	ClientDocuments ClientDocuments
+
 	AccessTokenTTL  time.Duration // default 15 minutes, at most store.MaxAccessTokenTTL
 	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
 	GrantTTL        time.Duration // after which the person has to consent again; default 180 days
@@ -126,6 +129,12 @@ func (o *Options) complete() error {
 		return fmt.Errorf("codes must not live longer than %v", maxCodeTTL)
 	case o.AccessTokenTTL > store.MaxAccessTokenTTL:
 		return fmt.Errorf("access tokens must not live longer than %v", store.MaxAccessTokenTTL)
+	}
+	if err := o.ClientDocuments.complete(); err != nil {
+		return err
+	}
+	if len(o.InitialAccessTokens) > 0 && len(o.ClientDocuments.Hosts) == 0 {
+		o.ClientDocuments.Off = true
 	}
 	setDefault(&o.AccessTokenTTL, 15*time.Minute)
 	setDefault(&o.RefreshTokenTTL, 30*24*time.Hour)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
@@ -52,6 +53,7 @@ type Server struct {
 	keys      *jose.KeySet
 	routes    map[string]http.Handler
 	feed      *feed
+	documents *clientdoc.Reader // nil: none are read
 	proofs    jwt.Replays
 	log       *slog.Logger
 	accounts  accountLocks
@@ -79,6 +81,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		resources: o.Resources,
 		log:       o.Logger,
 		accounts:  newAccountLocks(),
+		documents: newDocuments(o.ClientDocuments),
 	}
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
@@ -101,6 +104,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 // served. It can be called more than once.
 func (s *Server) Close() {
 	s.stop()
+	if s.documents != nil {
+		s.documents.Close()
+	}
 	s.background.Wait()
 }
 

@@ -27,7 +27,7 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 		s.deny(w, r, a)
 		return
 	}
-	client, err := s.o.Store.Client(r.Context(), a.ClientID)
+	client, err := s.client(r.Context(), a.ClientID)
 	if err != nil {
 		s.staleForm(w)
 		return

@@ -41,6 +41,7 @@ type serveFlags struct {
 	resources []string
 	askers    []string
 	initial   string
+	documents string
 	verify    bool
 	logLevel  string
 	logFormat string
@@ -86,6 +87,7 @@ alone; see there.`,
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
+	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
@@ -126,6 +128,22 @@ func parseResourceServers(texts []string) (servers []authserver.ResourceServer, 
 		servers = append(servers, s)
 	}
 	return servers, nil
+}
+
+// parseClientDocuments reads any, off, or hosts.
+func parseClientDocuments(text string, closed bool) (d authserver.ClientDocuments, err error) {
+	switch text {
+	case "":
+	case "any":
+		if closed {
+			return d, &usageError{text: "--client-documents any lets everybody in, and --initial-access-token-file does not; name the hosts"}
+		}
+	case "off":
+		d.Off = true
+	default:
+		d.Hosts = strings.Split(text, ",")
+	}
+	return d, nil
 }
 
 func (a *app) logger(level, format string) (*slog.Logger, error) {
@@ -169,6 +187,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 			return err
 		}
 		o.InitialAccessTokens = []string{token}
+	}
+	if o.ClientDocuments, err = parseClientDocuments(f.documents, f.initial != ""); err != nil {
+		return err
 	}
 	if f.verify {
 		o.Revocations = &resource.Revocations{}

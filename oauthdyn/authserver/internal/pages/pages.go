@@ -55,6 +55,7 @@ type Consent struct {
 
 	Client    string // display name
 	ClientURI string // its home page; empty if there is none to be linked
+	Voucher   string // the host of its client ID metadata document; empty: it registered itself
 	Username  string // empty: not signed in yet
 	Host      string // of the redirect URI
 	Loopback  bool   // the redirect URI leads to the person's own computer

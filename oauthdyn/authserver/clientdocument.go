@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+)
+
+// ClientDocuments says whose client ID metadata documents make a client: the
+// client id is the https URL of a document that says what the client is
+// (draft-ietf-oauth-client-id-metadata-document), which MCP 2026-07-28 prefers
+// to registration. The zero value accepts those of all public hosts, but none
+// where registration needs one of Options.InitialAccessTokens.
+//
+// Documents are read from public addresses only, without redirects and proxies,
+// within 5 seconds and 5 KiB, and used for 5 minutes to a day, as their
+// Cache-Control says. When one cannot be read any more, what was known of it
+// holds for another day; when it is gone, its client is unknown from then on.
+type ClientDocuments struct {
+	// Off: clients have to register.
+	Off bool
+
+	// Hosts are the only ones whose documents are read, in spite of
+	// Options.InitialAccessTokens too, with a port unless it is 443. They may be at addresses that are not public.
+	Hosts []string
+
+	// Transport makes the requests, unguarded. Nil: one that keeps to public
+	// addresses and to Hosts.
+	Transport http.RoundTripper
+}
+
+func (d *ClientDocuments) complete() error {
+	hosts := make([]string, len(d.Hosts))
+	for i, host := range d.Hosts {
+		u, err := url.Parse("https://" + host)
+		if err != nil || u.Host != host || u.Hostname() == "" {
+			return errors.New("ClientDocuments: " + host + " is not a host")
+		}
+		hosts[i] = strings.TrimSuffix(strings.ToLower(host), ":443")
+	}
+	d.Hosts = hosts
+	return nil
+}
+
+// newDocuments returns nil if no documents are read.
+func newDocuments(d ClientDocuments) *clientdoc.Reader {
+	if d.Off {
+		return nil
+	}
+	return clientdoc.NewReader(clientdoc.Options{Hosts: d.Hosts, Transport: d.Transport, Check: checkDocument})
+}
+
+// checkDocument applies the rules of registration.
+func checkDocument(m *oauthdyn.ClientMetadata) error {
+	if err := completeRegistration(m); err != nil {
+		return errors.New(err.Description)
+	}
+	return nil
+}
+
+// client looks a client up: in the store, or in its document. The error is
+// store.ErrNotFound, that of the document, or that of the store.
+func (s *Server) client(ctx context.Context, id string) (*store.Client, error) {
+	if s.documents == nil || !clientdoc.IsDocument(id) {
+		return s.o.Store.Client(ctx, id)
+	}
+	m, err := s.documents.Read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	// It has no record whose use would be noted.
+	return &store.Client{ID: id, Metadata: *m, Used: time.Now()}, nil
+}
+
+// documentHost is the host that vouches for a client; empty if nobody does.
+func documentHost(c *store.Client) string {
+	if !clientdoc.IsDocument(c.ID) {
+		return ""
+	}
+	u, err := url.Parse(c.ID)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
