@@ -217,7 +217,7 @@ func (f *loginFlags) key() ([]byte, error) {
 		return nil, err
 	}
 	key, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(key) < 32 {
+	if err != nil || len(key) != 32 {
 		return nil, &hintedError{errors.New("the key is not 32 bytes in base64"), hint}
 	}
 	return key, nil
