@@ -36,11 +36,12 @@ func response(status int, body string, headers ...string) *http.Response {
 }
 
 func documentOf(id string, members ...string) string {
-	text := fmt.Sprintf(`{"client_id": %q, "client_name": "App", "redirect_uris": ["https://app.example/callback"]`, id)
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf(`{"client_id": %q, "client_name": "App", "redirect_uris": ["https://app.example/callback"]`, id))
 	for _, member := range members {
-		text += ", " + member
+		text.WriteString(", " + member)
 	}
-	return text + "}"
+	return text.String() + "}"
 }
 
 func accept(*oauthdyn.ClientMetadata) error { return nil }
