@@ -100,14 +100,17 @@ func TestA3A9DocumentIsTheClient(t *testing.T) {
 	}
 }
 
-// Who vouches for the app is on the page, and the app's own word is not
-// enough where any program could take its place.
-func TestDocumentOnTheConsentPage(t *testing.T) {
+// Who vouches for the app is on the page, and its word counts only if that is
+// where the person is sent.
+func TestS28DocumentOnTheConsentPage(t *testing.T) {
 	for redirect, want := range map[string]string{
 		"http://127.0.0.1/callback":    "Any program could say so",
-		"https://app.example/callback": "It is an app of <strong>",
+		"https://app.example/callback": "but you will be sent elsewhere",
+		"https://{site}/callback":      "It is an app of <strong>",
 	} {
-		site := newDocumentSite(t, oauthdyn.ClientMetadata{ClientName: "Documented app", RedirectURIs: []string{redirect}})
+		site := newDocumentSite(t, oauthdyn.ClientMetadata{ClientName: "Documented app"})
+		redirect = strings.Replace(redirect, "{site}", site.host, 1)
+		site.publish(t, oauthdyn.ClientMetadata{ClientName: "Documented app", RedirectURIs: []string{redirect}})
 		h := newDocumentHarness(t, site)
 		res, page := h.page(newRequest(t, "GET", h.authorizeURL(site.url, "redirect_uri", redirect), ""))
 		if res.StatusCode != 200 || !strings.Contains(page, "Documented app") || !strings.Contains(page, site.host) || !strings.Contains(page, want) {
