@@ -42,13 +42,18 @@ func openHTTPSession(ctx context.Context, address, path string) (session, error)
 
 // lanes opens depth connections: HTTP/1.1 carries one call at a time on each.
 func (s *httpSession) lanes(ctx context.Context, depth int) ([]lane, error) {
+	return dialLanes(ctx, depth, s.dial)
+}
+
+// dialLanes opens depth lanes. With an error it returns those that are open.
+func dialLanes[L lane](ctx context.Context, depth int, dial func(context.Context) (L, error)) ([]lane, error) {
 	var lanes []lane
 	for range depth {
-		c, err := s.dial(ctx)
+		l, err := dial(ctx)
 		if err != nil {
 			return lanes, err
 		}
-		lanes = append(lanes, c)
+		lanes = append(lanes, l)
 	}
 	return lanes, nil
 }

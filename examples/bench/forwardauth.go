@@ -202,15 +202,7 @@ func (s *checkSession) try(ctx context.Context) error {
 }
 
 func (s *checkSession) lanes(ctx context.Context, depth int) ([]lane, error) {
-	var lanes []lane
-	for range depth {
-		c, err := s.dial(ctx)
-		if err != nil {
-			return lanes, err
-		}
-		lanes = append(lanes, c)
-	}
-	return lanes, nil
+	return dialLanes(ctx, depth, s.dial)
 }
 
 func (s *checkSession) dial(ctx context.Context) (*checkLane, error) {
