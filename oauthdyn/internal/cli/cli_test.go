@@ -28,6 +28,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	runAsCommand()
 	testscript.Main(m, map[string]func(){
 		"oauthdyn": func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"browser":  browse,
