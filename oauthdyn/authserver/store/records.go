@@ -116,7 +116,7 @@ type Limits struct {
 	ClientGrace  time.Duration // age at which an unused client may make room for a new one; default 10 minutes
 	UnusedClient time.Duration // age at which a client that never got a token is collected; default 24 hours
 	IdleClient   time.Duration // time since its last token after which a client is collected; default 90 days
-	Transactions int           // records of each kind; default 100,000
+	Transactions int           // records of each kind, and counters of each kind; default 100,000
 
 	// RevokedTokens bounds the access tokens that are revoked one by one;
 	// default 100,000. Grants can be revoked without limit.

@@ -37,11 +37,13 @@ var (
 type Store interface {
 	Clients
 	Transactions
+	Counts
 	Codes
 	Grants
 	Revocations
 	Approvals
 	Keys
+	Transfers
 
 	// Collect removes a bounded number of records that are of no more use:
 	// expired ones, and clients that Limits calls stale, unless they have a
@@ -58,6 +60,10 @@ type Clients interface {
 
 	// Client returns a client, or ErrNotFound.
 	Client(ctx context.Context, id string) (*Client, error)
+
+	// ListClients returns clients in the order of their ids: at most n, those
+	// after a given id. It need not be one step with the next call.
+	ListClients(ctx context.Context, after string, n int) ([]Client, error)
 
 	// UpdateClient replaces a client, but for Created and Used, if its
 	// Registration is still the given one; else the error is ErrConflict, or
@@ -82,12 +88,26 @@ type Transactions interface {
 	// ErrFull when Limits.Transactions is reached.
 	PutTransaction(ctx context.Context, kind Kind, id Hash, value []byte, expires time.Time) error
 
+	// AddTransaction stores a record unless there is one, which is ErrConflict:
+	// of several callers one gets through. It is for what must not be used
+	// twice, as the jti of an assertion.
+	AddTransaction(ctx context.Context, kind Kind, id Hash, value []byte, expires time.Time) error
+
 	// Transaction returns a record, or ErrNotFound.
 	Transaction(ctx context.Context, kind Kind, id Hash) ([]byte, error)
 
 	// TakeTransaction returns a record and removes it. Of several callers one
 	// gets it, the others get ErrNotFound.
 	TakeTransaction(ctx context.Context, kind Kind, id Hash) ([]byte, error)
+}
+
+// Counts are what rate limits have seen. They may be forgotten when the store is
+// closed.
+type Counts interface {
+	// Count counts one more and returns the count, and when it begins anew: a
+	// window after the first. The error is ErrFull when as many counters of the
+	// kind are running as Limits.Transactions allows.
+	Count(ctx context.Context, kind Kind, id Hash, window time.Duration) (n int, ends time.Time, err error)
 }
 
 // Codes are authorization codes: RFC 6749 section 4.1.2.
@@ -117,6 +137,11 @@ type Grants interface {
 
 	// ListGrants returns the grants that are alive of an owner, in no order.
 	ListGrants(ctx context.Context, o Owner) ([]Grant, error)
+
+	// AllGrants returns grants that are alive, whoever owns them, in the order of
+	// their ids: at most n, those after a given id; the zero one is before the
+	// first. It need not be one step with the next call.
+	AllGrants(ctx context.Context, after Hash, n int) ([]Grant, error)
 
 	// RotateRefresh exchanges a refresh token for its successor and returns the
 	// grant after it; see Grant.Rotate for the rules.

@@ -18,15 +18,12 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 const (
-	defaultData = "oauthdyn-data"
-	storeFile   = "oauthdyn.db"
-	usersFile   = "users"
+	usersFile = "users"
 
 	// stopTime is how long open requests may take to end after a signal.
 	stopTime = 1800 * time.Millisecond
@@ -36,7 +33,6 @@ const (
 type serveFlags struct {
 	issuer    string
 	addr      string
-	data      string
 	users     string
 	resources []string
 	askers    []string
@@ -45,6 +41,7 @@ type serveFlags struct {
 	verify    bool
 	logLevel  string
 	logFormat string
+	storeFlags
 	loginFlags
 	guardFlags
 	operationFlags
@@ -83,7 +80,7 @@ alone; see there.`,
 	flags.SortFlags = false
 	flags.StringVar(&f.issuer, "issuer", "", "`URL` of the server as clients see it (default the address listened on, if it is a loopback one)")
 	flags.StringVar(&f.addr, "addr", "127.0.0.1:9000", "`HOST:PORT` to listen on; port 0 means any free one")
-	flags.StringVar(&f.data, "data", defaultData, "`DIR` for the store and the users")
+	f.storeFlags.add(cmd)
 	flags.StringVar(&f.users, "users", "", "`FILE` of users (default DIR/users)")
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
@@ -216,7 +213,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	for _, r := range f.resources {
 		o.Resources = append(o.Resources, parseResource(r))
 	}
-	db, err := bolt.Open(filepath.Join(f.data, storeFile), nil)
+	db, err := f.storeFlags.open(ctx, log)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/internal/counters"
 )
 
 const (
@@ -58,11 +60,12 @@ type Options struct {
 	Now    func() time.Time // nil: time.Now
 }
 
-// A Store keeps everything in a bbolt file. It is safe for concurrent use.
+// A Store keeps everything but counters in a bbolt file. It is safe for concurrent use.
 type Store struct {
 	db     *bbolt.DB
 	limits store.Limits
 	now    func() time.Time
+	counts counters.Counters
 
 	collecting sync.Mutex
 	// collecting guards positions: where Collect goes on, by bucket.
@@ -213,6 +216,25 @@ func get[T any](b *bbolt.Bucket, key []byte) (*T, error) {
 		return nil, fmt.Errorf("bolt: record cannot be read: %w", err)
 	}
 	return v, nil
+}
+
+// page decodes the records after a key that are wanted, n at most.
+func page[T any](b *bbolt.Bucket, after []byte, n int, wanted func(*T) bool) (found []T, err error) {
+	c := b.Cursor()
+	key, _ := c.Seek(after)
+	if bytes.Equal(key, after) {
+		key, _ = c.Next()
+	}
+	for ; key != nil && len(found) < n; key, _ = c.Next() {
+		v, err := get[T](b, key)
+		if err != nil {
+			return nil, err
+		}
+		if wanted(v) {
+			found = append(found, *v)
+		}
+	}
+	return found, nil
 }
 
 func put(b *bbolt.Bucket, key []byte, v any) error {

@@ -59,6 +59,15 @@ func (s *Store) Client(_ context.Context, id string) (c *store.Client, err error
 	return c, err
 }
 
+// ListClients implements store.Clients.
+func (s *Store) ListClients(_ context.Context, after string, n int) (found []store.Client, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		found, err = page[store.Client](tx.Bucket(bucketClients), []byte(after), n, func(*store.Client) bool { return true })
+		return err
+	})
+	return found, err
+}
+
 // UpdateClient implements store.Clients.
 func (s *Store) UpdateClient(_ context.Context, c store.Client, registration store.Hash) error {
 	return s.update(func(tx *bbolt.Tx) error {

@@ -24,10 +24,10 @@ const collectStep = 10_000
 func (s *Store) Collect(ctx context.Context) (int, error) {
 	s.collecting.Lock()
 	defer s.collecting.Unlock()
-	total := 0
+	total := s.counts.Collect(s.now())
 	buckets, err := s.collected()
 	if err != nil {
-		return 0, err
+		return total, err
 	}
 	for _, name := range buckets {
 		if err := ctx.Err(); err != nil {

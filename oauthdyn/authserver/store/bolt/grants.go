@@ -76,6 +76,16 @@ func (s *Store) Grant(_ context.Context, id store.Hash) (g *store.Grant, err err
 	return g, err
 }
 
+// AllGrants implements store.Grants.
+func (s *Store) AllGrants(_ context.Context, after store.Hash, n int) (alive []store.Grant, err error) {
+	now := s.now()
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		alive, err = page(tx.Bucket(bucketGrants), after[:], n, func(g *store.Grant) bool { return g.Alive(now) })
+		return err
+	})
+	return alive, err
+}
+
 // RotateRefresh implements store.Grants.
 func (s *Store) RotateRefresh(_ context.Context, r store.Rotation) (g *store.Grant, outcome store.Outcome, err error) {
 	err = s.update(func(tx *bbolt.Tx) (err error) {

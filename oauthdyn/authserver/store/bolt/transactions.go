@@ -5,7 +5,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -19,21 +18,33 @@ func kindBucket(kind store.Kind) []byte { return []byte(transactions + string(ki
 // PutTransaction implements store.Transactions. A record is its expiry, then its
 // value.
 func (s *Store) PutTransaction(_ context.Context, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
+	return s.update(func(tx *bbolt.Tx) error { return s.putTransaction(tx, kind, id, value, expires) })
+}
+
+// AddTransaction implements store.Transactions.
+func (s *Store) AddTransaction(_ context.Context, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(kindBucket(kind))
-		if err != nil {
+		if _, err := s.transaction(tx.Bucket(kindBucket(kind)), id); err == nil {
+			return store.ErrConflict
+		}
+		return s.putTransaction(tx, kind, id, value, expires)
+	})
+}
+
+func (s *Store) putTransaction(tx *bbolt.Tx, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
+	b, err := tx.CreateBucketIfNotExists(kindBucket(kind))
+	if err != nil {
+		return err
+	}
+	if b.Get(id[:]) == nil {
+		if b.Sequence() >= uint64(s.limits.Transactions) {
+			return store.ErrFull
+		}
+		if err := count(b, 1); err != nil {
 			return err
 		}
-		if b.Get(id[:]) == nil {
-			if b.Sequence() >= uint64(s.limits.Transactions) {
-				return store.ErrFull
-			}
-			if err := count(b, 1); err != nil {
-				return err
-			}
-		}
-		return b.Put(id[:], append(timeBytes(expires), value...))
-	})
+	}
+	return b.Put(id[:], append(timeBytes(expires), value...))
 }
 
 // Transaction implements store.Transactions.
@@ -72,8 +83,14 @@ func (s *Store) TakeTransaction(_ context.Context, kind store.Kind, id store.Has
 	return value, nil
 }
 
+// Count implements store.Counts, in memory: a flood that is turned away costs no
+// write.
+func (s *Store) Count(_ context.Context, kind store.Kind, id store.Hash, window time.Duration) (int, time.Time, error) {
+	return s.counts.Count(kind, id, window, s.now(), s.limits.Transactions)
+}
+
 func approvalKey(subject string, fingerprint store.Hash) []byte {
-	sum := sha256.Sum256([]byte(subject))
+	sum := store.HashOf(subject)
 	return append(sum[:], fingerprint[:]...)
 }
 

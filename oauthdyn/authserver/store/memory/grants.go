@@ -3,9 +3,11 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
@@ -86,6 +88,21 @@ func (s *Store) Grant(_ context.Context, id store.Hash) (*store.Grant, error) {
 	return &g, err
 }
 
+// AllGrants implements store.Grants. It looks at all of them.
+func (s *Store) AllGrants(_ context.Context, after store.Hash, n int) ([]store.Grant, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	var alive []store.Grant
+	for id, g := range s.grants {
+		if bytes.Compare(id[:], after[:]) > 0 && g.Alive(now) {
+			alive = append(alive, g)
+		}
+	}
+	slices.SortFunc(alive, func(a, b store.Grant) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return clone(alive[:min(n, len(alive))])
+}
+
 // RotateRefresh implements store.Grants.
 func (s *Store) RotateRefresh(_ context.Context, r store.Rotation) (*store.Grant, store.Outcome, error) {
 	s.mu.Lock()
@@ -141,7 +158,7 @@ func (s *Store) Collect(context.Context) (int, error) {
 			s.deleteClient(id)
 		}
 	}
-	return before - s.size(), nil
+	return before - s.size() + s.counts.Collect(now), nil
 }
 
 // size counts all records.

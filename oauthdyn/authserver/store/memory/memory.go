@@ -6,13 +6,16 @@ package memory
 
 import (
 	"bytes"
+	"cmp"
 	"container/list"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/internal/counters"
 )
 
 // Options configure a Store.
@@ -25,6 +28,7 @@ type Options struct {
 type Store struct {
 	limits store.Limits
 	now    func() time.Time
+	counts counters.Counters
 
 	mu sync.Mutex
 	// mu guards the fields below.
@@ -48,7 +52,7 @@ type record struct {
 }
 
 type approval struct {
-	subject     string
+	subject     store.Hash
 	fingerprint store.Hash
 }
 
@@ -112,6 +116,20 @@ func (s *Store) Client(_ context.Context, id string) (*store.Client, error) {
 	return &c, err
 }
 
+// ListClients implements store.Clients. It looks at all of them.
+func (s *Store) ListClients(_ context.Context, after string, n int) ([]store.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []store.Client
+	for id, e := range s.clients {
+		if id > after {
+			found = append(found, *e.Value.(*store.Client))
+		}
+	}
+	slices.SortFunc(found, func(a, b store.Client) int { return cmp.Compare(a.ID, b.ID) })
+	return clone(found[:min(n, len(found))])
+}
+
 // UpdateClient implements store.Clients.
 func (s *Store) UpdateClient(_ context.Context, c store.Client, registration store.Hash) error {
 	c, err := clone(c)
@@ -173,6 +191,20 @@ func (s *Store) deleteClient(id string) {
 func (s *Store) PutTransaction(_ context.Context, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.putTransaction(kind, id, value, expires)
+}
+
+// AddTransaction implements store.Transactions.
+func (s *Store) AddTransaction(_ context.Context, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.transaction(kind, id); err == nil {
+		return store.ErrConflict
+	}
+	return s.putTransaction(kind, id, value, expires)
+}
+
+func (s *Store) putTransaction(kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
 	records := s.transactions[kind]
 	if records == nil {
 		records = map[store.Hash]record{}
@@ -209,11 +241,16 @@ func (s *Store) TakeTransaction(_ context.Context, kind store.Kind, id store.Has
 	return value, err
 }
 
+// Count implements store.Counts.
+func (s *Store) Count(_ context.Context, kind store.Kind, id store.Hash, window time.Duration) (int, time.Time, error) {
+	return s.counts.Count(kind, id, window, s.now(), s.limits.Transactions)
+}
+
 // Approve implements store.Approvals.
 func (s *Store) Approve(_ context.Context, subject string, fingerprint store.Hash, expires time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.approvals[approval{subject, fingerprint}] = expires
+	s.approvals[approval{store.HashOf(subject), fingerprint}] = expires
 	return nil
 }
 
@@ -221,7 +258,7 @@ func (s *Store) Approve(_ context.Context, subject string, fingerprint store.Has
 func (s *Store) Approved(_ context.Context, subject string, fingerprint store.Hash) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.now().Before(s.approvals[approval{subject, fingerprint}]), nil
+	return s.now().Before(s.approvals[approval{store.HashOf(subject), fingerprint}]), nil
 }
 
 // LoadKeys implements store.Keys.
