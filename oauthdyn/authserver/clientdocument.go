@@ -52,16 +52,17 @@ func (d *ClientDocuments) complete() error {
 }
 
 // newDocuments returns nil if no documents are read.
-func newDocuments(d ClientDocuments) *clientdoc.Reader {
+func newDocuments(o *Options) *clientdoc.Reader {
+	d := o.ClientDocuments
 	if d.Off {
 		return nil
 	}
-	return clientdoc.NewReader(clientdoc.Options{Hosts: d.Hosts, Transport: d.Transport, Check: checkDocument})
+	return clientdoc.NewReader(clientdoc.Options{Hosts: d.Hosts, Transport: d.Transport, Check: o.checkDocument})
 }
 
 // checkDocument applies the rules of registration.
-func checkDocument(m *oauthdyn.ClientMetadata) error {
-	if err := completeRegistration(m); err != nil {
+func (o *Options) checkDocument(m *oauthdyn.ClientMetadata) error {
+	if err := o.completeMetadata(m); err != nil {
 		return errors.New(err.Description)
 	}
 	return nil

@@ -97,7 +97,7 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 		refuse(fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_secret cannot be chosen; leave it out"))
 		return
 	}
-	if err := completeRegistration(md); err != nil {
+	if err := s.o.completeMetadata(md); err != nil {
 		refuse(err)
 		return
 	}

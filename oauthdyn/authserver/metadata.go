@@ -32,11 +32,11 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		ResponseTypesSupported:            []string{oauthdyn.ResponseTypeCode},
 		ResponseModesSupported:            []string{"query"},
 		GrantTypesSupported:               grantTypes,
-		TokenEndpointAuthMethodsSupported: authMethods,
+		TokenEndpointAuthMethodsSupported: s.o.ClientAuthMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		DPoPSigningAlgValuesSupported:     jwt.ProofAlgorithms,
 
-		RevocationEndpointAuthMethodsSupported: authMethods,
+		RevocationEndpointAuthMethodsSupported: s.o.ClientAuthMethods,
 
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          s.documents != nil,

@@ -73,7 +73,7 @@ func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthd
 	if err := readRegistration(r, md); err != nil {
 		return nil, err
 	}
-	if err := completeRegistration(md); err != nil {
+	if err := s.o.completeMetadata(md); err != nil {
 		return nil, err
 	}
 	token := randomString(secretBytes)
