@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
@@ -90,7 +91,7 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 		writeError(w, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_secret cannot be chosen; leave it out"))
 		return
 	}
-	if err := completeRegistration(md); err != nil {
+	if err := s.completeRegistration(md); err != nil {
 		writeError(w, err)
 		return
 	}
@@ -125,8 +126,8 @@ func nextClient(client *store.Client, md *oauthdyn.ClientMetadata, token string)
 	newToken = randomString(secretBytes)
 	c := *client
 	c.Metadata, c.Registration, c.Former = *md, store.HashOf(newToken), store.HashOf(token)
-	switch public := md.TokenEndpointAuthMethod == oauthdyn.AuthMethodNone; {
-	case public:
+	switch {
+	case !slices.Contains(secretMethods, md.TokenEndpointAuthMethod):
 		c.Secret = store.Hash{}
 	case c.Secret.IsZero():
 		secret = randomString(secretBytes)
