@@ -4,6 +4,7 @@ package redis
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -12,12 +13,16 @@ import (
 
 // A table is a hash of records by their ids, and what is kept beside it.
 type table struct {
+	name    string // without the prefix
 	records string // hash
 	ends    string // sorted set of ids by when the records end; empty if they do not
 	ids     string // sorted set of ids with equal scores, thus in their order; empty if nobody lists them
+
+	// end tells from a record when it ends; nil if it does not.
+	end func(record string) (time.Time, error)
 }
 
-// tables are all keys of a store, but for those of transactions.
+// tables are all keys of a store, but for those of kinds.
 type tables struct {
 	prefix string
 
@@ -31,40 +36,68 @@ type tables struct {
 
 	position  string // of the last revocation
 	unused    string // sorted set: clients that were never used, by creation
-	kinds     string // sorted set: of transactions, with equal scores
+	kinds     string // sorted set: names of the tables of kinds, with equal scores
 	bySubject string // sorted sets: the hash of the owner's name and the id of a grant, with equal scores
 	byClient  string
 }
 
+// Names of the tables of kinds begin with these.
+const (
+	transactions = "transactions:"
+	counts       = "counts:"
+)
+
 func newTables(prefix string) tables {
-	prefix = "{" + prefix + "}:"
-	ending := func(name string) table {
-		return table{records: prefix + name, ends: prefix + name + ":ends"}
+	t := tables{prefix: "{" + prefix + "}:"}
+	t.meta = t.table("meta", nil)
+	t.clients = t.table("clients", nil)
+	t.codes = t.table("codes", func(record string) (time.Time, error) {
+		c, err := decode[store.Code](record)
+		return c.Expires, err
+	})
+	t.grants = t.table("grants", func(record string) (time.Time, error) {
+		g, err := decode[store.Grant](record)
+		return g.End(), err
+	})
+	t.revocations = t.table("revocations", func(record string) (time.Time, error) {
+		r, err := decode[store.Revocation](record)
+		return r.Expires, err
+	})
+	t.approvals = t.table("approvals", beginning)
+	t.revoked = t.table("revoked", beginning)
+	for _, listed := range []*table{&t.clients, &t.grants, &t.revocations} {
+		listed.ids = listed.records + ":ids"
 	}
-	t := tables{
-		prefix:      prefix,
-		meta:        table{records: prefix + "meta"},
-		clients:     table{records: prefix + "clients", ids: prefix + "clients:ids"},
-		codes:       ending("codes"),
-		grants:      ending("grants"),
-		approvals:   ending("approvals"),
-		revocations: ending("revocations"),
-		revoked:     ending("revoked"),
-		position:    prefix + "revocations:last",
-		unused:      prefix + "clients:unused",
-		kinds:       prefix + "kinds",
-		bySubject:   prefix + "grants:subjects",
-		byClient:    prefix + "grants:clients",
-	}
-	t.grants.ids = prefix + "grants:ids"
-	t.revocations.ids = prefix + "revocations:ids"
+	t.position = t.revocations.records + ":last"
+	t.unused = t.clients.records + ":unused"
+	t.kinds = t.prefix + "kinds"
+	t.bySubject = t.grants.records + ":subjects"
+	t.byClient = t.grants.records + ":clients"
 	return t
+}
+
+func (t *tables) table(name string, end func(string) (time.Time, error)) table {
+	found := table{name: name, records: t.prefix + name, end: end}
+	if end != nil {
+		found.ends = found.records + ":ends"
+	}
+	return found
 }
 
 // transactions is the table of a kind.
 func (t *tables) transactions(kind store.Kind) *table {
-	name := t.prefix + "transactions:" + string(kind)
-	return &table{records: name, ends: name + ":ends"}
+	found := t.table(transactions+string(kind), beginning)
+	return &found
+}
+
+// counts is the table of a kind.
+func (t *tables) counts(kind store.Kind) *table {
+	found := t.table(counts+string(kind), func(record string) (time.Time, error) {
+		var n, micro int64
+		_, err := fmt.Sscanf(record, "%d %d", &n, &micro)
+		return time.UnixMicro(micro), err
+	})
+	return &found
 }
 
 // Scores are in microseconds: those of nanoseconds would not be exact.
@@ -87,4 +120,10 @@ func cutEnd(record string) (ends time.Time, value string) {
 		return time.Time{}, ""
 	}
 	return time.Unix(0, int64(binary.BigEndian.Uint64([]byte(record[:8])))), record[8:]
+}
+
+// beginning is the end of a record that begins with it.
+func beginning(record string) (time.Time, error) {
+	ends, _ := cutEnd(record)
+	return ends, nil
 }

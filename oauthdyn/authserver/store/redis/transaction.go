@@ -25,6 +25,9 @@ var commitScript = goredis.NewScript(commitSource)
 // writer was first, and most have only one thing to write.
 const maxAttempts = 1000
 
+// guardWords is how many words a guard or a write has in the script.
+const guardWords = 4
+
 var errContention = errors.New("redis: too many others write the same records; try again")
 
 // A tx is an optimistic transaction. What it reads guards the commit: if that has
@@ -50,8 +53,8 @@ func (s *Store) update(ctx context.Context, fn func(*tx) error) error {
 		if answer != nil && !isAnswer(answer) {
 			return explain(answer)
 		}
-		if len(t.writes) == 0 {
-			return answer
+		if len(t.writes) == 0 && len(t.guards) <= guardWords {
+			return answer // one read is of one moment, several may not be
 		}
 		committed, err := t.commit()
 		if err != nil {
@@ -71,7 +74,7 @@ func isAnswer(err error) bool {
 }
 
 func (t *tx) commit() (bool, error) {
-	args := append([]any{len(t.guards) / 4}, t.guards...)
+	args := append([]any{len(t.guards) / guardWords}, t.guards...)
 	done, err := commitScript.Run(t.ctx, t.s.client, t.keys, append(args, t.writes...)...).Int()
 	return done == 1, err
 }
@@ -105,8 +108,40 @@ func (t *tx) get(from *table, id string) (string, error) {
 	return record, nil
 }
 
-// room makes the commit fail if a table has n records or more.
-func (t *tx) room(in *table, n int) { t.guard("room", in.records, strconv.Itoa(n), "") }
+// getAll reads records, which are empty where there is none.
+func (t *tx) getAll(from *table, ids []string) ([]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	found, err := t.s.client.HMGet(t.ctx, from.records, ids...).Result()
+	if err != nil {
+		return nil, err
+	}
+	records := make([]string, len(ids))
+	for i, record := range found {
+		var ok bool
+		if records[i], ok = record.(string); ok {
+			t.guard("same", from.records, ids[i], records[i])
+		} else {
+			t.guard("none", from.records, ids[i], "")
+		}
+	}
+	return records, nil
+}
+
+// room returns ErrFull if a table has n records or more. The commit needs that
+// there is room still.
+func (t *tx) room(in *table, n int) error {
+	found, err := t.s.client.HLen(t.ctx, in.records).Result()
+	if err != nil {
+		return err
+	}
+	if found >= int64(n) {
+		return store.ErrFull
+	}
+	t.guard("room", in.records, strconv.Itoa(n), "")
+	return nil
+}
 
 // put stores a record until it ends.
 func (t *tx) put(into *table, id, record string, ends time.Time) {
@@ -134,7 +169,11 @@ func getJSON[T any](t *tx, from *table, id string) (*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decode[T](record)
+	v, err := decode[T](record)
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 func putJSON(t *tx, into *table, id string, v any, ends time.Time) error {
@@ -148,7 +187,7 @@ func putJSON(t *tx, into *table, id string, v any, ends time.Time) error {
 func decode[T any](record string) (*T, error) {
 	v := new(T)
 	if err := json.Unmarshal([]byte(record), v); err != nil {
-		return nil, fmt.Errorf("redis: record cannot be read: %w", err)
+		return v, fmt.Errorf("redis: record cannot be read: %w", err)
 	}
 	return v, nil
 }
