@@ -50,7 +50,7 @@ func connect(url, password string, timeout time.Duration) (goredis.UniversalClie
 // password.
 func parse(url string) (o *goredis.UniversalOptions, socket string, err error) {
 	u, err := neturl.Parse(url)
-	if err != nil {
+	if err != nil || u.Opaque != "" || u.Scheme == "" || u.Fragment != "" {
 		return nil, "", errors.New("redis: the URL cannot be read; want redis://[user:password@]host:port/db, with reserved characters of the password as %XX")
 	}
 	o = &goredis.UniversalOptions{Username: u.User.Username()}
