@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -58,9 +59,7 @@ func readSettings(ctx context.Context, c goredis.Cmdable) map[string]string {
 		if err != nil {
 			return readInfo(ctx, c)
 		}
-		for name, value := range found {
-			settings[name] = value
-		}
+		maps.Copy(settings, found)
 	}
 	return settings
 }
