@@ -35,8 +35,8 @@ func TestAuthorizationServer(t *testing.T) {
 	for _, client := range []struct{ name, method, accepted string }{
 		{"public", oauthdyn.AuthMethodNone, ""},
 		// The suite takes the first that it knows of those that the server lists.
-		//	{"basic", oauthdyn.AuthMethodClientSecretBasic, "client_secret_basic,private_key_jwt"},
-		//	{"post", oauthdyn.AuthMethodClientSecretPost, "client_secret_post,private_key_jwt"},
+		{"basic", oauthdyn.AuthMethodClientSecretBasic, "client_secret_basic,private_key_jwt"},
+		{"post", oauthdyn.AuthMethodClientSecretPost, "client_secret_post,private_key_jwt"},
 	} {
 		flags := slices.Clone(resources)
 		if client.accepted != "" {

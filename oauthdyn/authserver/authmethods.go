@@ -4,7 +4,6 @@ package authserver
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -33,20 +32,15 @@ func (o *Options) completeClientAuth() error {
 	return nil
 }
 
-func (o *Options) acceptsAuth(method string) bool { return slices.Contains(o.ClientAuthMethods, method) }
+func (o *Options) acceptsAuth(method string) bool {
+	return slices.Contains(o.ClientAuthMethods, method)
+}
 
-// completeMetadata checks a client's metadata and fills in what is absent, which
-// for the authentication is what RFC 7591 section 2 says, if that is accepted.
-func (o *Options) completeMetadata(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
-	if md.TokenEndpointAuthMethod == "" && !o.acceptsAuth(oauthdyn.AuthMethodClientSecretBasic) {
-		md.TokenEndpointAuthMethod = o.ClientAuthMethods[0]
+// defaultAuth is what RFC 7591 section 2 says of clients that name none, if that
+// is accepted.
+func (o *Options) defaultAuth() string {
+	if o.acceptsAuth(oauthdyn.AuthMethodClientSecretBasic) {
+		return oauthdyn.AuthMethodClientSecretBasic
 	}
-	if err := completeRegistration(md); err != nil {
-		return err
-	}
-	if !o.acceptsAuth(md.TokenEndpointAuthMethod) {
-		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata,
-			"token_endpoint_auth_method must be one of "+strings.Join(o.ClientAuthMethods, ", "))
-	}
-	return nil
+	return o.ClientAuthMethods[0]
 }

@@ -34,9 +34,12 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		GrantTypesSupported:               grantTypes,
 		TokenEndpointAuthMethodsSupported: s.o.ClientAuthMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
-		DPoPSigningAlgValuesSupported:     jwt.ProofAlgorithms,
+		DPoPSigningAlgValuesSupported:     jwt.Algorithms,
 
-		RevocationEndpointAuthMethodsSupported: s.o.ClientAuthMethods,
+		TokenEndpointAuthSigningAlgValuesSupported: jwt.Algorithms,
+
+		RevocationEndpointAuthMethodsSupported:          s.o.ClientAuthMethods,
+		RevocationEndpointAuthSigningAlgValuesSupported: jwt.Algorithms,
 
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          s.documents != nil,

@@ -17,6 +17,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
@@ -55,9 +56,12 @@ type Server struct {
 	routes    map[string]http.Handler
 	feed      *feed
 	documents *clientdoc.Reader // nil: none are read
-	proofs    jwt.Replays
-	log       *slog.Logger
-	accounts  accountLocks
+
+	clientKeys *remote.Reader[*jwt.Keys] // that a jwks_uri names
+
+	proofs   jwt.Replays
+	log      *slog.Logger
+	accounts accountLocks
 
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -84,7 +88,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		log:       o.Logger,
 		accounts:  newAccountLocks(),
 	}
-	s.documents = newDocuments(&s.o)
+	s.documents, s.clientKeys = s.newDocuments(o.ClientDocuments), newClientKeys(o.ClientDocuments)
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
@@ -109,6 +113,7 @@ func (s *Server) Close() {
 	if s.documents != nil {
 		s.documents.Close()
 	}
+	s.clientKeys.Close()
 	s.background.Wait()
 }
 

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,9 +23,6 @@ import (
 
 const (
 	usersFile = "users"
-
-	// stopTime is how long open requests may take to end after a signal.
-	stopTime = 1800 * time.Millisecond
 )
 
 // serveFlags are the flags of serve.
@@ -64,6 +60,9 @@ with a password in DIR/users; "oauthdyn user add" adds one, also while the serve
 runs. With GitHub, or an OpenID provider, those sign in whom the flags below name:
 nobody else. At both, register ISSUER/login/callback as the callback URL.
 
+With --store clients, grants and keys are kept in Redis or Valkey, which several
+replicas share: any of them answers any request. They need the same flags.
+
 With --verify it also checks tokens for a reverse proxy, as "oauthdyn verify" does
 alone; see there.`,
 		Example: `  oauthdyn serve --resource http://127.0.0.1:8080/mcp
@@ -88,7 +87,7 @@ alone; see there.`,
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
 	f.operationFlags.add(cmd)
-	flags.StringSliceVar(&f.auth, "client-auth", nil, "`METHOD,METHOD` by which clients may authenticate, of none, client_secret_basic, client_secret_post; without none there are no public clients (default all)")
+	flags.StringSliceVar(&f.auth, "client-auth", nil, "`METHOD,METHOD` by which clients may authenticate, of none, private_key_jwt, client_secret_basic, client_secret_post; without none there are no public clients (default all)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
@@ -190,10 +189,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, ClientAuthMethods: f.auth, TrustedProxies: networks, Logger: log}
+	counters := newMeter()
 	if journal != nil {
 		defer func() { err = errors.Join(err, journal.Close()) }()
-		o.Audit = journal.Record
 	}
+	o.Audit = f.observe(counters, journal)
 	if f.initial != "" {
 		token, err := signin.ReadSecret(f.initial, nil)
 		if err != nil {
@@ -225,6 +225,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	o.Store = db
+	if f.adminAddr != "" {
+		o.Store = &meteredStore{db, counters}
+	}
 	var ways []string
 	if o.Login, ways, err = f.login(users, log); err != nil {
 		return err
@@ -249,7 +252,18 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
 	defer onHangup(func(ctx context.Context) { reread(ctx, journal, log) })()
-	return serveHTTP(ctx, listener, handler, log)
+	run := service{handler: handler, log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
+	if f.adminAddr != "" {
+		counters.base = pathOf(o.Issuer)
+		run.handler = counters.counted(handler)
+		run.monitor = &monitor{meter: counters, server: server, journal: journal}
+		stop, err := run.monitor.start(ctx, f.adminAddr, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return run.serve(ctx, listener)
 }
 
 // guarded is the server with forward-auth for its own tokens beside it.
@@ -265,9 +279,13 @@ func (f *serveFlags) guarded(o *authserver.Options, server *authserver.Server) (
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {
+	return listenAt(ctx, addr, "--addr takes another port; 0 means any free one")
+}
+
+func listenAt(ctx context.Context, addr, hint string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), "--addr takes another port; 0 means any free one"}
+		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), hint}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
@@ -288,32 +306,4 @@ func openUsers(data, file string) (*local.Users, error) {
 		file = filepath.Join(data, usersFile)
 	}
 	return local.Open(file)
-}
-
-// serveHTTP answers requests until ctx ends, then lets open ones finish.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	log.LogAttrs(ctx, slog.LevelInfo, "stopping")
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-	defer cancel()
-	if server.Shutdown(last) != nil {
-		_ = server.Close()
-	}
-	<-failed
-	return nil
 }
