@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -89,3 +90,6 @@ func caller(ctx context.Context) string {
 	}
 	return p.Subject
 }
+
+// origin is that of the MCP server.
+func (s site) origin() string { return strings.TrimSuffix(s.url, "/mcp") }

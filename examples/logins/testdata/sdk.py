@@ -66,23 +66,22 @@ async def main(url):
         await answered.wait()
         return AuthorizationCodeResult(code=answer["code"], state=answer.get("state"), iss=answer.get("iss"))
 
-    def provider():
-        return OAuthClientProvider(
-            server_url=url,
-            client_metadata=OAuthClientMetadata.model_validate({
-                "client_name": "Python SDK",
-                "redirect_uris": [redirect_uri],
-                "grant_types": ["authorization_code", "refresh_token"],
-                "response_types": ["code"],
-                "token_endpoint_auth_method": "none",
-            }),
-            storage=storage,
-            redirect_handler=redirect,
-            callback_handler=callback,
-        )
+    auth = OAuthClientProvider(
+        server_url=url,
+        client_metadata=OAuthClientMetadata.model_validate({
+            "client_name": "Python SDK",
+            "redirect_uris": [redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "token_endpoint_auth_method": "none",
+        }),
+        storage=storage,
+        redirect_handler=redirect,
+        callback_handler=callback,
+    )
 
     async def who_am_i():
-        async with httpx2.AsyncClient(auth=provider(), timeout=120) as http:
+        async with httpx2.AsyncClient(auth=auth, timeout=120) as http:
             async with Client(streamable_http_client(url, http_client=http)) as client:
                 return (await client.call_tool("whoami", {})).content[0].text
 
@@ -90,8 +89,8 @@ async def main(url):
         tasks.start_soon(listener.serve, serve)
         who = await who_am_i()
         before = storage.tokens
-        # As after a restart, with a token that has expired meanwhile.
-        storage.tokens = before.model_copy(update={"access_token": "one-that-has-expired", "expires_in": -1})
+        # The SDK refreshes by the clock only; a token that is refused makes it log in anew.
+        auth.context.token_expiry_time = 1
         who_refreshed = await who_am_i()
         tasks.cancel_scope.cancel()
     after = storage.tokens
