@@ -50,6 +50,8 @@ func TestScripts(t *testing.T) {
 			"waitlisten": waitListen,
 			"revoke":     revoke,
 			"ask":        ask,
+			"addclient":  addClient,
+			"grantid":    grantID,
 		},
 	})
 }
