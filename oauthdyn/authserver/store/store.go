@@ -43,6 +43,7 @@ type Store interface {
 	Revocations
 	Approvals
 	Keys
+	Transfers
 
 	// Collect removes a bounded number of records that are of no more use:
 	// expired ones, and clients that Limits calls stale, unless they have a

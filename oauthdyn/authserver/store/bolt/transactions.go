@@ -5,7 +5,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -91,7 +90,7 @@ func (s *Store) Count(_ context.Context, kind store.Kind, id store.Hash, window 
 }
 
 func approvalKey(subject string, fingerprint store.Hash) []byte {
-	sum := sha256.Sum256([]byte(subject))
+	sum := store.HashOf(subject)
 	return append(sum[:], fingerprint[:]...)
 }
 

@@ -52,7 +52,7 @@ type record struct {
 }
 
 type approval struct {
-	subject     string
+	subject     store.Hash
 	fingerprint store.Hash
 }
 
@@ -250,7 +250,7 @@ func (s *Store) Count(_ context.Context, kind store.Kind, id store.Hash, window 
 func (s *Store) Approve(_ context.Context, subject string, fingerprint store.Hash, expires time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.approvals[approval{subject, fingerprint}] = expires
+	s.approvals[approval{store.HashOf(subject), fingerprint}] = expires
 	return nil
 }
 
@@ -258,7 +258,7 @@ func (s *Store) Approve(_ context.Context, subject string, fingerprint store.Has
 func (s *Store) Approved(_ context.Context, subject string, fingerprint store.Hash) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.now().Before(s.approvals[approval{subject, fingerprint}]), nil
+	return s.now().Before(s.approvals[approval{store.HashOf(subject), fingerprint}]), nil
 }
 
 // LoadKeys implements store.Keys.

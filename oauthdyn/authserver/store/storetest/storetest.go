@@ -63,10 +63,15 @@ func Run(t *testing.T, open Open) {
 		{"keys", testKeys},
 		{"keys race", testKeysRace},
 		{"collect", testCollect},
+		{"transfer", testTransfer},
+		{"transfer of what has ended", testTransferEnded},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := &fixture{t: t, clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
-			f.Store = open(t, Options{Now: f.now, Limits: store.Limits{Clients: 3, Transactions: 3, RevokedTokens: 3}})
+			f.open = func() store.Store {
+				return open(t, Options{Now: f.now, Limits: store.Limits{Clients: 3, Transactions: 3, RevokedTokens: 3}})
+			}
+			f.Store = f.open()
 			test.run(t, f)
 		})
 	}
@@ -75,7 +80,8 @@ func Run(t *testing.T, open Open) {
 // A fixture is a store with a clock that the test moves.
 type fixture struct {
 	store.Store
-	t *testing.T
+	t    *testing.T
+	open func() store.Store // another one, which is empty
 
 	mu sync.Mutex
 	// mu guards clock.
