@@ -123,9 +123,10 @@ func method[In, Out any](do func(*Service, context.Context, In) (Out, error)) op
 	}
 }
 
-// A Caller does operations by their names. in and out are encoded as JSON. Errors
-// are an [*Error], or those of the way to a server.
+// A Caller does operations by their names.
 type Caller interface {
+	// Call does an operation. in and out are encoded as JSON. Errors are an
+	// [*Error], or those of the way to a server.
 	Call(ctx context.Context, name string, in, out any) error
 }
 
