@@ -39,7 +39,10 @@ func (s *Server) authenticateClient(r *http.Request, form url.Values) (*store.Cl
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, s.internal(r, "look up a client", err)
 	}
-	if client == nil {
+	if client != nil {
+		note(r.Context()).ClientID = client.ID
+	} else {
+		because(r.Context(), "unknown client")
 		// Take as long as with a known client.
 		client = &store.Client{Metadata: oauthdyn.ClientMetadata{TokenEndpointAuthMethod: "unknown"}}
 	}

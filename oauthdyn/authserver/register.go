@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/strictjson"
@@ -35,10 +36,12 @@ var (
 // be missing, null or unknown.
 func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	if !s.mayRegister(r) {
+		s.audit(r.Context(), audit.Register, fail(0, oauthdyn.CodeInvalidToken, "the initial access token is missing or wrong"))
 		refuseBearer(w, r, "registration needs an initial access token, which the operator of this server hands out")
 		return
 	}
 	info, err := s.register(r)
+	s.audit(r.Context(), audit.Register, err)
 	if err != nil {
 		if err.Code == oauthdyn.CodeTemporarilyUnavailable { // the store is full
 			err.Status = http.StatusTooManyRequests
@@ -85,6 +88,7 @@ func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthd
 	if err := s.o.Store.CreateClient(r.Context(), *client); err != nil {
 		return nil, s.internal(r, "register a client", err)
 	}
+	note(r.Context()).ClientID = client.ID
 	return s.information(client, secret, token), nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 )
@@ -42,7 +43,9 @@ func (s *Server) RevokeGrant(ctx context.Context, id store.Hash) error {
 // serveRevoke is the revocation endpoint: RFC 7009. A client may revoke its own
 // tokens; of any other it hears the same, and nothing happens.
 func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
-	if err := s.revoke(w, r); err != nil {
+	err := s.revoke(w, r)
+	s.auditAs(r.Context(), audit.Revoke, audit.ByClient, err)
+	if err != nil {
 		refuseClient(w, r, err)
 		return
 	}
@@ -79,12 +82,14 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) *oauthdyn.Error 
 func (s *Server) revokeRefresh(r *http.Request, client *store.Client, token string) *oauthdyn.Error {
 	handle, _, ok := strings.Cut(token, ".")
 	if !ok {
+		because(r.Context(), "no token of this server")
 		return nil
 	}
 	id := store.HashOf(handle)
 	grant, err := s.o.Store.Grant(r.Context(), id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		because(r.Context(), "no such grant, or it has ended")
 		return nil
 	case err != nil:
 		return s.internal(r, "look up a grant", err)
@@ -96,6 +101,8 @@ func (s *Server) revokeRefresh(r *http.Request, client *store.Client, token stri
 }
 
 func (s *Server) endGrant(r *http.Request, clientID, subject string, id store.Hash) *oauthdyn.Error {
+	e := note(r.Context())
+	e.Subject, e.Grant = subject, sessionOf(id)
 	if err := s.o.Store.RevokeGrant(r.Context(), id); err != nil {
 		return s.internal(r, "revoke a grant", err)
 	}
@@ -110,8 +117,11 @@ func (s *Server) revokeAccess(r *http.Request, client *store.Client, claims *jos
 		s.foreignToken(r, client)
 		return nil
 	case !time.Now().Before(claims.Expires):
+		because(r.Context(), "the token has expired")
 		return nil
 	}
+	e := note(r.Context())
+	e.Subject, e.Grant, e.Reason = claims.Subject, claims.Session, "one access token"
 	err := s.o.Store.RevokeToken(r.Context(), claims.ID, claims.Expires)
 	if errors.Is(err, store.ErrFull) {
 		// Too many were revoked one by one. RFC 7009 section 2.1 allows to end
@@ -128,7 +138,10 @@ func (s *Server) revokeAccess(r *http.Request, client *store.Client, claims *jos
 	return nil
 }
 
+// foreignToken records what the client does not hear of: nothing was revoked.
 func (s *Server) foreignToken(r *http.Request, client *store.Client) {
+	e := note(r.Context())
+	e.Error, e.Reason = oauthdyn.CodeInvalidToken, "the token was issued to another client"
 	s.log.LogAttrs(r.Context(), slog.LevelWarn, "a client tried to revoke the token of another", slog.String("client_id", client.ID))
 }
 

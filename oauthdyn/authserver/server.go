@@ -50,6 +50,7 @@ type Server struct {
 	origin    string // scheme and host of the issuer
 	base      string // path of the issuer, without a slash at the end
 	secure    bool   // https
+	loopback  bool   // the issuer is on a loopback address
 	resources []Resource
 	keys      *jose.KeySet
 	routes    map[string]http.Handler
@@ -80,6 +81,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		origin:    issuer.Scheme + "://" + issuer.Host,
 		base:      issuer.Path,
 		secure:    issuer.Scheme == "https",
+		loopback:  isLoopback(issuer.Hostname()),
 		resources: o.Resources,
 		log:       o.Logger,
 		accounts:  newAccountLocks(),
@@ -89,7 +91,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
 	s.feed = newFeed(&s.o)
-	s.admin = admin.New(admin.Options{Store: o.Store, ApprovalTTL: o.GrantTTL, Changed: s.revoked, Logger: s.log})
+	s.admin = admin.New(admin.Options{Store: o.Store, ApprovalTTL: o.GrantTTL, Changed: s.revoked, Audit: s.auditAdmin, Logger: s.log})
 	if err := s.feed.readOn(ctx); err != nil {
 		return nil, fmt.Errorf("authserver: %w: revocations: %w", ErrStore, err)
 	}
@@ -158,10 +160,10 @@ func (s *Server) collect(ctx context.Context) {
 
 func (s *Server) buildRoutes() error {
 	s.routes = map[string]http.Handler{
-		s.base + pathAuthorize:     http.HandlerFunc(s.serveAuthorize),
-		s.base + pathConsent:       http.HandlerFunc(s.serveConsent),
-		s.base + pathLogin:         http.HandlerFunc(s.serveLogin),
-		s.base + pathLoginCallback: http.HandlerFunc(s.serveLogin),
+		s.base + pathAuthorize:     s.onlyAtIssuer(s.serveAuthorize),
+		s.base + pathConsent:       s.onlyAtIssuer(s.serveConsent),
+		s.base + pathLogin:         s.onlyAtIssuer(s.serveLogin),
+		s.base + pathLoginCallback: s.onlyAtIssuer(s.serveLogin),
 		s.base + pathToken:         crossOrigin(http.HandlerFunc(s.serveToken), http.MethodPost),
 		s.base + pathRevoke:        crossOrigin(http.HandlerFunc(s.serveRevoke), http.MethodPost),
 		s.base + pathRegister:      crossOrigin(http.HandlerFunc(s.serveRegister), http.MethodPost),
@@ -174,6 +176,7 @@ func (s *Server) buildRoutes() error {
 
 // ServeHTTP serves the endpoints. Mount it at the root of the issuer's origin.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = withNote(s.forwarded(r))
 	if h := s.routes[r.URL.Path]; h != nil {
 		h.ServeHTTP(w, r)
 		return

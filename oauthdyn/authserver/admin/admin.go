@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -63,6 +64,10 @@ type Options struct {
 	// Changed is called when something was revoked. Nil: nobody need know.
 	Changed func(context.Context)
 
+	// Audit is told of each change, without the time, the actor (see
+	// audit.ActorOf) and the outcome, and of what failed. Nil: nobody is told.
+	Audit func(context.Context, audit.Event, error)
+
 	// Logger gets a line for each change. Nil: none.
 	Logger *slog.Logger
 }
@@ -71,7 +76,6 @@ type Options struct {
 // all operations are in it.
 type Service struct {
 	o          Options
-	by         string
 	operations map[string]operation
 }
 
@@ -84,6 +88,9 @@ func New(o Options) *Service {
 	if o.Changed == nil {
 		o.Changed = func(context.Context) {}
 	}
+	if o.Audit == nil {
+		o.Audit = func(context.Context, audit.Event, error) {}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -95,13 +102,6 @@ func New(o Options) *Service {
 		OpRevokeGrant:  method((*Service).RevokeGrant),
 		OpRevokeGrants: method((*Service).RevokeGrants),
 	}}
-}
-
-// As returns the same service for somebody, whom the log names.
-func (s *Service) As(who string) *Service {
-	other := *s
-	other.by = who
-	return &other
 }
 
 // Handle adds an operation, for example one on what a server keeps beside the
@@ -168,10 +168,10 @@ func (s *Service) do(ctx context.Context, name string, in []byte) (any, error) {
 	return nil, &Error{CodeFailed, err.Error()}
 }
 
-// log writes down a change.
+// log writes a change down.
 func (s *Service) log(ctx context.Context, text string, attrs ...slog.Attr) {
-	if s.by != "" {
-		attrs = append(attrs, slog.String("by", s.by))
+	if by := audit.ActorOf(ctx); by != "" {
+		attrs = append(attrs, slog.String("by", string(by)))
 	}
 	s.o.Logger.LogAttrs(ctx, slog.LevelInfo, text, attrs...)
 }

@@ -265,7 +265,7 @@ func TestOperations(t *testing.T) {
 		}
 		return p.A + p.B, nil
 	})
-	if sum, err := admin.Call[int](t.Context(), svc.As("somebody"), "sum", pair{1, 2}); err != nil || sum != 3 {
+	if sum, err := admin.Call[int](t.Context(), svc, "sum", pair{1, 2}); err != nil || sum != 3 {
 		t.Errorf("sum %d, %v", sum, err)
 	}
 	for code, call := range map[string]func() error{

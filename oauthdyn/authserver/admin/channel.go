@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 )
 
 const (
@@ -106,10 +108,12 @@ func (s *socket) Close() error {
 	return s.Listener.Close()
 }
 
-// Serve answers those who call operations at a listener, until ctx ends; it
+// Serve answers commands that call operations at a listener, until ctx ends; it
 // closes the listener.
 func (s *Service) Serve(ctx context.Context, listener net.Listener) error {
+	requests := audit.As(context.WithoutCancel(ctx), audit.ByCommand) // they may end after ctx
 	server := &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,

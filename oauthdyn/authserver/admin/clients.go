@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -173,6 +174,7 @@ func (s *Service) DeleteClient(ctx context.Context, q ClientID) (Ended, error) {
 	}
 	err = s.o.Store.DeleteClient(ctx, q.ID)
 	s.o.Changed(ctx)
+	s.o.Audit(ctx, audit.Event{Kind: audit.Delete, ClientID: q.ID, Count: found.Grants}, err)
 	if err != nil {
 		return Ended{}, err
 	}

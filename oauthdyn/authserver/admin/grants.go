@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
@@ -155,6 +156,7 @@ func (s *Service) RevokeGrant(ctx context.Context, q GrantID) (Grant, error) {
 	}
 	owner := store.Owner{Subject: g.Subject, ClientID: g.ClientID}
 	err = s.withdraw(ctx, owner, func() error { return s.o.Store.RevokeGrant(ctx, g.ID) })
+	s.o.Audit(ctx, audit.Event{Kind: audit.Revoke, ClientID: g.ClientID, Subject: g.Subject, Grant: one[0].SessionID, Count: 1}, err)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -225,6 +227,7 @@ func (s *Service) RevokeGrants(ctx context.Context, o Owner) (ended Ended, err e
 		ended.Grants, err = s.o.Store.RevokeGrants(ctx, owner)
 		return err
 	})
+	s.o.Audit(ctx, audit.Event{Kind: audit.Revoke, ClientID: o.ClientID, Subject: o.Subject, Count: ended.Grants}, err)
 	s.log(ctx, "grants revoked", slog.String("client_id", o.ClientID), slog.String("subject", o.Subject), slog.Int("grants", ended.Grants))
 	return ended, err
 }

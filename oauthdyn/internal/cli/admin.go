@@ -77,7 +77,7 @@ func (a *app) administer(ctx context.Context, f *storeFlags, do func(admin.Calle
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return a.explainAdmin(do(admin.New(admin.Options{Store: db}).As("command")))
+	return a.explainAdmin(do(admin.New(admin.Options{Store: db})))
 }
 
 // explainAdmin tells mistakes of the user from failures.
@@ -127,7 +127,7 @@ func adminChannel(ctx context.Context, service *admin.Service, dir string, log *
 	ctx, cancel := context.WithCancel(ctx)
 	var serving sync.WaitGroup
 	serving.Go(func() {
-		if err := service.As("command").Serve(ctx, listener); err != nil {
+		if err := service.Serve(ctx, listener); err != nil {
 			log.LogAttrs(ctx, slog.LevelError, "commands cannot reach this server any more", slog.String("error", err.Error()))
 		}
 	})

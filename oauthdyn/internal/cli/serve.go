@@ -44,6 +44,7 @@ type serveFlags struct {
 	storeFlags
 	loginFlags
 	guardFlags
+	operationFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -85,6 +86,7 @@ alone; see there.`,
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
+	f.operationFlags.add(cmd)
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
@@ -177,7 +179,19 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	defer listener.Close()
-	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, Logger: log}
+	networks, err := f.networks()
+	if err != nil {
+		return err
+	}
+	journal, err := a.openAudit(f.auditLog, log)
+	if err != nil {
+		return err
+	}
+	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, TrustedProxies: networks, Logger: log}
+	if journal != nil {
+		defer func() { err = errors.Join(err, journal.Close()) }()
+		o.Audit = journal.Record
+	}
 	if f.initial != "" {
 		token, err := signin.ReadSecret(f.initial, nil)
 		if err != nil {
@@ -233,6 +247,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
+	defer onHangup(func(ctx context.Context) { reread(ctx, journal, log) })()
 	return serveHTTP(ctx, listener, handler, log)
 }
 
