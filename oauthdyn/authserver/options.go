@@ -134,7 +134,7 @@ func (o *Options) complete() error {
 	}
 	switch {
 	case o.Store == nil:
-		return errors.New("no store; use memory.New or bolt.Open")
+		return errors.New("no store; use memory.New, bolt.Open or redis.Open")
 	case o.Login == nil:
 		return errors.New("no login; use local.Open, for example")
 	case len(o.Resources) == 0:

@@ -20,7 +20,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 )
 
-// socketFile is where a running server does what administrators ask for.
+// socketFile is the socket beside storeFile.
 const socketFile = "admin.sock"
 
 // adminFlags are the flags of commands for administrators.
@@ -37,8 +37,9 @@ func (f *adminFlags) add(cmd *cobra.Command) {
 // adminHelp is the end of the help of such commands.
 const adminHelp = `
 
-It works while the server runs, through a socket in its data directory, and while
-it does not.`
+It works while the server runs, through a socket beside the file of its store, and
+while it does not. A store in Redis is changed itself; its servers hear of that within
+a second.`
 
 // adminCommand makes a command with a name, such as "clients", that has others
 // below it.
@@ -60,16 +61,30 @@ func adminCommand(name, short, example string, commands ...*cobra.Command) *cobr
 	return cmd
 }
 
+// socket is where a running server does what administrators ask for: beside the
+// file that it keeps to itself. Other stores are open to everybody, and need
+// none.
+func (f *storeFlags) socket() (path string, ok bool) {
+	file, ok := f.file()
+	if dir, name := filepath.Split(file); name == storeFile {
+		return dir + socketFile, ok
+	}
+	return file + ".sock", ok
+}
+
 // administer does something with a running server, or with the store if none
 // runs.
 func (a *app) administer(ctx context.Context, f *storeFlags, do func(admin.Caller) error) (err error) {
-	remote, err := admin.Dial(ctx, filepath.Join(f.data, socketFile))
-	if err == nil {
-		defer remote.Close()
-		return a.explainAdmin(do(remote))
+	if socket, ok := f.socket(); ok {
+		if remote, err := admin.Dial(ctx, socket); err == nil {
+			defer remote.Close()
+			return a.explainAdmin(do(remote))
+		}
 	}
-	if _, err := os.Stat(filepath.Join(f.data, storeFile)); errors.Is(err, fs.ErrNotExist) {
-		return &hintedError{fmt.Errorf("there is no store in %s", f.data), "--data names the directory that serve uses"}
+	if file, ok := f.file(); ok {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return &hintedError{fmt.Errorf("there is no store %s", file), "--data names the directory that serve uses"}
+		}
 	}
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	db, err := f.open(ctx, log)
@@ -118,8 +133,12 @@ func (a *app) confirm(ctx context.Context, yes bool, question string) error {
 
 // adminChannel lets commands reach a running server. stop ends that and waits for
 // it. A server without the channel works, so that no error ends it.
-func adminChannel(ctx context.Context, service *admin.Service, dir string, log *slog.Logger) (stop func()) {
-	listener, err := admin.Listen(filepath.Join(dir, socketFile))
+func (f *storeFlags) adminChannel(ctx context.Context, service *admin.Service, log *slog.Logger) (stop func()) {
+	socket, ok := f.socket()
+	if !ok {
+		return func() {}
+	}
+	listener, err := admin.Listen(socket)
 	if err != nil {
 		log.LogAttrs(ctx, slog.LevelWarn, "commands such as oauthdyn clients cannot reach this server", slog.String("error", err.Error()))
 		return func() {}

@@ -72,7 +72,7 @@ func (a *app) explain(err error) (code int, hint string) {
 // oneLine also drops the prefix of a package, which says nothing to a user.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	for _, prefix := range []string{"authserver: ", "bolt: ", "local: ", "github: ", "oidc: ", "allow: ", "backup: ", "resource: ", "forwardauth: ", "oauthdyn: "} {
+	for _, prefix := range []string{"authserver: ", "bolt: ", "redis: ", "local: ", "github: ", "oidc: ", "allow: ", "backup: ", "resource: ", "forwardauth: ", "oauthdyn: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return s

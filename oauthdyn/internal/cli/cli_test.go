@@ -36,27 +36,30 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// commands are what scripts can do besides running programs.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"freeaddr":   freeAddr,
+	"waitfor":    waitFor,
+	"signin":     signIn,
+	"oneline":    oneLine,
+	"badkeys":    badKeys,
+	"exitcode":   exitCode,
+	"token":      getToken,
+	"waitlisten": waitListen,
+	"revoke":     revoke,
+	"ask":        ask,
+	"waitfile":   waitFile,
+	"signal":     sendSignal,
+	"addclient":  addClient,
+	"grantid":    grantID,
+}
+
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeaddr":   freeAddr,
-			"waitfor":    waitFor,
-			"signin":     signIn,
-			"oneline":    oneLine,
-			"badkeys":    badKeys,
-			"exitcode":   exitCode,
-			"token":      getToken,
-			"waitlisten": waitListen,
-			"revoke":     revoke,
-			"ask":        ask,
-			"addclient":  addClient,
-			"grantid":    grantID,
-			"waitfile":   waitFile,
-			"signal":     sendSignal,
-		},
+		Cmds:                commands,
 	})
 }
 

@@ -63,6 +63,9 @@ with a password in DIR/users; "oauthdyn user add" adds one, also while the serve
 runs. With GitHub, or an OpenID provider, those sign in whom the flags below name:
 nobody else. At both, register ISSUER/login/callback as the callback URL.
 
+With --store clients, grants and keys are kept in Redis or Valkey, which several
+replicas share: any of them answers any request. They need the same flags.
+
 With --verify it also checks tokens for a reverse proxy, as "oauthdyn verify" does
 alone; see there.`,
 		Example: `  oauthdyn serve --resource http://127.0.0.1:8080/mcp
@@ -235,7 +238,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return &usageError{text: err.Error()}
 	}
 	defer server.Close()
-	defer adminChannel(ctx, server.Admin(), f.data, log)()
+	defer f.adminChannel(ctx, server.Admin(), log)()
 	if names, err := users.Names(); err == nil && len(names) == 0 && o.Login == authserver.Login(users) {
 		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
 	}
