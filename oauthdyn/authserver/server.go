@@ -18,6 +18,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
@@ -56,10 +57,13 @@ type Server struct {
 	routes    map[string]http.Handler
 	feed      *feed
 	documents *clientdoc.Reader // nil: none are read
-	proofs    jwt.Replays
-	log       *slog.Logger
-	accounts  accountLocks
-	admin     *admin.Service
+
+	clientKeys *remote.Reader[*jwt.Keys] // that a jwks_uri names
+
+	proofs   jwt.Replays
+	log      *slog.Logger
+	accounts accountLocks
+	admin    *admin.Service
 
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -85,8 +89,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		resources: o.Resources,
 		log:       o.Logger,
 		accounts:  newAccountLocks(),
-		documents: newDocuments(o.ClientDocuments),
 	}
+	s.documents, s.clientKeys = s.newDocuments(o.ClientDocuments), newClientKeys(o.ClientDocuments)
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
@@ -112,6 +116,7 @@ func (s *Server) Close() {
 	if s.documents != nil {
 		s.documents.Close()
 	}
+	s.clientKeys.Close()
 	s.background.Wait()
 }
 
