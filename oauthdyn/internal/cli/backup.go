@@ -80,7 +80,7 @@ func oneFile(command string) cobra.PositionalArgs {
 }
 
 func (a *app) backup(ctx context.Context, f *backupFlags, path string) (err error) {
-	from, err := f.open(ctx, nil)
+	from, err := f.openOld(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -128,13 +128,18 @@ func (a *app) restore(ctx context.Context, f *backupFlags, path string) (err err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
 	n, err := backup.Read(ctx, file, to, &backup.ReadOptions{WithoutGrants: f.withoutGrants})
-	if errors.Is(err, backup.ErrNotEmpty) {
-		return &hintedError{err, "name an empty directory with --data, or another database"}
-	}
 	if err != nil {
-		return err
+		return notEmpty(err)
 	}
 	return a.sayRecords(f.output, n, "Stored %d records.\n")
+}
+
+// notEmpty adds advice to backup.ErrNotEmpty.
+func notEmpty(err error) error {
+	if errors.Is(err, backup.ErrNotEmpty) {
+		return &hintedError{err, "name an empty directory, another database or another prefix"}
+	}
+	return err
 }
 
 func (a *app) sayRecords(o output, n int, format string) error {
