@@ -63,10 +63,19 @@ type closingStore interface {
 	Close() error
 }
 
+// location is a URL, or bolt:FILE.
+func (f *storeFlags) location() string {
+	return cmp.Or(f.store, os.Getenv(envRedisURL), "bolt:"+filepath.Join(f.data, storeFile))
+}
+
+// file is the file that keeps the store, if one does: one process at a time can
+// have it open.
+func (f *storeFlags) file() (path string, ok bool) { return strings.CutPrefix(f.location(), "bolt:") }
+
 // open opens the store that the flags name. What is worth a warning goes to log,
 // if it is not nil.
 func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, error) {
-	if path, ok := strings.CutPrefix(f.location(), "bolt:"); ok {
+	if path, ok := f.file(); ok {
 		return openBolt(path)
 	}
 	if err := f.checkPassword(); err != nil {
@@ -78,17 +87,12 @@ func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, 
 // openOld is open for a store that must be there already, so that a mistaken
 // name does not become an empty one.
 func (f *storeFlags) openOld(ctx context.Context, log *slog.Logger) (closingStore, error) {
-	if path, ok := strings.CutPrefix(f.location(), "bolt:"); ok {
+	if path, ok := f.file(); ok {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("there is no store %s", path)
 		}
 	}
 	return f.open(ctx, log)
-}
-
-// location is a URL, or bolt:FILE.
-func (f *storeFlags) location() string {
-	return cmp.Or(f.store, os.Getenv(envRedisURL), "bolt:"+filepath.Join(f.data, storeFile))
 }
 
 // checkPassword refuses a password where other users of the machine see it.
