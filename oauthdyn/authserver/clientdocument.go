@@ -52,16 +52,21 @@ func (d *ClientDocuments) complete() error {
 }
 
 // newDocuments returns nil if no documents are read.
-func newDocuments(d ClientDocuments) *clientdoc.Reader {
+func (s *Server) newDocuments() *clientdoc.Reader {
+	d := s.o.ClientDocuments
 	if d.Off {
 		return nil
 	}
-	return clientdoc.NewReader(clientdoc.Options{Hosts: d.Hosts, Transport: d.Transport, Check: checkDocument})
+	return clientdoc.NewReader(clientdoc.Options{Hosts: d.Hosts, Transport: d.Transport, Check: s.checkDocument})
 }
 
 // checkDocument applies the rules of registration.
-func checkDocument(m *oauthdyn.ClientMetadata) error {
-	if err := completeRegistration(m); err != nil {
+func (s *Server) checkDocument(m *oauthdyn.ClientMetadata) error {
+	err := completeRegistration(m)
+	if err == nil {
+		err = s.checkSchemes(m.RedirectURIs)
+	}
+	if err != nil {
 		return errors.New(err.Description)
 	}
 	return nil

@@ -90,7 +90,7 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 		writeError(w, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_secret cannot be chosen; leave it out"))
 		return
 	}
-	if err := completeRegistration(md); err != nil {
+	if err := s.checkRegistration(md); err != nil {
 		writeError(w, err)
 		return
 	}

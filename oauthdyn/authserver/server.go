@@ -81,8 +81,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		resources: o.Resources,
 		log:       o.Logger,
 		accounts:  newAccountLocks(),
-		documents: newDocuments(o.ClientDocuments),
 	}
+	s.documents = s.newDocuments()
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
