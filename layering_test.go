@@ -51,12 +51,21 @@ var rules = []rule{
 		reason: "tokens can be checked in front of any server; resource/gosdk is for those built with the SDK",
 	}, {
 		from:   []string{"oauthdyn/authserver/store/memory", "oauthdyn/authserver/store/storetest"},
-		ban:    []string{"oauthdyn/authserver/store/bolt"},
+		ban:    []string{"oauthdyn/authserver/store/bolt", "oauthdyn/authserver/store/redis"},
 		reason: "a store must not pull in the database of another",
 	}, {
 		from:   []string{"oauthdyn/authserver/store/bolt"},
-		ban:    []string{"oauthdyn/authserver/store/memory"},
+		ban:    []string{"oauthdyn/authserver/store/memory", "oauthdyn/authserver/store/redis"},
 		reason: "a store must not pull in another",
+	}, {
+		from:   []string{"oauthdyn/authserver/store/redis"},
+		ban:    []string{"oauthdyn/authserver/store/memory", "oauthdyn/authserver/store/bolt"},
+		reason: "a store must not pull in another",
+	}, {
+		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
+		except: []string{"oauthdyn/authserver/store/redis", "oauthdyn/internal/redistest", "oauthdyn/internal/cli", "oauthdyn/cmd/..."},
+		ban:    []string{"github.com/redis/go-redis/..."},
+		reason: "only who keeps a store in Redis links a client for it",
 	}, {
 		from:   []string{"oauthdyn/..."},
 		except: []string{"oauthdyn/internal/jose"},
@@ -96,7 +105,7 @@ var rules = []rule{
 		reason: "bytes in, bytes out: typed messages lose what they do not know",
 	}, {
 		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
-		except: []string{"oauthdyn/oauthdyntest/...", "oauthdyn/authserver/store/storetest", "oauthdyn/authserver/login/internal/logintest"},
+		except: []string{"oauthdyn/oauthdyntest/...", "oauthdyn/authserver/store/storetest", "oauthdyn/authserver/login/internal/logintest", "oauthdyn/internal/redistest"},
 		ban:    []string{"testing", "net/http/httptest"},
 		reason: "test support belongs into packages whose names end in test",
 	},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -160,7 +161,8 @@ func (s *Server) stillAllowed(r *http.Request, g *store.Grant) *oauthdyn.Error {
 			"it cannot be found out right now whether the person is still allowed; try again later")
 	}
 	log(slog.LevelWarn, "person not allowed any more")
-	if _, err := s.RevokeGrants(r.Context(), store.Owner{Subject: g.Subject}); err != nil {
+	because(r.Context(), "the person is not allowed any more")
+	if _, err := s.RevokeGrants(audit.As(r.Context(), audit.ByServer), store.Owner{Subject: g.Subject}); err != nil {
 		return s.internal(r, "revoke grants", err)
 	}
 	return fail(http.StatusBadRequest, oauthdyn.CodeInvalidGrant, "the person has to sign in again, or may not sign in any more")

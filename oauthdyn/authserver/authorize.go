@@ -13,8 +13,9 @@ import (
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
@@ -72,11 +73,14 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		if _, ok := errors.AsType[*unavailableError](err); ok {
 			status = http.StatusServiceUnavailable
 		}
+		s.audit(r.Context(), audit.Authorize, fail(0, oauthdyn.CodeInvalidRequest, err.Error()))
 		s.errorPage(w, status, "This sign-in link does not work", err.Error())
 		return
 	}
 	a := &authorization{ClientID: client.ID, RedirectURI: redirectURI, Registration: registrationHash(client)}
+	noteAuthorization(r.Context(), a)
 	if err := s.readAuthorization(params, a); err != nil {
+		s.audit(r.Context(), audit.Authorize, err)
 		s.redirectError(w, r, a, err)
 		return
 	}
@@ -125,7 +129,7 @@ func (s *Server) resolveClient(ctx context.Context, params url.Values) (*store.C
 		return nil, "", errors.New("the app did not say who it is (client_id is missing)")
 	}
 	client, err := s.client(ctx, id)
-	if e := clientdoc.AsError(err); e != nil {
+	if e := remote.AsError(err); e != nil {
 		if e.Temporary {
 			return nil, "", &unavailableError{e.Text}
 		}

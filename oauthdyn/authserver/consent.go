@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
@@ -36,6 +37,7 @@ func (s *Server) startConsent(w http.ResponseWriter, r *http.Request, a *authori
 			return
 		}
 		if approved {
+			because(r.Context(), "allowed before")
 			s.issueCode(w, r, a)
 			return
 		}
@@ -108,8 +110,10 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 		s.staleForm(w)
 		return
 	}
+	noteAuthorization(r.Context(), a)
 	switch r.PostForm.Get("action") {
 	case "approve":
+		s.auditAs(r.Context(), audit.Consent, audit.ByPerson, nil)
 		s.consented(w, r, a)
 	case "switch":
 		s.switchUser(w, r, a)
@@ -152,7 +156,9 @@ func (s *Server) switchUser(w http.ResponseWriter, r *http.Request, a *authoriza
 
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, a *authorization) {
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "consent denied", slog.String("client_id", a.ClientID))
-	s.redirectError(w, r, a, fail(0, oauthdyn.CodeAccessDenied, "the person did not allow it"))
+	err := fail(0, oauthdyn.CodeAccessDenied, "the person did not allow it")
+	s.auditAs(r.Context(), audit.Consent, audit.ByPerson, err)
+	s.redirectError(w, r, a, err)
 }
 
 // ownForm returns the transaction of a form that this browser was shown, or

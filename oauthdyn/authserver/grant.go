@@ -3,6 +3,7 @@
 package authserver
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
@@ -32,15 +34,18 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values, 
 	hash := store.HashOf(form.Get("code"))
 	code, err := s.o.Store.Code(ctx, hash)
 	if errors.Is(err, store.ErrNotFound) || err == nil && code.ClientID != client.ID {
+		because(ctx, "no such code, or one of another client")
 		return nil, invalidGrant("code")
 	}
 	if err != nil {
 		return nil, s.internal(r, "look up a code", err)
 	}
+	note(ctx).Subject = code.Subject
 	var t target
 	if !code.Redeemed() { // a second use is not for us to forgive, whatever else is wrong
 		var e *oauthdyn.Error
 		if t, e = s.checkCode(client, code, form, key); e != nil {
+			because(ctx, "the request does not fit the code: "+e.Description)
 			if err := s.o.Store.FailCode(ctx, hash); err != nil {
 				return nil, s.internal(r, "count a failure", err)
 			}
@@ -56,8 +61,9 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values, 
 	case errors.Is(err, store.ErrReplayed):
 		s.revoked(ctx)
 		s.log.LogAttrs(ctx, slog.LevelWarn, "code used twice, grant revoked", slog.String("client_id", client.ID), slog.String("subject", code.Subject))
-		return nil, invalidGrant("code")
+		return nil, s.replayed(ctx, "code")
 	case errors.Is(err, store.ErrNotFound):
+		because(ctx, "the code has expired")
 		return nil, invalidGrant("code")
 	case err != nil:
 		return nil, s.internal(r, "redeem a code", err)
@@ -130,11 +136,14 @@ func (s *Server) refresh(r *http.Request, client *store.Client, form url.Values,
 	grant, err := s.o.Store.Grant(ctx, store.HashOf(handle))
 	if errors.Is(err, store.ErrNotFound) ||
 		err == nil && (grant.ClientID != client.ID || grant.KeyThumbprint != "" && grant.KeyThumbprint != key) {
+		because(ctx, "no such grant, or it has ended, or is that of another client or key")
 		return nil, invalidGrant("refresh token")
 	}
 	if err != nil {
 		return nil, s.internal(r, "look up a grant", err)
 	}
+	known := note(ctx)
+	known.Subject, known.Grant = grant.Subject, sessionOf(grant.ID)
 	// A request that asks for too much must not cost the client its token.
 	t, e := s.narrow(form, target{resources: grant.Resources, scopes: grant.Scopes, key: key})
 	if e != nil {
@@ -173,8 +182,9 @@ func (s *Server) rotate(r *http.Request, client *store.Client, handle, old strin
 	case errors.Is(err, store.ErrReplayed):
 		s.revoked(r.Context())
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "refresh token used twice, grant revoked", slog.String("client_id", client.ID))
-		return nil, "", invalidGrant("refresh token")
+		return nil, "", s.replayed(r.Context(), "refresh token")
 	case errors.Is(err, store.ErrNotFound):
+		because(r.Context(), "the grant has ended")
 		return nil, "", invalidGrant("refresh token")
 	case err != nil:
 		return nil, "", s.internal(r, "rotate a refresh token", err)
@@ -184,6 +194,15 @@ func (s *Server) rotate(r *http.Request, client *store.Client, handle, old strin
 		}
 	}
 	return grant, next, nil
+}
+
+// replayed answers the second use of a code or refresh token, whose grant has
+// been revoked.
+func (s *Server) replayed(ctx context.Context, what string) *oauthdyn.Error {
+	because(ctx, "the "+what+" was used before; its grant is revoked")
+	err := invalidGrant(what)
+	s.auditAs(ctx, audit.Replay, audit.ByClient, err)
+	return err
 }
 
 // touch records that a client is in use, so that it is not collected. It may

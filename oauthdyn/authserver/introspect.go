@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 )
@@ -40,6 +41,7 @@ type introspection struct {
 func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	answer, err := s.introspect(w, r)
 	if err != nil {
+		s.audit(r.Context(), audit.Introspect, err)
 		refuseClient(w, r, err)
 		return
 	}

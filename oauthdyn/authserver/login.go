@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
 )
 
@@ -71,6 +73,17 @@ type Attempt struct {
 	auth     *authorization
 	client   string
 	callback bool
+}
+
+// Failed records in the audit log why this attempt has failed, for a Login that
+// lets the person try again. subject is that of a User, or empty if nobody of
+// that name exists: what was typed could be a password. An error of ServeLogin
+// is recorded without it.
+func (a *Attempt) Failed(ctx context.Context, subject, reason string) {
+	e := *note(ctx)
+	e.Kind, e.By, e.Subject = audit.SignIn, audit.ByPerson, subject
+	e.Error, e.Reason = oauthdyn.CodeAccessDenied, reason
+	a.server.record(ctx, e)
 }
 
 // State is an unguessable value for the state parameter of a request to an

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -21,6 +23,7 @@ func (s *Server) serveManage(w http.ResponseWriter, r *http.Request, id string) 
 	token := bearerToken(r)
 	client, err := s.registered(r.Context(), id, token)
 	if errors.Is(err, store.ErrNotFound) {
+		s.audit(r.Context(), audit.Manage, fail(0, oauthdyn.CodeInvalidToken, "the registration access token is wrong, or there is no such client"))
 		refuseBearer(w, r, "the registration access token is wrong, or the client was deleted")
 		return
 	}
@@ -28,6 +31,7 @@ func (s *Server) serveManage(w http.ResponseWriter, r *http.Request, id string) 
 		writeError(w, s.internal(r, "look up a client", err))
 		return
 	}
+	note(r.Context()).ClientID = client.ID
 	switch r.Method {
 	case http.MethodDelete:
 		s.deleteClient(w, r, client)
@@ -78,20 +82,24 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 		ClientID     string `json:"client_id"`
 		ClientSecret string `json:"client_secret"`
 	}
-	if err := readRegistration(r, &identity, md); err != nil {
+	refuse := func(err *oauthdyn.Error) {
+		s.auditAs(r.Context(), audit.Update, audit.ByClient, err)
 		writeError(w, err)
+	}
+	if err := readRegistration(r, &identity, md); err != nil {
+		refuse(err)
 		return
 	}
 	switch {
 	case identity.ClientID != client.ID:
-		writeError(w, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_id must be there, and be that of the client"))
+		refuse(fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_id must be there, and be that of the client"))
 		return
 	case identity.ClientSecret != "" && !client.Secret.Equal(store.HashOf(identity.ClientSecret)):
-		writeError(w, fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_secret cannot be chosen; leave it out"))
+		refuse(fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_secret cannot be chosen; leave it out"))
 		return
 	}
 	if err := s.checkRegistration(md); err != nil {
-		writeError(w, err)
+		refuse(err)
 		return
 	}
 	for range maxUpdates {
@@ -99,6 +107,7 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 		err := s.o.Store.UpdateClient(r.Context(), *next, client.Registration)
 		if err == nil {
 			info := s.information(next, secret, newToken)
+			s.auditAs(r.Context(), audit.Update, audit.ByClient, nil)
 			s.log.LogAttrs(r.Context(), slog.LevelInfo, "client updated", slog.Any("client", info))
 			writeJSON(w, http.StatusOK, info)
 			return
@@ -111,12 +120,12 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 			return
 		}
 		if err != nil {
-			writeError(w, s.internal(r, "update a client", err))
+			refuse(s.internal(r, "update a client", err))
 			return
 		}
 	}
 	w.Header().Set("Retry-After", "1")
-	writeError(w, fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, "the registration is being changed by others"))
+	refuse(fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, "the registration is being changed by others"))
 }
 
 // nextClient is a client after an update with a registration access token: with
@@ -125,8 +134,8 @@ func nextClient(client *store.Client, md *oauthdyn.ClientMetadata, token string)
 	newToken = randomString(secretBytes)
 	c := *client
 	c.Metadata, c.Registration, c.Former = *md, store.HashOf(newToken), store.HashOf(token)
-	switch public := md.TokenEndpointAuthMethod == oauthdyn.AuthMethodNone; {
-	case public:
+	switch {
+	case !slices.Contains(secretMethods, md.TokenEndpointAuthMethod):
 		c.Secret = store.Hash{}
 	case c.Secret.IsZero():
 		secret = randomString(secretBytes)
@@ -140,9 +149,12 @@ func (s *Server) deleteClient(w http.ResponseWriter, r *http.Request, client *st
 	err := s.o.Store.DeleteClient(r.Context(), client.ID)
 	s.revoked(r.Context())
 	if err != nil {
-		writeError(w, s.internal(r, "delete a client", err))
+		refused := s.internal(r, "delete a client", err)
+		s.auditAs(r.Context(), audit.Delete, audit.ByClient, refused)
+		writeError(w, refused)
 		return
 	}
+	s.auditAs(r.Context(), audit.Delete, audit.ByClient, nil)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "client deleted", slog.String("client_id", client.ID))
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusNoContent)

@@ -3,6 +3,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
@@ -76,6 +78,18 @@ type Options struct {
 	// same ones to the resources in this process. Nil: nobody is told.
 	Revocations *resource.Revocations
 
+	// TrustedProxies are the networks of reverse proxies whose X-Forwarded-For
+	// (or, without it, Forwarded: RFC 7239) and X-Forwarded-Host are believed.
+	// They must set or drop what clients send of these themselves. The address
+	// of a client is then the last one that is not in one of the networks.
+	// Empty: the headers count for nothing.
+	TrustedProxies []netip.Prefix
+
+	// Audit is told who did what: see package audit, whose Log writes it down.
+	// It is called before the answer goes out and by several goroutines, and
+	// must not block. Nil: nobody is told.
+	Audit func(context.Context, audit.Event)
+
 	// Logger gets one line per event, without secrets. Nil: none.
 	Logger *slog.Logger
 }
@@ -123,7 +137,7 @@ func (o *Options) complete() error {
 	}
 	switch {
 	case o.Store == nil:
-		return errors.New("no store; use memory.New or bolt.Open")
+		return errors.New("no store; use memory.New, bolt.Open or redis.Open")
 	case o.Login == nil:
 		return errors.New("no login; use local.Open, for example")
 	case len(o.Resources) == 0:
@@ -150,6 +164,16 @@ func (o *Options) complete() error {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Audit == nil {
+		o.Audit = func(context.Context, audit.Event) {}
+	}
+	o.TrustedProxies = slices.Clone(o.TrustedProxies)
+	for i, p := range o.TrustedProxies {
+		if !p.IsValid() {
+			return errors.New("TrustedProxies: a network is not valid")
+		}
+		o.TrustedProxies[i] = p.Masked()
 	}
 	o.Resources = slices.Clone(o.Resources)
 	for i := range o.Resources {

@@ -11,9 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/strictjson"
@@ -26,7 +28,7 @@ const (
 
 var (
 	grantTypes  = []string{oauthdyn.GrantAuthorizationCode, oauthdyn.GrantRefreshToken}
-	authMethods = append([]string{oauthdyn.AuthMethodNone}, secretMethods...)
+	authMethods = append([]string{oauthdyn.AuthMethodNone, oauthdyn.AuthMethodPrivateKeyJWT}, secretMethods...)
 
 	secretMethods = []string{oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
 )
@@ -36,10 +38,12 @@ var (
 // be missing, null or unknown.
 func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	if !s.mayRegister(r) {
+		s.audit(r.Context(), audit.Register, fail(0, oauthdyn.CodeInvalidToken, "the initial access token is missing or wrong"))
 		refuseBearer(w, r, "registration needs an initial access token, which the operator of this server hands out")
 		return
 	}
 	info, err := s.register(w, r)
+	s.audit(r.Context(), audit.Register, err)
 	if err != nil {
 		if err.Code == oauthdyn.CodeTemporarilyUnavailable && err.Status != http.StatusTooManyRequests { // the store is full
 			err.Status = http.StatusTooManyRequests
@@ -78,6 +82,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) (*oauthdyn.Cli
 	for range maxUpdates {
 		client, id, err := s.sharedClient(r, md)
 		if err == nil && client != nil {
+			note(r.Context()).ClientID = client.ID
 			client.Metadata = *md // alike, with the ports of this one
 			return s.information(client, "", ""), nil
 		}
@@ -107,13 +112,14 @@ func (s *Server) newClient(ctx context.Context, id string, md *oauthdyn.ClientMe
 	token := randomString(secretBytes)
 	client := &store.Client{ID: id, Metadata: *md, Created: time.Now(), Registration: store.HashOf(token)}
 	secret := ""
-	if md.TokenEndpointAuthMethod != oauthdyn.AuthMethodNone {
+	if slices.Contains(secretMethods, md.TokenEndpointAuthMethod) {
 		secret = randomString(secretBytes)
 		client.Secret = store.HashOf(secret)
 	}
 	if err := s.o.Store.CreateClient(ctx, *client); err != nil {
 		return nil, err
 	}
+	note(ctx).ClientID = client.ID
 	return s.information(client, secret, token), nil
 }
 
@@ -123,10 +129,7 @@ func (s *Server) checkRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error 
 	if md.SoftwareStatement != "" {
 		return fail(http.StatusBadRequest, oauthdyn.CodeUnapprovedSoftwareStatement, "no software_statement is trusted here; leave it out")
 	}
-	if err := completeRegistration(md); err != nil {
-		return err
-	}
-	return s.checkSchemes(md.RedirectURIs)
+	return s.completeRegistration(md)
 }
 
 // checkSchemes applies Registration.NoPrivateSchemes.
@@ -190,18 +193,27 @@ func readRegistration(r *http.Request, values ...any) *oauthdyn.Error {
 
 // completeRegistration checks the metadata and fills in what RFC 7591 section 2
 // says of absent members.
-func completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
+func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
 	invalid := func(description string) *oauthdyn.Error {
 		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, description)
 	}
 	if err := checkRedirectURIs(md.RedirectURIs); err != nil {
 		return err
 	}
+	if err := s.checkSchemes(md.RedirectURIs); err != nil {
+		return err
+	}
 	if md.TokenEndpointAuthMethod == "" {
 		md.TokenEndpointAuthMethod = oauthdyn.AuthMethodClientSecretBasic
 	}
-	if !slices.Contains(authMethods, md.TokenEndpointAuthMethod) {
-		return invalid("token_endpoint_auth_method must be none, client_secret_basic or client_secret_post")
+	md.TokenEndpointAuthMethodsSupported = nil // one is registered
+	switch {
+	case !slices.Contains(authMethods, md.TokenEndpointAuthMethod):
+		return invalid("token_endpoint_auth_method must be one of " + strings.Join(authMethods, ", "))
+	case md.TokenEndpointAuthMethod == oauthdyn.AuthMethodPrivateKeyJWT:
+		if err := s.checkKeys(md); err != nil {
+			return err
+		}
 	}
 	if len(md.GrantTypes) == 0 {
 		md.GrantTypes = slices.Clone(grantTypes)

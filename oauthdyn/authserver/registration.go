@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -99,17 +98,13 @@ func (s *Server) limitRegistrations(w http.ResponseWriter, r *http.Request, md *
 
 // networkOf is the network that a request came from: what one attacker has.
 func networkOf(r *http.Request) string {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return "" // over no network
-	}
-	addr, bits := ap.Addr().Unmap().WithZone(""), 64
+	addr, bits := peerAddress(r), 64
 	if addr.Is4() {
 		bits = 24
 	}
 	network, err := addr.Prefix(bits)
-	if err != nil {
-		return ""
+	if err != nil || !network.IsValid() {
+		return "" // over no network
 	}
 	return network.String()
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 )
@@ -20,6 +21,7 @@ import (
 // out everywhere, and for administrators.
 func (s *Server) RevokeGrants(ctx context.Context, o store.Owner) (int, error) {
 	n, err := s.o.Store.RevokeGrants(ctx, o)
+	s.auditRevocation(ctx, audit.Event{ClientID: o.ClientID, Subject: o.Subject, Count: n}, err)
 	s.revoked(ctx)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "grants revoked",
 		slog.String("client_id", o.ClientID), slog.String("subject", o.Subject), slog.Int("grants", n))
@@ -30,6 +32,7 @@ func (s *Server) RevokeGrants(ctx context.Context, o store.Owner) (int, error) {
 // none.
 func (s *Server) RevokeGrant(ctx context.Context, id store.Hash) error {
 	err := s.o.Store.RevokeGrant(ctx, id)
+	s.auditRevocation(ctx, audit.Event{Grant: sessionOf(id)}, err)
 	s.revoked(ctx)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "grant revoked", slog.String("sid", sessionOf(id)))
 	return err
@@ -38,7 +41,9 @@ func (s *Server) RevokeGrant(ctx context.Context, id store.Hash) error {
 // serveRevoke is the revocation endpoint: RFC 7009. A client may revoke its own
 // tokens; of any other it hears the same, and nothing happens.
 func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
-	if err := s.revoke(w, r); err != nil {
+	err := s.revoke(w, r)
+	s.auditAs(r.Context(), audit.Revoke, audit.ByClient, err)
+	if err != nil {
 		refuseClient(w, r, err)
 		return
 	}
@@ -75,12 +80,14 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) *oauthdyn.Error 
 func (s *Server) revokeRefresh(r *http.Request, client *store.Client, token string) *oauthdyn.Error {
 	handle, _, ok := strings.Cut(token, ".")
 	if !ok {
+		because(r.Context(), "no token of this server")
 		return nil
 	}
 	id := store.HashOf(handle)
 	grant, err := s.o.Store.Grant(r.Context(), id)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		because(r.Context(), "no such grant, or it has ended")
 		return nil
 	case err != nil:
 		return s.internal(r, "look up a grant", err)
@@ -92,6 +99,8 @@ func (s *Server) revokeRefresh(r *http.Request, client *store.Client, token stri
 }
 
 func (s *Server) endGrant(r *http.Request, clientID, subject string, id store.Hash) *oauthdyn.Error {
+	e := note(r.Context())
+	e.Subject, e.Grant = subject, sessionOf(id)
 	if err := s.o.Store.RevokeGrant(r.Context(), id); err != nil {
 		return s.internal(r, "revoke a grant", err)
 	}
@@ -106,8 +115,11 @@ func (s *Server) revokeAccess(r *http.Request, client *store.Client, claims *jos
 		s.foreignToken(r, client)
 		return nil
 	case !time.Now().Before(claims.Expires):
+		because(r.Context(), "the token has expired")
 		return nil
 	}
+	e := note(r.Context())
+	e.Subject, e.Grant, e.Reason = claims.Subject, claims.Session, "one access token"
 	err := s.o.Store.RevokeToken(r.Context(), claims.ID, claims.Expires)
 	if errors.Is(err, store.ErrFull) {
 		// Too many were revoked one by one. RFC 7009 section 2.1 allows to end
@@ -124,7 +136,10 @@ func (s *Server) revokeAccess(r *http.Request, client *store.Client, claims *jos
 	return nil
 }
 
+// foreignToken records what the client does not hear of: nothing was revoked.
 func (s *Server) foreignToken(r *http.Request, client *store.Client) {
+	e := note(r.Context())
+	e.Error, e.Reason = oauthdyn.CodeInvalidToken, "the token was issued to another client"
 	s.log.LogAttrs(r.Context(), slog.LevelWarn, "a client tried to revoke the token of another", slog.String("client_id", client.ID))
 }
 

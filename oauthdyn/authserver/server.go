@@ -17,6 +17,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
@@ -49,14 +50,18 @@ type Server struct {
 	origin    string // scheme and host of the issuer
 	base      string // path of the issuer, without a slash at the end
 	secure    bool   // https
+	loopback  bool   // the issuer is on a loopback address
 	resources []Resource
 	keys      *jose.KeySet
 	routes    map[string]http.Handler
 	feed      *feed
 	documents *clientdoc.Reader // nil: none are read
-	proofs    jwt.Replays
-	log       *slog.Logger
-	accounts  accountLocks
+
+	clientKeys *remote.Reader[*jwt.Keys] // that a jwks_uri names
+
+	proofs   jwt.Replays
+	log      *slog.Logger
+	accounts accountLocks
 
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -78,11 +83,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		origin:    issuer.Scheme + "://" + issuer.Host,
 		base:      issuer.Path,
 		secure:    issuer.Scheme == "https",
+		loopback:  isLoopback(issuer.Hostname()),
 		resources: o.Resources,
 		log:       o.Logger,
 		accounts:  newAccountLocks(),
 	}
-	s.documents = s.newDocuments()
+	s.documents, s.clientKeys = s.newDocuments(o.ClientDocuments), newClientKeys(o.ClientDocuments)
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
@@ -107,6 +113,7 @@ func (s *Server) Close() {
 	if s.documents != nil {
 		s.documents.Close()
 	}
+	s.clientKeys.Close()
 	s.background.Wait()
 }
 
@@ -155,10 +162,10 @@ func (s *Server) collect(ctx context.Context) {
 
 func (s *Server) buildRoutes() error {
 	s.routes = map[string]http.Handler{
-		s.base + pathAuthorize:     http.HandlerFunc(s.serveAuthorize),
-		s.base + pathConsent:       http.HandlerFunc(s.serveConsent),
-		s.base + pathLogin:         http.HandlerFunc(s.serveLogin),
-		s.base + pathLoginCallback: http.HandlerFunc(s.serveLogin),
+		s.base + pathAuthorize:     s.onlyAtIssuer(s.serveAuthorize),
+		s.base + pathConsent:       s.onlyAtIssuer(s.serveConsent),
+		s.base + pathLogin:         s.onlyAtIssuer(s.serveLogin),
+		s.base + pathLoginCallback: s.onlyAtIssuer(s.serveLogin),
 		s.base + pathToken:         crossOrigin(http.HandlerFunc(s.serveToken), http.MethodPost),
 		s.base + pathRevoke:        crossOrigin(http.HandlerFunc(s.serveRevoke), http.MethodPost),
 		s.base + pathRegister:      crossOrigin(http.HandlerFunc(s.serveRegister), http.MethodPost),
@@ -171,6 +178,7 @@ func (s *Server) buildRoutes() error {
 
 // ServeHTTP serves the endpoints. Mount it at the root of the issuer's origin.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r = withNote(s.forwarded(r))
 	if h := s.routes[r.URL.Path]; h != nil {
 		h.ServeHTTP(w, r)
 		return

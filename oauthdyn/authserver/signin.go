@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -19,6 +20,7 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	noteAuthorization(r.Context(), a)
 	if r.Method == http.MethodPost && r.PostForm.Get("action") == "deny" {
 		if s.takeTransaction(r.Context(), kindLogin, id) != nil {
 			s.staleForm(w)
@@ -42,6 +44,7 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	user, err := s.o.Login.ServeLogin(w, r, attempt)
 	if err != nil {
+		s.auditAs(r.Context(), audit.SignIn, audit.ByPerson, fail(0, oauthdyn.CodeAccessDenied, err.Error()))
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "sign-in failed", slog.String("client_id", a.ClientID), slog.String("error", err.Error()))
 		s.errorPage(w, http.StatusForbidden, "You could not be signed in", "start over in the app. The log of the server says more")
 		return
@@ -94,6 +97,8 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 		s.redirectError(w, r, a, s.internal(r, "start a session", err))
 		return
 	}
+	noteAuthorization(r.Context(), a)
+	s.auditAs(r.Context(), audit.SignIn, audit.ByPerson, nil)
 	s.remember(r, a)
 	s.issueCode(w, r, a)
 }
@@ -118,6 +123,8 @@ func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorizat
 		s.redirectError(w, r, a, s.internal(r, "issue a code", err))
 		return
 	}
+	noteAuthorization(r.Context(), a)
+	s.audit(r.Context(), audit.Code, nil)
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "code issued",
 		slog.String("client_id", a.ClientID), slog.String("subject", a.User.Subject), slog.Any("scopes", a.Scopes))
 	s.redirect(w, r, a, url.Values{oauthdyn.ResponseTypeCode: {code}})

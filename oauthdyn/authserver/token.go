@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 )
@@ -32,6 +33,7 @@ func (t *tokenResponse) LogValue() slog.Value { return slog.StringValue("scope "
 // serveToken is the token endpoint: OAuth 2.1 section 3.2.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	response, err := s.token(w, r)
+	s.audit(r.Context(), audit.Token, err)
 	if err != nil {
 		refuseClient(w, r, err)
 		return
@@ -67,6 +69,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 	case !slices.Contains(client.Metadata.GrantTypes, grantType):
 		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "the client did not register this grant_type")
 	}
+	note(r.Context()).GrantType = grantType
 	key, err := s.provenKey(r, client)
 	if err != nil {
 		return nil, err
@@ -108,6 +111,8 @@ func invalidGrant(what string) *oauthdyn.Error {
 // the grant and its refresh token stay as they are (RFC 6749 section 6, RFC 8707
 // section 2.2). No access token outlives its grant.
 func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken string) (*tokenResponse, *oauthdyn.Error) {
+	e := note(r.Context())
+	e.Subject, e.Grant, e.Resources, e.Scopes = g.Subject, sessionOf(g.ID), t.resources, t.scopes
 	now := time.Now()
 	expires := now.Add(s.o.AccessTokenTTL)
 	if end := g.End(); end.Before(expires) {

@@ -72,7 +72,7 @@ func (a *app) explain(err error) (code int, hint string) {
 // oneLine also drops the prefix of a package, which says nothing to a user.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	for _, prefix := range []string{"authserver: ", "bolt: ", "local: ", "github: ", "oidc: ", "allow: ", "resource: ", "forwardauth: ", "oauthdyn: "} {
+	for _, prefix := range []string{"authserver: ", "bolt: ", "redis: ", "local: ", "github: ", "oidc: ", "allow: ", "backup: ", "resource: ", "forwardauth: ", "oauthdyn: "} {
 		s = strings.TrimPrefix(s, prefix)
 	}
 	return s
@@ -107,7 +107,8 @@ func (a *app) command() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("oauthdyn {{.Version}}\n")
-	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand())
+	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand(),
+		a.backupCommand(), a.restoreCommand())
 	group(root, "Be a client of one:",
 		a.doctorCommand(), a.loginCommand(), a.tokenCommand(), a.refreshCommand(), a.revokeCommand(), a.introspectCommand(),
 		a.decodeCommand(), a.registerCommand(), a.registrationCommand(), a.exportCommand(), a.importCommand())

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,10 +29,27 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	runAsCommand()
 	testscript.Main(m, map[string]func(){
 		"oauthdyn": func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 		"browser":  browse,
 	})
+}
+
+// commands are what scripts can do besides running programs.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"freeaddr":   freeAddr,
+	"waitfor":    waitFor,
+	"signin":     signIn,
+	"oneline":    oneLine,
+	"badkeys":    badKeys,
+	"exitcode":   exitCode,
+	"token":      getToken,
+	"waitlisten": waitListen,
+	"revoke":     revoke,
+	"ask":        ask,
+	"waitfile":   waitFile,
+	"signal":     sendSignal,
 }
 
 func TestScripts(t *testing.T) {
@@ -39,18 +57,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"freeaddr":   freeAddr,
-			"waitfor":    waitFor,
-			"signin":     signIn,
-			"oneline":    oneLine,
-			"badkeys":    badKeys,
-			"exitcode":   exitCode,
-			"token":      getToken,
-			"waitlisten": waitListen,
-			"revoke":     revoke,
-			"ask":        ask,
-		},
+		Cmds:                commands,
 	})
 }
 
@@ -96,6 +103,27 @@ func waitListen(ts *testscript.TestScript, _ bool, args []string) {
 		time.Sleep(10 * time.Millisecond) // between two attempts; nothing says when to try
 	}
 	ts.Fatalf("nobody listens on %s", args[0])
+}
+
+// sendSignal sends a signal to the newest background command: signal NAME.
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	sig, ok := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}[args[0]]
+	if !ok {
+		ts.Fatalf("unknown signal %s", args[0])
+	}
+	commands := ts.BackgroundCmds()
+	ts.Check(commands[len(commands)-1].Process.Signal(sig))
+}
+
+// waitFile waits until there is a file.
+func waitFile(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks; nothing says when to look
+	}
+	ts.Fatalf("%s does not come", args[0])
 }
 
 // signIn registers a client and signs a person in: signin ISSUER NAME PASSWORD

@@ -45,6 +45,7 @@ type serveFlags struct {
 	loginFlags
 	registrationFlags
 	guardFlags
+	operationFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -62,6 +63,9 @@ Clients, grants and keys are kept in DIR/oauthdyn.db, the people who can sign in
 with a password in DIR/users; "oauthdyn user add" adds one, also while the server
 runs. With GitHub, or an OpenID provider, those sign in whom the flags below name:
 nobody else. At both, register ISSUER/login/callback as the callback URL.
+
+With --store clients, grants and keys are kept in Redis or Valkey, which several
+replicas share: any of them answers any request. They need the same flags.
 
 With --verify it also checks tokens for a reverse proxy, as "oauthdyn verify" does
 alone; see there.`,
@@ -87,6 +91,7 @@ alone; see there.`,
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
 	f.registrationFlags.add(cmd)
+	f.operationFlags.add(cmd)
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
@@ -179,7 +184,19 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	defer listener.Close()
-	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, Logger: log}
+	networks, err := f.networks()
+	if err != nil {
+		return err
+	}
+	journal, err := a.openAudit(f.auditLog, log)
+	if err != nil {
+		return err
+	}
+	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, TrustedProxies: networks, Logger: log}
+	if journal != nil {
+		defer func() { err = errors.Join(err, journal.Close()) }()
+		o.Audit = journal.Record
+	}
 	if f.initial != "" {
 		token, err := signin.ReadSecret(f.initial, nil)
 		if err != nil {
@@ -237,6 +254,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
+	defer onHangup(func(ctx context.Context) { reread(ctx, journal, log) })()
 	return serveHTTP(ctx, listener, handler, log)
 }
 

@@ -3,14 +3,21 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/bolt"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/redis"
 )
 
 const (
@@ -18,14 +25,27 @@ const (
 	storeFile   = "oauthdyn.db"
 )
 
+// Environment variables with the names that mcp-oauth-dynamicclient gave them.
+const (
+	envRedisURL      = "REDIS_URL"
+	envRedisPassword = "REDIS_PASSWORD"
+)
+
 // storeFlags say where clients, grants and keys are kept. All commands that read
 // or write them have these flags.
 type storeFlags struct {
-	data string
+	data         string
+	store        string
+	passwordFile string
+	prefix       string
 }
 
 func (f *storeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.data, "data", defaultData, "`DIR` for the store and the users")
+	flags := cmd.Flags()
+	flags.StringVar(&f.data, "data", defaultData, "`DIR` for the store and the users")
+	flags.StringVar(&f.store, "store", "", "`URL` of a Redis or Valkey server that keeps the store, like redis://HOST:PORT/DB; or bolt:FILE (default $"+envRedisURL+", or else DIR/"+storeFile+")")
+	flags.StringVar(&f.passwordFile, "store-password-file", "", "`FILE` with the password for it (default the value of $"+envRedisPassword+")")
+	flags.StringVar(&f.prefix, "store-prefix", "", "`NAME` that its keys begin with, for several stores in one database (default oauthdyn)")
 }
 
 // A closingStore is a store that must be closed.
@@ -34,11 +54,56 @@ type closingStore interface {
 	Close() error
 }
 
-// open opens the store that the flags name. What is worth a warning goes to log.
-func (f *storeFlags) open(context.Context, *slog.Logger) (closingStore, error) {
-	db, err := bolt.Open(filepath.Join(f.data, storeFile), nil)
+// open opens the store that the flags name. What is worth a warning goes to log,
+// if it is not nil.
+func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, error) {
+	location := cmp.Or(f.store, os.Getenv(envRedisURL), "bolt:"+filepath.Join(f.data, storeFile))
+	if path, ok := strings.CutPrefix(location, "bolt:"); ok {
+		return openBolt(path)
+	}
+	if u, err := url.Parse(f.store); err == nil && u.User != nil {
+		if _, ok := u.User.Password(); ok {
+			return nil, &usageError{
+				text: "--store holds a password, which other users of the machine can see",
+				hint: "put it into a file for --store-password-file, or into $" + envRedisPassword + " or $" + envRedisURL,
+			}
+		}
+	}
+	return f.openRedis(ctx, location, log)
+}
+
+func openBolt(path string) (closingStore, error) {
+	db, err := bolt.Open(path, nil)
 	if err != nil {
 		return nil, err
 	}
 	return db, nil
+}
+
+func (f *storeFlags) openRedis(ctx context.Context, location string, log *slog.Logger) (closingStore, error) {
+	o := &redis.Options{Prefix: f.prefix, Logger: log}
+	if f.passwordFile != "" || os.Getenv(envRedisPassword) != "" {
+		var err error
+		if o.Password, err = secretOf(f.passwordFile, "--store-password-file", envRedisPassword); err != nil {
+			return nil, err
+		}
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	goredis.SetLogger(&redisLogger{log})
+	db, err := redis.Open(ctx, location, o)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// redisLogger takes what the client of Redis says of its connections. What fails
+// for good is an error of the store too.
+type redisLogger struct{ log *slog.Logger }
+
+// Printf implements the logger of the client.
+func (l *redisLogger) Printf(ctx context.Context, format string, args ...any) {
+	l.log.LogAttrs(ctx, slog.LevelDebug, fmt.Sprintf(format, args...))
 }

@@ -113,6 +113,12 @@ func (u *Users) Names() ([]string, error) {
 // Verify reports whether a user with this name and password exists. It takes
 // as long if there is no such user.
 func (u *Users) Verify(ctx context.Context, name, password string) (bool, error) {
+	_, ok, err := u.verify(ctx, name, password)
+	return ok, err
+}
+
+// verify also tells whether the user exists.
+func (u *Users) verify(ctx context.Context, name, password string) (known, ok bool, err error) {
 	clean, err := cleanName(name)
 	if err != nil {
 		clean = "" // nobody's
@@ -122,7 +128,7 @@ func (u *Users) Verify(ctx context.Context, name, password string) (bool, error)
 	h, known := u.hashes[clean]
 	u.mu.Unlock()
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	if !known {
 		h = u.dummy
@@ -131,12 +137,12 @@ func (u *Users) Verify(ctx context.Context, name, password string) (bool, error)
 	case u.hashing <- struct{}{}:
 		defer func() { <-u.hashing }()
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return known, false, ctx.Err()
 	}
 	if len(password) > maxPassword {
-		return false, nil
+		return known, false, nil
 	}
-	return h.matches(password) && known, nil
+	return known, h.matches(password) && known, nil
 }
 
 // cleanName brings a name into its one form.
@@ -159,21 +165,28 @@ func (u *Users) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver
 	name, password := r.PostForm.Get("username"), r.PostForm.Get("password")
 	clean, err := cleanName(name)
 	if err != nil {
+		a.Failed(r.Context(), "", "no user can have the name")
 		showForm(w, http.StatusForbidden, a, "", wrong)
 		return nil, nil
 	}
 	keys := throttleKeys(clean, r.RemoteAddr)
 	if wait := u.throttle.begin(keys, time.Now()); wait > 0 {
+		a.Failed(r.Context(), "", "too many attempts")
 		seconds := strconv.Itoa(int(wait/time.Second) + 1)
 		w.Header().Set("Retry-After", seconds)
 		showForm(w, http.StatusTooManyRequests, a, clean, "Too many attempts. Try again in "+seconds+" seconds.")
 		return nil, nil
 	}
-	ok, err := u.Verify(r.Context(), clean, password)
+	known, ok, err := u.verify(r.Context(), clean, password)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
+		if known {
+			a.Failed(r.Context(), subjectPrefix+clean, "wrong password")
+		} else {
+			a.Failed(r.Context(), "", "no user has the name")
+		}
 		showForm(w, http.StatusForbidden, a, clean, wrong)
 		return nil, nil
 	}
