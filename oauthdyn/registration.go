@@ -53,6 +53,15 @@ type ClientMetadata struct {
 	SoftwareVersion         string          `json:"software_version,omitempty"`
 	SoftwareStatement       string          `json:"software_statement,omitempty"` // a JWT: RFC 7591 section 2.3
 
+	// TokenEndpointAuthSigningAlg is the only algorithm that the client signs
+	// assertions with: OpenID Connect Dynamic Client Registration 1.0 section 2.
+	TokenEndpointAuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
+
+	// TokenEndpointAuthMethodsSupported are all methods that the client can
+	// authenticate by, beside the one that it would rather use: OpenID Connect
+	// Relying Party Metadata Choices 1.0.
+	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported,omitempty"`
+
 	// DPoPBoundAccessTokens says that the client asks for no bearer tokens: RFC
 	// 9449 section 5.2.
 	DPoPBoundAccessTokens bool `json:"dpop_bound_access_tokens,omitempty"`

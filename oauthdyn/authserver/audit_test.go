@@ -9,11 +9,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
@@ -65,8 +64,8 @@ func TestAudit(t *testing.T) {
 	}})
 	want := func(lines ...string) {
 		t.Helper()
-		if diff := cmp.Diff(lines, w.take()); diff != "" {
-			t.Errorf("events (-want +got):\n%s", diff)
+		if got := w.take(); !slices.Equal(got, lines) {
+			t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(lines, "\n"))
 		}
 	}
 	client := h.public()
@@ -184,12 +183,13 @@ func TestAuditOfManagement(t *testing.T) {
 	send("PUT", uri, token, jsonType, `{"client_id":"`+client.ClientID+`","redirect_uris":["https://c.example/cb"]}`)
 	send("DELETE", uri, token, jsonType, "")
 	send("POST", h.Issuer+"/introspect", "", form, "client_id=x&client_secret=y&token=z")
-	if diff := cmp.Diff([]string{
+	want := []string{
 		"client.create", "client.create invalid_redirect_uri", "client.manage invalid_token",
 		"client.update client invalid_client_metadata", "client.update client", "client.delete client",
 		"introspect invalid_client",
-	}, w.take()); diff != "" {
-		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if got := w.take(); !slices.Equal(got, want) {
+		t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

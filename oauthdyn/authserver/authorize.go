@@ -14,8 +14,8 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
@@ -129,7 +129,7 @@ func (s *Server) resolveClient(ctx context.Context, params url.Values) (*store.C
 		return nil, "", errors.New("the app did not say who it is (client_id is missing)")
 	}
 	client, err := s.client(ctx, id)
-	if e := clientdoc.AsError(err); e != nil {
+	if e := remote.AsError(err); e != nil {
 		if e.Temporary {
 			return nil, "", &unavailableError{e.Text}
 		}

@@ -22,6 +22,9 @@ const (
 	kindLogin   store.Kind = "login"   // one that has it, and waits for the sign-in
 	kindSession store.Kind = "session" // a browser whose person is known
 	kindAccount store.Kind = "account" // what the Login keeps of a person
+
+	kindAssertion   store.Kind = "assertion"  // the jti of one that was used
+	countAssertions store.Kind = "assertions" // of one client
 )
 
 // authorizationTTL bounds the time for consent and sign-in together.

@@ -6,20 +6,24 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
 // credentials are what a client said of itself at the token endpoint.
 type credentials struct {
-	method string // of token_endpoint_auth_method
-	id     string
-	secret string
+	method    string // of token_endpoint_auth_method
+	id        string
+	secret    string
+	assertion *jwt.SignedAssertion // of private_key_jwt
 }
 
 // authenticateClient finds out which client sends a token request: RFC 6749
@@ -31,7 +35,7 @@ func (s *Server) authenticateClient(r *http.Request, form url.Values) (*store.Cl
 		return nil, fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient, err.Error())
 	}
 	client, err := s.client(r.Context(), creds.id)
-	if e := clientdoc.AsError(err); e != nil && e.Temporary {
+	if e := remote.AsError(err); e != nil && e.Temporary {
 		return nil, fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, plainText(e.Text))
 	} else if e != nil {
 		return nil, fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient, plainText(e.Text))
@@ -50,17 +54,35 @@ func (s *Server) authenticateClient(r *http.Request, form url.Values) (*store.Cl
 	if creds.secret == "" {
 		secretFits = client.Secret.IsZero()
 	}
-	if client.Metadata.TokenEndpointAuthMethod != creds.method || !secretFits {
+	if !mayUse(&client.Metadata, creds.method) || !secretFits {
 		return nil, fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient,
 			"the client is unknown, its secret is wrong, or it registered another token_endpoint_auth_method; if in doubt, register again")
 	}
+	if creds.assertion != nil {
+		if err := s.checkAssertion(r, client, creds.assertion); err != nil {
+			return nil, err
+		}
+	}
+	client.Metadata.TokenEndpointAuthMethod = creds.method // in this request
 	return client, nil
+}
+
+// mayUse reports whether a client can authenticate by a method: the one that it
+// registered, or one of those that its document lists.
+func mayUse(m *oauthdyn.ClientMetadata, method string) bool {
+	return m.TokenEndpointAuthMethod == method || slices.Contains(m.TokenEndpointAuthMethodsSupported, method)
 }
 
 // readCredentials reads the Authorization header or the form, but never both.
 func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	headers := r.Header.Values("Authorization")
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		if len(headers) > 0 || secret != "" {
+			return credentials{}, errors.New("credentials are given twice, by an assertion and otherwise")
+		}
+		return assertionCredentials(form)
+	}
 	switch {
 	case len(headers) > 1:
 		return credentials{}, errors.New("more than one Authorization header")
@@ -78,9 +100,28 @@ func readCredentials(r *http.Request, form url.Values) (credentials, error) {
 	case id == "":
 		return credentials{}, errors.New("client_id is missing")
 	case secret != "":
-		return credentials{oauthdyn.AuthMethodClientSecretPost, id, secret}, nil
+		return credentials{method: oauthdyn.AuthMethodClientSecretPost, id: id, secret: secret}, nil
 	}
-	return credentials{oauthdyn.AuthMethodNone, id, ""}, nil
+	return credentials{method: oauthdyn.AuthMethodNone, id: id}, nil
+}
+
+// assertionCredentials reads a client assertion: RFC 7523 section 2.2. The
+// client_id may be left out, since the assertion names it.
+func assertionCredentials(form url.Values) (credentials, error) {
+	if form.Get("client_assertion_type") != clientAssertionType {
+		return credentials{}, errors.New("client_assertion_type must be " + clientAssertionType)
+	}
+	a, err := jwt.ParseAssertion(form.Get("client_assertion"))
+	if err != nil {
+		return credentials{}, fmt.Errorf("client_assertion: %w", err)
+	}
+	switch {
+	case a.Subject == "" || a.Issuer != a.Subject:
+		return credentials{}, errors.New("client_assertion: iss and sub must both be the client_id")
+	case form.Has("client_id") && form.Get("client_id") != a.Subject:
+		return credentials{}, errors.New("client_assertion: it is that of another client than client_id")
+	}
+	return credentials{method: oauthdyn.AuthMethodPrivateKeyJWT, id: a.Subject, assertion: a}, nil
 }
 
 // basicCredentials reads HTTP Basic: RFC 6749 section 2.3.1, both parts
@@ -109,7 +150,7 @@ func basicCredentials(header string) (credentials, error) {
 	if secret == "" {
 		method = oauthdyn.AuthMethodNone
 	}
-	return credentials{method, id, secret}, nil
+	return credentials{method: method, id: id, secret: secret}, nil
 }
 
 // equal compares in constant time.

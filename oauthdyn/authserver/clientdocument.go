@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,12 +26,17 @@ import (
 // within 5 seconds and 5 KiB, and used for 5 minutes to a day, as their
 // Cache-Control says. When one cannot be read any more, what was known of it
 // holds for another day; when it is gone, its client is unknown from then on.
+//
+// The keys that a jwks_uri names, of such clients and of registered ones, are
+// read in the same way, up to 32 KiB, and again when a client signs with a key
+// that they lack, but for that at most once a minute.
 type ClientDocuments struct {
 	// Off: clients have to register.
 	Off bool
 
 	// Hosts are the only ones whose documents are read, in spite of
 	// Options.InitialAccessTokens too, with a port unless it is 443. They may be at addresses that are not public.
+	// Keys are read from other public hosts, too.
 	Hosts []string
 
 	// Transport makes the requests, unguarded. Nil: one that keeps to public
@@ -52,25 +58,35 @@ func (d *ClientDocuments) complete() error {
 }
 
 // newDocuments returns nil if no documents are read.
-func newDocuments(d ClientDocuments) *clientdoc.Reader {
+func (s *Server) newDocuments(d ClientDocuments) *clientdoc.Reader {
 	if d.Off {
 		return nil
 	}
-	return clientdoc.NewReader(clientdoc.Options{Hosts: d.Hosts, Transport: d.Transport, Check: checkDocument})
+	return clientdoc.NewReader(clientdoc.Options{Hosts: d.Hosts, Transport: d.Transport, Check: s.checkDocument})
 }
 
-// checkDocument applies the rules of registration.
-func checkDocument(m *oauthdyn.ClientMetadata) error {
-	if err := completeRegistration(m); err != nil {
+// checkDocument applies the rules of registration. A client that can do without
+// a key is taken for one that has none, if its keys cannot be used.
+func (s *Server) checkDocument(m *oauthdyn.ClientMetadata) error {
+	methods := m.TokenEndpointAuthMethodsSupported
+	if s.checkKeys(m) != nil && slices.Contains(methods, oauthdyn.AuthMethodNone) {
+		methods = []string{oauthdyn.AuthMethodNone}
+		m.TokenEndpointAuthMethod = oauthdyn.AuthMethodNone
+	}
+	if err := s.completeRegistration(m); err != nil {
 		return errors.New(err.Description)
 	}
+	m.TokenEndpointAuthMethodsSupported = methods
 	return nil
 }
+
+// isDocument reports whether a client is known by its document.
+func (s *Server) isDocument(id string) bool { return s.documents != nil && clientdoc.IsDocument(id) }
 
 // client looks a client up: in the store, or in its document. The error is
 // store.ErrNotFound, that of the document, or that of the store.
 func (s *Server) client(ctx context.Context, id string) (*store.Client, error) {
-	if s.documents == nil || !clientdoc.IsDocument(id) {
+	if !s.isDocument(id) {
 		return s.o.Store.Client(ctx, id)
 	}
 	m, err := s.documents.Read(ctx, id)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
@@ -27,6 +28,8 @@ type feed struct {
 	// mu guards position, and is held while reading on: whoever comes later
 	// must see what the other one reads.
 	position store.Position
+
+	read atomic.Int64 // when all was read last, in Unix nanoseconds
 }
 
 func newFeed(o *Options) *feed {
@@ -51,6 +54,7 @@ func (f *feed) readOn(ctx context.Context) error {
 			}
 		}
 		if f.position = last; len(list) == 0 {
+			f.read.Store(time.Now().UnixNano())
 			return nil
 		}
 	}

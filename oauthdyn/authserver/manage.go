@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
@@ -97,7 +98,7 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 		refuse(fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_secret cannot be chosen; leave it out"))
 		return
 	}
-	if err := completeRegistration(md); err != nil {
+	if err := s.completeRegistration(md); err != nil {
 		refuse(err)
 		return
 	}
@@ -133,8 +134,8 @@ func nextClient(client *store.Client, md *oauthdyn.ClientMetadata, token string)
 	newToken = randomString(secretBytes)
 	c := *client
 	c.Metadata, c.Registration, c.Former = *md, store.HashOf(newToken), store.HashOf(token)
-	switch public := md.TokenEndpointAuthMethod == oauthdyn.AuthMethodNone; {
-	case public:
+	switch {
+	case !slices.Contains(secretMethods, md.TokenEndpointAuthMethod):
 		c.Secret = store.Hash{}
 	case c.Secret.IsZero():
 		secret = randomString(secretBytes)

@@ -34,9 +34,12 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		GrantTypesSupported:               grantTypes,
 		TokenEndpointAuthMethodsSupported: authMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
-		DPoPSigningAlgValuesSupported:     jwt.ProofAlgorithms,
+		DPoPSigningAlgValuesSupported:     jwt.Algorithms,
 
-		RevocationEndpointAuthMethodsSupported: authMethods,
+		TokenEndpointAuthSigningAlgValuesSupported: jwt.Algorithms,
+
+		RevocationEndpointAuthMethodsSupported:          authMethods,
+		RevocationEndpointAuthSigningAlgValuesSupported: jwt.Algorithms,
 
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          s.documents != nil,

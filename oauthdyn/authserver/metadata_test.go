@@ -63,23 +63,26 @@ func do(h http.Handler, method, target, body string, headers ...string) *httptes
 func TestS97Metadata(t *testing.T) {
 	s := mustServer(t, nil)
 	rec := get(s, "http://evil.example/.well-known/oauth-authorization-server", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http")
+	algorithms := []any{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"}
 	want := map[string]any{
-		"issuer":                                         "https://auth.example",
-		"authorization_endpoint":                         "https://auth.example/authorize",
-		"token_endpoint":                                 "https://auth.example/token",
-		"registration_endpoint":                          "https://auth.example/register",
-		"revocation_endpoint":                            "https://auth.example/revoke",
-		"jwks_uri":                                       "https://auth.example/jwks",
-		"scopes_supported":                               []any{"b", "a", "c", "offline_access"},
-		"response_types_supported":                       []any{"code"},
-		"response_modes_supported":                       []any{"query"},
-		"grant_types_supported":                          []any{"authorization_code", "refresh_token"},
-		"token_endpoint_auth_methods_supported":          []any{"none", "client_secret_basic", "client_secret_post"},
-		"revocation_endpoint_auth_methods_supported":     []any{"none", "client_secret_basic", "client_secret_post"},
-		"code_challenge_methods_supported":               []any{"S256"},
-		"dpop_signing_alg_values_supported":              []any{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"},
-		"authorization_response_iss_parameter_supported": true,
-		"client_id_metadata_document_supported":          true,
+		"issuer":                                                "https://auth.example",
+		"authorization_endpoint":                                "https://auth.example/authorize",
+		"token_endpoint":                                        "https://auth.example/token",
+		"registration_endpoint":                                 "https://auth.example/register",
+		"revocation_endpoint":                                   "https://auth.example/revoke",
+		"jwks_uri":                                              "https://auth.example/jwks",
+		"scopes_supported":                                      []any{"b", "a", "c", "offline_access"},
+		"response_types_supported":                              []any{"code"},
+		"response_modes_supported":                              []any{"query"},
+		"grant_types_supported":                                 []any{"authorization_code", "refresh_token"},
+		"token_endpoint_auth_methods_supported":                 []any{"none", "private_key_jwt", "client_secret_basic", "client_secret_post"},
+		"revocation_endpoint_auth_methods_supported":            []any{"none", "private_key_jwt", "client_secret_basic", "client_secret_post"},
+		"code_challenge_methods_supported":                      []any{"S256"},
+		"dpop_signing_alg_values_supported":                     algorithms,
+		"token_endpoint_auth_signing_alg_values_supported":      algorithms,
+		"revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+		"authorization_response_iss_parameter_supported":        true,
+		"client_id_metadata_document_supported":                 true,
 	}
 	var got map[string]any
 	if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
@@ -26,7 +27,7 @@ const (
 
 var (
 	grantTypes  = []string{oauthdyn.GrantAuthorizationCode, oauthdyn.GrantRefreshToken}
-	authMethods = append([]string{oauthdyn.AuthMethodNone}, secretMethods...)
+	authMethods = append([]string{oauthdyn.AuthMethodNone, oauthdyn.AuthMethodPrivateKeyJWT}, secretMethods...)
 
 	secretMethods = []string{oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
 )
@@ -73,7 +74,7 @@ func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthd
 	if err := readRegistration(r, md); err != nil {
 		return nil, err
 	}
-	if err := completeRegistration(md); err != nil {
+	if err := s.completeRegistration(md); err != nil {
 		return nil, err
 	}
 	token := randomString(secretBytes)
@@ -81,7 +82,7 @@ func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthd
 		ID: clientIDPrefix + randomString(16), Metadata: *md, Created: time.Now(), Registration: store.HashOf(token),
 	}
 	secret := ""
-	if md.TokenEndpointAuthMethod != oauthdyn.AuthMethodNone {
+	if slices.Contains(secretMethods, md.TokenEndpointAuthMethod) {
 		secret = randomString(secretBytes)
 		client.Secret = store.HashOf(secret)
 	}
@@ -139,7 +140,7 @@ func readRegistration(r *http.Request, values ...any) *oauthdyn.Error {
 
 // completeRegistration checks the metadata and fills in what RFC 7591 section 2
 // says of absent members.
-func completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
+func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
 	invalid := func(description string) *oauthdyn.Error {
 		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, description)
 	}
@@ -149,8 +150,14 @@ func completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
 	if md.TokenEndpointAuthMethod == "" {
 		md.TokenEndpointAuthMethod = oauthdyn.AuthMethodClientSecretBasic
 	}
-	if !slices.Contains(authMethods, md.TokenEndpointAuthMethod) {
-		return invalid("token_endpoint_auth_method must be none, client_secret_basic or client_secret_post")
+	md.TokenEndpointAuthMethodsSupported = nil // one is registered
+	switch {
+	case !slices.Contains(authMethods, md.TokenEndpointAuthMethod):
+		return invalid("token_endpoint_auth_method must be one of " + strings.Join(authMethods, ", "))
+	case md.TokenEndpointAuthMethod == oauthdyn.AuthMethodPrivateKeyJWT:
+		if err := s.checkKeys(md); err != nil {
+			return err
+		}
 	}
 	if len(md.GrantTypes) == 0 {
 		md.GrantTypes = slices.Clone(grantTypes)

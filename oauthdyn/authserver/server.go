@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
@@ -55,9 +57,13 @@ type Server struct {
 	routes    map[string]http.Handler
 	feed      *feed
 	documents *clientdoc.Reader // nil: none are read
-	proofs    jwt.Replays
-	log       *slog.Logger
-	accounts  accountLocks
+
+	clientKeys *remote.Reader[*jwt.Keys] // that a jwks_uri names
+
+	proofs   jwt.Replays
+	log      *slog.Logger
+	accounts accountLocks
+	admin    *admin.Service
 
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -83,12 +89,13 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		resources: o.Resources,
 		log:       o.Logger,
 		accounts:  newAccountLocks(),
-		documents: newDocuments(o.ClientDocuments),
 	}
+	s.documents, s.clientKeys = s.newDocuments(o.ClientDocuments), newClientKeys(o.ClientDocuments)
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
 	s.feed = newFeed(&s.o)
+	s.admin = admin.New(admin.Options{Store: o.Store, ApprovalTTL: o.GrantTTL, Changed: s.revoked, Audit: s.auditAdmin, Logger: s.log})
 	if err := s.feed.readOn(ctx); err != nil {
 		return nil, fmt.Errorf("authserver: %w: revocations: %w", ErrStore, err)
 	}
@@ -109,6 +116,7 @@ func (s *Server) Close() {
 	if s.documents != nil {
 		s.documents.Close()
 	}
+	s.clientKeys.Close()
 	s.background.Wait()
 }
 

@@ -88,4 +88,4 @@ func (r *Resource) challengeScheme(sent string) string {
 }
 
 // proofAlgorithms is what challenges and metadata say of proofs.
-var proofAlgorithms = strings.Join(jwt.ProofAlgorithms, " ")
+var proofAlgorithms = strings.Join(jwt.Algorithms, " ")

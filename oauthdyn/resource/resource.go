@@ -140,7 +140,7 @@ func (r *Resource) encodeMetadata(o Options) (err error) {
 		ResourceName:           o.Name,
 
 		DPoPBoundAccessTokensRequired: o.DPoPRequired,
-		DPoPSigningAlgValuesSupported: jwt.ProofAlgorithms,
+		DPoPSigningAlgValuesSupported: jwt.Algorithms,
 	})
 	sum := sha256.Sum256(r.metadata)
 	r.etag = `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,14 +16,23 @@ import (
 
 // operationFlags are about running the server for a long time.
 type operationFlags struct {
-	auditLog string
-	trusted  []string
+	auditLog     string
+	trusted      []string
+	adminAddr    string
+	drainDelay   time.Duration
+	drainTimeout time.Duration
 }
+
+// drainTimeout is the default of the flag, and that of commands without it.
+const drainTimeout = 10 * time.Second
 
 func (f *operationFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.trusted, "trusted-proxy", nil, "`NETWORK` like 10.0.0.0/8, or address, of reverse proxies whose X-Forwarded-For and X-Forwarded-Host are believed; repeatable")
 	flags.StringVar(&f.auditLog, "audit-log", "", "append who did what to `FILE`, as JSON lines; - means stdout; opened again on SIGHUP")
+	flags.StringVar(&f.adminAddr, "admin-addr", "", "`HOST:PORT` for /healthz, /readyz and /metrics (default none)")
+	flags.DurationVar(&f.drainDelay, "drain-delay", 0, "`TIME` between a signal, from which on /readyz answers 503, and the end of new requests")
+	flags.DurationVar(&f.drainTimeout, "drain-timeout", drainTimeout, "`TIME` after that for requests to end; a second signal ends everything at once")
 }
 
 // networks reads the networks of --trusted-proxy.
@@ -38,6 +48,22 @@ func (f *operationFlags) networks() (networks []netip.Prefix, err error) {
 		networks = append(networks, network)
 	}
 	return networks, nil
+}
+
+// observe tells the journal and the meter of events, if they are there.
+func (f *operationFlags) observe(m *meter, journal *audit.Log) func(context.Context, audit.Event) {
+	switch {
+	case f.adminAddr == "" && journal == nil:
+		return nil
+	case f.adminAddr == "":
+		return journal.Record
+	case journal == nil:
+		return m.record
+	}
+	return func(ctx context.Context, e audit.Event) {
+		journal.Record(ctx, e)
+		m.record(ctx, e)
+	}
 }
 
 // reread does what a hangup asks for.

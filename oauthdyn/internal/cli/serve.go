@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,9 +23,6 @@ import (
 
 const (
 	usersFile = "users"
-
-	// stopTime is how long open requests may take to end after a signal.
-	stopTime = 1800 * time.Millisecond
 )
 
 // serveFlags are the flags of serve.
@@ -191,10 +187,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, TrustedProxies: networks, Logger: log}
+	counters := newMeter()
 	if journal != nil {
 		defer func() { err = errors.Join(err, journal.Close()) }()
-		o.Audit = journal.Record
 	}
+	o.Audit = f.observe(counters, journal)
 	if f.initial != "" {
 		token, err := signin.ReadSecret(f.initial, nil)
 		if err != nil {
@@ -226,6 +223,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	o.Store = db
+	if f.adminAddr != "" {
+		o.Store = &meteredStore{db, counters}
+	}
 	var ways []string
 	if o.Login, ways, err = f.login(users, log); err != nil {
 		return err
@@ -238,6 +238,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return &usageError{text: err.Error()}
 	}
 	defer server.Close()
+	defer f.adminChannel(ctx, server.Admin(), log)()
 	if names, err := users.Names(); err == nil && len(names) == 0 && o.Login == authserver.Login(users) {
 		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
 	}
@@ -250,7 +251,18 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
 	defer onHangup(func(ctx context.Context) { reread(ctx, journal, log) })()
-	return serveHTTP(ctx, listener, handler, log)
+	run := service{handler: handler, log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
+	if f.adminAddr != "" {
+		counters.base = pathOf(o.Issuer)
+		run.handler = counters.counted(handler)
+		run.monitor = &monitor{meter: counters, server: server, journal: journal}
+		stop, err := run.monitor.start(ctx, f.adminAddr, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return run.serve(ctx, listener)
 }
 
 // guarded is the server with forward-auth for its own tokens beside it.
@@ -266,9 +278,13 @@ func (f *serveFlags) guarded(o *authserver.Options, server *authserver.Server) (
 }
 
 func listen(ctx context.Context, addr string) (net.Listener, error) {
+	return listenAt(ctx, addr, "--addr takes another port; 0 means any free one")
+}
+
+func listenAt(ctx context.Context, addr, hint string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), "--addr takes another port; 0 means any free one"}
+		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), hint}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w", err)
@@ -289,32 +305,4 @@ func openUsers(data, file string) (*local.Users, error) {
 		file = filepath.Join(data, usersFile)
 	}
 	return local.Open(file)
-}
-
-// serveHTTP answers requests until ctx ends, then lets open ones finish.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
-		return err
-	case <-ctx.Done():
-	}
-	log.LogAttrs(ctx, slog.LevelInfo, "stopping")
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-	defer cancel()
-	if server.Shutdown(last) != nil {
-		_ = server.Close()
-	}
-	<-failed
-	return nil
 }

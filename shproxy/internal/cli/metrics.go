@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
-	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/cli/exposition"
 )
 
 // metrics answers Prometheus, from the same numbers as the status.

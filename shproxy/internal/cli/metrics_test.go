@@ -12,8 +12,8 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
-	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/cli/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 )
 

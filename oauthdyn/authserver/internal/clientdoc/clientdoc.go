@@ -1,46 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package clientdoc reads client ID metadata documents
-// (draft-ietf-oauth-client-id-metadata-document) for an authorization server:
-// from public addresses only, bounded in size, time and number, and remembered
-// as long as HTTP allows within bounds.
+// (draft-ietf-oauth-client-id-metadata-document) for an authorization server.
 package clientdoc
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/documenturl"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/strictjson"
 )
 
-const (
-	minAge = 5 * time.Minute // that a document is used, whatever its server says
-	maxAge = 24 * time.Hour
-
-	maxDocuments  = 1000 // remembered
-	maxFetches    = 300  // a minute
-	maxPerHost    = 10   // a minute
-	rateWindow    = time.Minute
-	rejectedPause = 5 * time.Second // after a document that could not be had
-)
-
-// Error tells why there is no document. Its text may be shown to people: it
-// repeats nothing of the document.
-type Error struct {
-	Text string
-
-	// Temporary: the next attempt may succeed.
-	Temporary bool
-}
-
-func (e *Error) Error() string { return e.Text }
+// maxBytes is the draft's bound, section 6.6.
+const maxBytes = 5 << 10
 
 // Options configure a Reader.
 type Options struct {
@@ -57,193 +34,109 @@ type Options struct {
 	Check func(*oauthdyn.ClientMetadata) error
 }
 
-// Reader reads documents and remembers them. It is safe for concurrent use.
+// Reader reads documents and remembers them; see remote.Reader. It is safe for
+// concurrent use.
 type Reader struct {
-	o    Options
-	http *http.Client
-
-	ctx     context.Context // of the requests: others than their first caller may wait for them
-	stop    context.CancelFunc
-	reading sync.WaitGroup
-
-	mu        sync.Mutex
-	documents map[string]*document // mu guards
-	rate      rate                 // mu guards
-	closed    bool                 // mu guards
-}
-
-// document is what is known of a URL.
-type document struct {
-	reading  chan struct{}            // closed when it has been read; nil if nobody reads
-	metadata *oauthdyn.ClientMetadata // nil: none that was good
-	fresh    time.Time                // until when metadata need not be read again
-	err      *Error                   // of the last reading
-	retry    time.Time                // when it may be read again after err
-	used     time.Time
+	documents *remote.Reader[*oauthdyn.ClientMetadata]
 }
 
 // NewReader makes a Reader.
 func NewReader(o Options) *Reader {
-	r := &Reader{o: o, http: newHTTPClient(o), documents: map[string]*document{}}
-	r.ctx, r.stop = context.WithCancel(context.Background())
-	return r
+	return &Reader{remote.NewReader(remote.Options[*oauthdyn.ClientMetadata]{
+		Hosts:     o.Hosts,
+		OnlyHosts: len(o.Hosts) > 0,
+		Transport: o.Transport,
+		About:     "the app",
+		Address:   "the app's address (client_id)",
+		MaxBytes:  maxBytes,
+		Parse: func(id string, body []byte) (*oauthdyn.ClientMetadata, error) {
+			m, err := parse(id, body)
+			if err != nil {
+				return nil, err
+			}
+			return m, o.Check(m)
+		},
+	})}
 }
 
-// Close ends the requests that are under way and waits for them. What is
-// remembered can still be read, and nothing else.
-func (r *Reader) Close() {
-	r.mu.Lock()
-	r.closed = true
-	r.mu.Unlock()
-	r.stop()
-	r.reading.Wait()
-}
+// Close ends the requests that are under way and waits for them.
+func (r *Reader) Close() { r.documents.Close() }
 
 // IsDocument reports whether a client id can only be the URL of a document.
 func IsDocument(id string) bool { return strings.HasPrefix(id, "https://") }
 
-// Read returns the metadata of a client, read now or before. Callers that want
-// the same document share a request. A document that was good is used for a
-// day after it could last be read; one that is gone, or not good any more, is
-// not. The error is an *Error, or that of the context.
+// Read returns the metadata of a client, read now or before. The error is a
+// *remote.Error, or that of the context.
 func (r *Reader) Read(ctx context.Context, id string) (*oauthdyn.ClientMetadata, error) {
-	if err := r.accepts(id); err != nil {
+	m, err := r.documents.Read(ctx, id)
+	return clone(m), err
+}
+
+// Newer is Read where what is known does not suffice: it is read again, but at
+// most once a minute.
+func (r *Reader) Newer(ctx context.Context, id string) (*oauthdyn.ClientMetadata, error) {
+	m, err := r.documents.Newer(ctx, id)
+	return clone(m), err
+}
+
+func clone(m *oauthdyn.ClientMetadata) *oauthdyn.ClientMetadata {
+	if m == nil {
+		return nil
+	}
+	c := *m
+	c.RedirectURIs = slices.Clone(m.RedirectURIs)
+	c.GrantTypes = slices.Clone(m.GrantTypes)
+	return &c
+}
+
+// parse reads a document: sections 4 and 4.1 of the draft. Of what can be said
+// about authentication only what needs no secret counts.
+func parse(id string, body []byte) (*oauthdyn.ClientMetadata, error) {
+	obj, err := strictjson.Parse(body)
+	if err != nil {
 		return nil, err
 	}
-	for {
-		d, wait, err := r.look(id)
-		if wait == nil {
-			return d, err
+	var d struct {
+		ClientID              string `json:"client_id"`
+		ClientSecret          any    `json:"client_secret"`
+		ClientSecretExpiresAt any    `json:"client_secret_expires_at"`
+	}
+	m := &oauthdyn.ClientMetadata{}
+	for _, v := range []any{&d, m} {
+		if err := obj.Decode(v); err != nil {
+			return nil, err
 		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
 	}
-}
-
-// accepts applies the trust policy before anything is asked.
-func (r *Reader) accepts(id string) error {
-	if err := documenturl.Check(id); err != nil {
-		return &Error{Text: "the app's address (client_id) " + err.Error()}
-	}
-	switch host := hostOf(id); {
-	case len(r.o.Hosts) > 0 && !slices.Contains(r.o.Hosts, host):
-		return &Error{Text: "apps of " + host + " are not accepted here"}
-	case len(r.o.Hosts) == 0 && r.o.Transport == nil && withoutPort(host) != strings.Trim(host, "[]"):
-		return &Error{Text: "the app's address (client_id) names a port"}
-	}
-	return nil
-}
-
-// hostOf is the host of a URL that Check has accepted, with its port unless it
-// is 443.
-func hostOf(id string) string {
-	host, _, _ := strings.Cut(strings.TrimPrefix(id, "https://"), "/")
-	return strings.TrimSuffix(strings.ToLower(host), ":443")
-}
-
-// look returns what is known, or a channel that is closed when more is.
-func (r *Reader) look(id string) (*oauthdyn.ClientMetadata, <-chan struct{}, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Now()
-	d := r.documents[id]
 	switch {
-	case d == nil:
-		d = &document{}
-	case d.reading != nil:
-		return nil, d.reading, nil
-	case d.metadata != nil && now.Before(d.fresh) || now.Before(d.retry):
-		d.used = now
-		return d.known()
+	case d.ClientID != id:
+		return nil, errors.New("client_id is not its own address")
+	case d.ClientSecret != nil || d.ClientSecretExpiresAt != nil:
+		return nil, errors.New("it holds a client secret, which is public thereby")
+	case m.ClientName == "":
+		return nil, errors.New("client_name is missing")
 	}
-	if r.closed || !r.rate.allow(hostOf(id), now) {
-		if d.metadata != nil {
-			return d.known()
-		}
-		return nil, nil, &Error{Text: "too many apps are asked about right now; try again in a minute", Temporary: true}
-	}
-	r.makeRoom(now)
-	r.documents[id] = d
-	d.used, d.reading = now, make(chan struct{})
-	r.reading.Go(func() { r.read(id, d) })
-	return nil, d.reading, nil
+	return m, chooseMethods(m)
 }
 
-// known returns a copy of the metadata, or the error. r.mu is held.
-func (d *document) known() (*oauthdyn.ClientMetadata, <-chan struct{}, error) {
-	if d.metadata == nil {
-		return nil, nil, d.err
+// chooseMethods keeps the authentication methods that a document can have. A
+// client that has several lists them (OpenID Connect Relying Party Metadata
+// Choices 1.0), beside the one that it would rather use.
+func chooseMethods(m *oauthdyn.ClientMetadata) error {
+	if m.TokenEndpointAuthMethod == "" && len(m.TokenEndpointAuthMethodsSupported) == 0 {
+		m.TokenEndpointAuthMethod = oauthdyn.AuthMethodNone // others need a secret, or are said
 	}
-	m := *d.metadata
-	m.RedirectURIs = slices.Clone(m.RedirectURIs)
-	m.GrantTypes = slices.Clone(m.GrantTypes)
-	return &m, nil, nil
-}
-
-// read fetches a document; it ends on its own within the time of a fetch.
-func (r *Reader) read(id string, d *document) {
-	m, age, err := r.fetch(id)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Now()
-	if err == nil {
-		d.metadata, d.fresh, d.err, d.retry = m, now.Add(age), nil, time.Time{}
-	} else {
-		d.err, d.retry = err, now.Add(rejectedPause)
-		if !err.Temporary || now.Sub(d.fresh) > maxAge {
-			d.metadata = nil
+	var methods []string
+	for _, method := range []string{oauthdyn.AuthMethodPrivateKeyJWT, oauthdyn.AuthMethodNone} {
+		if m.TokenEndpointAuthMethod == method || slices.Contains(m.TokenEndpointAuthMethodsSupported, method) {
+			methods = append(methods, method)
 		}
 	}
-	close(d.reading)
-	d.reading = nil
-}
-
-// makeRoom forgets the document that was not used for longest. r.mu is held.
-func (r *Reader) makeRoom(now time.Time) {
-	if len(r.documents) < maxDocuments {
-		return
+	if len(methods) == 0 {
+		return errors.New("token_endpoint_auth_method has to be none or private_key_jwt")
 	}
-	oldest, at := "", now
-	for id, d := range r.documents {
-		if d.reading == nil && !d.used.After(at) {
-			oldest, at = id, d.used
-		}
+	if !slices.Contains(methods, m.TokenEndpointAuthMethod) {
+		m.TokenEndpointAuthMethod = methods[0]
 	}
-	delete(r.documents, oldest)
-}
-
-// rate bounds what strangers make us fetch. It forgets once a minute.
-type rate struct {
-	since time.Time
-	all   int
-	hosts map[string]int
-}
-
-func (r *rate) allow(host string, now time.Time) bool {
-	if r.hosts == nil || now.Sub(r.since) >= rateWindow {
-		*r = rate{since: now, hosts: map[string]int{}}
-	}
-	if r.all >= maxFetches || r.hosts[host] >= maxPerHost {
-		return false
-	}
-	r.all++
-	r.hosts[host]++
-	return true
-}
-
-func temporary(format string, args ...any) *Error {
-	return &Error{Text: fmt.Sprintf(format, args...), Temporary: true}
-}
-
-func invalid(format string, args ...any) *Error {
-	return &Error{Text: fmt.Sprintf(format, args...)}
-}
-
-// AsError returns the Error in an error, or nil.
-func AsError(err error) *Error {
-	e, _ := errors.AsType[*Error](err)
-	return e
+	m.TokenEndpointAuthMethodsSupported = methods
+	return nil
 }

@@ -3,37 +3,18 @@
 package clientdoc
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
+	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/safedial"
 )
 
 const id = "https://app.example/client.json"
-
-// page answers requests without a network.
-type page func(r *http.Request) (*http.Response, error)
-
-func (p page) RoundTrip(r *http.Request) (*http.Response, error) { return p(r) }
-
-func response(status int, body string, headers ...string) *http.Response {
-	h := http.Header{"Content-Type": {"application/json"}}
-	for i := 0; i+1 < len(headers); i += 2 {
-		h.Set(headers[i], headers[i+1])
-	}
-	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body))}
-}
 
 func documentOf(id string, members ...string) string {
 	var text strings.Builder
@@ -44,255 +25,83 @@ func documentOf(id string, members ...string) string {
 	return text.String() + "}"
 }
 
-func accept(*oauthdyn.ClientMetadata) error { return nil }
+// site answers all requests with a document.
+type site string
 
-func newReader(t *testing.T, o Options) *Reader {
-	if o.Check == nil {
-		o.Check = accept
-	}
-	r := NewReader(o)
-	t.Cleanup(r.Close)
-	return r
+func (s site) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(string(s))),
+	}, nil
 }
-
-// The reader of a document that a function gives.
-func readerOf(t *testing.T, p page) *Reader { return newReader(t, Options{Transport: p}) }
 
 func TestRead(t *testing.T) {
-	m, err := readerOf(t, func(r *http.Request) (*http.Response, error) {
-		if r.URL.String() != id || r.Method != http.MethodGet || r.Header.Get("Accept-Encoding") != "identity" {
-			t.Errorf("asked for %s %s %v", r.Method, r.URL, r.Header)
+	check := func(m *oauthdyn.ClientMetadata) error {
+		m.GrantTypes = []string{"authorization_code"}
+		return nil
+	}
+	r := NewReader(Options{Transport: site(documentOf(id, `"logo_uri": null`)), Check: check})
+	defer r.Close()
+	for range 2 { // what a caller does to it is not seen by others
+		m, err := r.Read(t.Context(), id)
+		if err != nil || m.ClientName != "App" || m.TokenEndpointAuthMethod != "none" || m.RedirectURIs[0] != "https://app.example/callback" || m.GrantTypes[0] != "authorization_code" {
+			t.Fatalf("got %+v, %v", m, err)
 		}
-		// Members of a server's metadata are what real clients send.
-		return response(200, documentOf(id, `"token_endpoint_auth_methods_supported": ["none"]`, `"logo_uri": null`)), nil
-	}).Read(t.Context(), id)
-	if err != nil || m.ClientName != "App" || m.TokenEndpointAuthMethod != "none" || m.RedirectURIs[0] != "https://app.example/callback" {
-		t.Errorf("got %+v, %v", m, err)
+		m.RedirectURIs[0], m.GrantTypes[0] = "", ""
 	}
-}
-
-func TestS72S75S76Refused(t *testing.T) {
-	for name, test := range map[string]struct {
-		response  *http.Response
-		err       error
-		want      string
-		temporary bool
-	}{
-		"redirect":         {response: response(302, "", "Location", "https://other.example/client.json"), want: "does not know the app"},
-		"absent":           {response: response(404, ""), want: "does not know the app"},
-		"busy":             {response: response(429, ""), want: "right now", temporary: true},
-		"broken":           {response: response(500, ""), want: "right now", temporary: true},
-		"unreachable":      {err: errors.New("no route to secret host"), want: "does not answer", temporary: true},
-		"page":             {response: response(200, "<html>", "Content-Type", "text/html"), want: "not application/json"},
-		"no type":          {response: response(200, documentOf(id), "Content-Type", ""), want: "not application/json"},
-		"encoded":          {response: response(200, documentOf(id), "Content-Encoding", "gzip"), want: "encoded"},
-		"large":            {response: response(200, documentOf(id, `"x": "`+strings.Repeat("x", maxBytes)+`"`)), want: "5 KiB"},
-		"no JSON":          {response: response(200, "hello"), want: "cannot be used"},
-		"no UTF-8":         {response: response(200, documentOf(id, "\"x\": \"\xff\"")), want: "cannot be used"},
-		"twice":            {response: response(200, documentOf(id, `"client_id": "`+id+`"`)), want: "cannot be used"},
-		"other":            {response: response(200, documentOf("https://app.example/other.json")), want: "its own address"},
-		"other case":       {response: response(200, documentOf("https://App.example/client.json")), want: "its own address"},
-		"slash":            {response: response(200, documentOf(id+"/")), want: "its own address"},
-		"secret":           {response: response(200, documentOf(id, `"client_secret": "hush"`)), want: "secret"},
-		"symmetric method": {response: response(200, documentOf(id, `"token_endpoint_auth_method": "client_secret_post"`)), want: "has to be none"},
-		"other method":     {response: response(200, documentOf(id, `"token_endpoint_auth_method": "private_key_jwt"`)), want: "has to be none"},
-		"nameless":         {response: response(200, `{"client_id": "`+id+`"}`), want: "client_name"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := readerOf(t, func(*http.Request) (*http.Response, error) { return test.response, test.err }).Read(t.Context(), id)
-			e := AsError(err)
-			if e == nil || !strings.Contains(e.Text, test.want) || e.Temporary != test.temporary || strings.Contains(e.Text, "hush") || strings.Contains(e.Text, "secret host") {
-				t.Errorf("got %v, want %q, temporary %v", err, test.want, test.temporary)
-			}
-		})
-	}
-	refusing := newReader(t, Options{
-		Check:     func(*oauthdyn.ClientMetadata) error { return errors.New("no such app") },
-		Transport: page(func(*http.Request) (*http.Response, error) { return response(200, documentOf(id)), nil }),
-	})
-	if _, err := refusing.Read(t.Context(), id); AsError(err) == nil || !strings.Contains(err.Error(), "no such app") {
+	refusing := NewReader(Options{Transport: site(documentOf(id)), Check: func(*oauthdyn.ClientMetadata) error { return errors.New("no such app") }})
+	defer refusing.Close()
+	if _, err := refusing.Read(t.Context(), id); err == nil || !strings.Contains(err.Error(), "no such app") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// The guarded transport reaches no server here, by whatever name.
-func TestS70S71S74NoPrivateAddresses(t *testing.T) {
-	asked := atomic.Int32{}
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
-	defer srv.Close()
-	r := newReader(t, Options{})
-	port := srv.URL[strings.LastIndex(srv.URL, ":"):]
-	for _, address := range []string{
-		"https://127.0.0.1" + port + "/c", "https://127.0.0.1/c", "https://[::1]/c", "https://localhost/c", "https://0x7f.1/c", "https://127.0.0.1./c",
-		"https://[::ffff:127.0.0.1]/c", "https://169.254.169.254/c", "http://app.example/c", "https://app.example",
+func TestS76Refused(t *testing.T) {
+	for name, test := range map[string]struct{ body, want string }{
+		"no JSON":          {"hello", "not valid JSON"},
+		"no UTF-8":         {documentOf(id, "\"x\": \"\xff\""), "UTF-8"},
+		"twice":            {documentOf(id, `"client_id": "`+id+`"`), "repeated"},
+		"other":            {documentOf("https://app.example/other.json"), "its own address"},
+		"other case":       {documentOf("https://App.example/client.json"), "its own address"},
+		"slash":            {documentOf(id + "/"), "its own address"},
+		"secret":           {documentOf(id, `"client_secret": "hush"`), "secret"},
+		"symmetric method": {documentOf(id, `"token_endpoint_auth_method": "client_secret_post"`), "has to be none or private_key_jwt"},
+		"symmetric list":   {documentOf(id, `"token_endpoint_auth_methods_supported": ["client_secret_jwt"]`), "has to be none or private_key_jwt"},
+		"nameless":         {`{"client_id": "` + id + `"}`, "client_name"},
 	} {
-		if _, err := r.Read(t.Context(), address); AsError(err) == nil {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-	if asked.Load() != 0 {
-		t.Errorf("%d requests came through", asked.Load())
-	}
-}
-
-func TestS70GuardedTransport(t *testing.T) {
-	srv := httptest.NewServer(http.NotFoundHandler())
-	defer srv.Close()
-	get := func(hosts []string) error {
-		resp, err := (&http.Client{Transport: guarded(hosts)}).Get(srv.URL)
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		return err
-	}
-	if _, ok := errors.AsType[*safedial.NotPublicError](get(nil)); !ok {
-		t.Error("a server on this machine is reached")
-	}
-	if err := get([]string{strings.TrimPrefix(srv.URL, "http://")}); err != nil {
-		t.Errorf("a configured one is not: %v", err)
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(id, []byte(test.body))
+			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "hush") {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
 	}
 }
 
-func TestHosts(t *testing.T) {
-	r := newReader(t, Options{Hosts: []string{"app.example", "[::1]:8443"}, Transport: page(func(r *http.Request) (*http.Response, error) {
-		return response(200, documentOf(r.URL.String())), nil
-	})})
-	for address, ok := range map[string]bool{
-		id: true, "https://app.example:443/c": true, "https://APP.example/c": true, "https://[::1]:8443/c": true,
-		"https://app.example:8443/c": false, "https://other.example/c": false, "https://app.example.other.example/c": false, "https://[::1]/c": false,
+// ChatGPT's document would rather use a key, and can do without.
+func TestMethodsOfADocument(t *testing.T) {
+	for members, want := range map[string][]string{
+		`"x": 1`:                               {"none"},
+		`"token_endpoint_auth_method": "none"`: {"none"},
+		`"token_endpoint_auth_method": "private_key_jwt"`:                                                                              {"private_key_jwt"},
+		`"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"]`:        {"private_key_jwt", "none"},
+		`"token_endpoint_auth_methods_supported": ["private_key_jwt", "none"]`:                                                         {"private_key_jwt", "none"},
+		`"token_endpoint_auth_methods_supported": ["client_secret_basic", "none"]`:                                                     {"none"},
+		`"token_endpoint_auth_method": "client_secret_basic", "token_endpoint_auth_methods_supported": ["client_secret_basic","none"]`: {"none"},
 	} {
-		if _, err := r.Read(t.Context(), address); (err == nil) != ok {
-			t.Errorf("%s: %v", address, err)
+		m, err := parse(id, []byte(documentOf(id, members)))
+		if err != nil || m.TokenEndpointAuthMethod != want[0] || !slices.Equal(m.TokenEndpointAuthMethodsSupported, want) {
+			t.Errorf("%s: %+v %v", members, m, err)
 		}
 	}
-}
-
-func TestS78Age(t *testing.T) {
-	for cacheControl, want := range map[string]time.Duration{
-		"": minAge, "max-age=1": minAge, "public, max-age=3600": time.Hour, "max-age=999999999": maxAge, "max-age=99999999999999999999": minAge,
-		"no-store": minAge, "max-age=3600, no-store": minAge, "max-age=-5": minAge, `max-age="7200"`: 2 * time.Hour,
-	} {
-		if got := ageOf(http.Header{"Cache-Control": {cacheControl}}); got != want {
-			t.Errorf("%q: %v, want %v", cacheControl, got, want)
-		}
-	}
-}
-
-func TestS75S78Remembered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		answer := response
-		status := 200
-		r := NewReader(Options{Check: accept, Transport: page(func(*http.Request) (*http.Response, error) {
-			asked++
-			time.Sleep(time.Second)
-			return answer(status, documentOf(id)), nil
-		})})
-		defer r.Close()
-		read := func(wantOK bool, wantAsked int) {
-			t.Helper()
-			if _, err := r.Read(t.Context(), id); (err == nil) != wantOK || asked != wantAsked {
-				t.Errorf("%v after %d requests, want %v after %d", err, asked, wantOK, wantAsked)
-			}
-		}
-		var together sync.WaitGroup
-		for range 20 {
-			together.Go(func() {
-				if _, err := r.Read(t.Context(), id); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		together.Wait()
-		read(true, 1) // they shared it
-		time.Sleep(minAge)
-		read(true, 2)
-		time.Sleep(minAge)
-		status = 503
-		read(true, 3) // what was known holds
-		read(true, 3) // and nobody asks again at once
-		time.Sleep(rejectedPause)
-		read(true, 4)
-		time.Sleep(maxAge)
-		read(false, 5) // but not for ever
-		read(false, 5)
-		time.Sleep(rejectedPause)
-		status = 200
-		read(true, 6)
-		time.Sleep(minAge)
-		status = 404
-		read(false, 7) // it is gone
-	})
-}
-
-func TestS78Bounds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		r := NewReader(Options{Check: accept, Transport: page(func(r *http.Request) (*http.Response, error) {
-			asked++
-			return response(200, documentOf(r.URL.String())), nil
-		})})
-		defer r.Close()
-		for i := range 2 * maxPerHost {
-			_, err := r.Read(t.Context(), fmt.Sprintf("https://app.example/%d", i))
-			if e := AsError(err); (e == nil) != (i < maxPerHost) || e != nil && !e.Temporary {
-				t.Fatalf("document %d of a host: %v", i, err)
-			}
-		}
-		for i := range 2 * maxDocuments {
-			if i%200 == 0 {
-				time.Sleep(rateWindow)
-			}
-			if _, err := r.Read(t.Context(), fmt.Sprintf("https://app%d.example/c", i)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if len(r.documents) > maxDocuments {
-			t.Errorf("%d documents are remembered", len(r.documents))
-		}
-		before := asked
-		for i := range 2 * maxFetches {
-			_, _ = r.Read(t.Context(), fmt.Sprintf("https://more%d.example/c", i))
-		}
-		if asked-before > maxFetches {
-			t.Errorf("%d requests in a minute", asked-before)
-		}
-	})
-}
-
-// A caller that leaves does not end the request that others wait for; Close does.
-func TestCallersLeave(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := NewReader(Options{Check: accept, Transport: page(func(r *http.Request) (*http.Response, error) {
-			select {
-			case <-r.Context().Done():
-				return nil, r.Context().Err()
-			case <-time.After(2 * time.Second):
-				return response(200, documentOf(id)), nil
-			}
-		})})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := r.Read(ctx, id); !errors.Is(err, context.DeadlineExceeded) {
-			t.Error(err)
-		}
-		if _, err := r.Read(t.Context(), id); err != nil {
-			t.Error(err)
-		}
-		slow := "https://slow.example/c"
-		go r.Close()
-		if _, err := r.Read(t.Context(), slow); AsError(err) == nil {
-			t.Error(err)
-		}
-	})
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(documentOf(id)))
 	f.Add([]byte(documentOf(id, `"client_secret": null`, `"grant_types": ["x"]`)))
+	f.Add([]byte(documentOf(id, `"token_endpoint_auth_method": "private_key_jwt"`, `"token_endpoint_auth_methods_supported": ["none"]`)))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		m, err := parse(id, body)
-		if err == nil && (m.ClientName == "" || m.TokenEndpointAuthMethod != "none") {
+		if err == nil && (m.ClientName == "" || m.TokenEndpointAuthMethod != "none" && m.TokenEndpointAuthMethod != "private_key_jwt") {
 			t.Errorf("%s is accepted as %+v", body, m)
 		}
 	})

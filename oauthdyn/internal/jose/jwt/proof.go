@@ -6,14 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/strictjson"
 )
 
 const (
@@ -70,58 +67,25 @@ func ParseProof(values []string) (*SignedProof, error) {
 }
 
 func parseProof(raw string) (*SignedProof, error) {
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 || strings.ContainsAny(raw, "\r\n") { // the decoder skips line breaks
-		return nil, errors.New("not a JWS in compact form")
-	}
-	head, err := decodeObject(parts[0])
+	jws, err := parseCompact(raw)
 	if err != nil {
-		return nil, fmt.Errorf("header: %w", err)
+		return nil, err
 	}
-	var h struct {
-		Algorithm string          `json:"alg"`
-		Type      string          `json:"typ"`
-		JWK       json.RawMessage `json:"jwk"`
-	}
-	if err := head.Decode(&h); err != nil {
-		return nil, fmt.Errorf("header: %w", err)
-	}
-	for _, name := range []string{"crit", "b64", "zip", "enc"} { // they would change what the proof means
-		if _, ok := head[name]; ok {
-			return nil, fmt.Errorf("header: member %q is not allowed", name)
-		}
-	}
-	if strings.TrimPrefix(strings.ToLower(h.Type), "application/") != typeDPoP {
+	if jws.typ != typeDPoP {
 		return nil, errors.New("header: typ is not " + typeDPoP)
 	}
-	public, err := parsePublicKey(h.JWK)
+	public, err := parsePublicKey(jws.header["jwk"])
 	if err != nil {
 		return nil, fmt.Errorf("header: jwk %w", err)
 	}
-	sig, err := strict.DecodeString(parts[2])
-	if err != nil {
-		return nil, errors.New("signature: not base64url")
-	}
-	if err := public.verify(h.Algorithm, []byte(parts[0]+"."+parts[1]), sig); err != nil {
+	if err := public.verify(jws.algorithm, jws.input, jws.signature); err != nil {
 		return nil, err
 	}
-	payload, err := decodeObject(parts[1])
-	if err != nil {
-		return nil, fmt.Errorf("claims: %w", err)
-	}
 	p := &SignedProof{Thumbprint: public.jwk.thumbprint()}
-	if err := payload.Decode(&p.claims); err != nil {
+	if err := jws.claims.Decode(&p.claims); err != nil {
 		return nil, fmt.Errorf("claims: %w", err)
 	}
 	return p, nil
-}
-
-func decodeObject(part string) (strictjson.Object, error) {
-	data, err := strict.DecodeString(part)
-	if err != nil {
-		return nil, errors.New("not base64url")
-	}
-	return strictjson.Parse(data)
 }
 
 // Check compares a proof with the request that it came with: RFC 9449 section

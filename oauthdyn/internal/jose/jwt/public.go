@@ -18,8 +18,9 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/strictjson"
 )
 
-// ProofAlgorithms are the signature algorithms of proofs that are accepted.
-var ProofAlgorithms = []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"}
+// Algorithms are the signature algorithms of proofs and assertions that are
+// accepted.
+var Algorithms = []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256"}
 
 // maxRSABits bounds what a signature of a stranger costs to check.
 const maxRSABits = 4096
@@ -37,13 +38,20 @@ func parsePublicKey(data []byte) (*verifyingKey, error) {
 	if err != nil {
 		return nil, errors.New("is missing, or " + err.Error())
 	}
+	return takePublicKey(obj)
+}
+
+var errPrivateKey = errors.New("is not a public key")
+
+func takePublicKey(obj strictjson.Object) (*verifyingKey, error) {
 	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
 		if _, ok := obj[name]; ok {
-			return nil, errors.New("is not a public key")
+			return nil, errPrivateKey
 		}
 	}
 	k := &verifyingKey{}
-	if err := obj.Decode(&k.jwk); err != nil {
+	err := obj.Decode(&k.jwk)
+	if err != nil {
 		return nil, err
 	}
 	switch k.jwk.Type {
