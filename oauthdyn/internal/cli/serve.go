@@ -34,6 +34,7 @@ type serveFlags struct {
 	askers    []string
 	initial   string
 	documents string
+	auth      []string
 	verify    bool
 	logLevel  string
 	logFormat string
@@ -88,6 +89,7 @@ alone; see there.`,
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
 	f.registrationFlags.add(cmd)
 	f.operationFlags.add(cmd)
+	flags.StringSliceVar(&f.auth, "client-auth", nil, "`METHOD,METHOD` by which clients may authenticate, of none, private_key_jwt, client_secret_basic, client_secret_post; without none there are no public clients (default all)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
@@ -188,7 +190,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, TrustedProxies: networks, Logger: log}
+	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, ClientAuthMethods: f.auth, TrustedProxies: networks, Logger: log}
 	counters := newMeter()
 	if journal != nil {
 		defer func() { err = errors.Join(err, journal.Close()) }()
