@@ -47,6 +47,10 @@ type Options struct {
 	// ClientDocuments says which clients need no registration.
 	ClientDocuments ClientDocuments
 
+	// Admins are the subjects of people, such as "local:alice", who see and end
+	// the clients and grants of everybody, at /admin. Empty: there is no such page.
+	Admins []string
+
 	AccessTokenTTL  time.Duration // default 15 minutes, at most store.MaxAccessTokenTTL
 	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
 	GrantTTL        time.Duration // after which the person has to consent again; default 180 days
