@@ -187,6 +187,9 @@ func (o *Options) complete() error {
 		}
 	}
 	o.InitialAccessTokens = slices.Clone(o.InitialAccessTokens)
+	if o.Admins = slices.Clone(o.Admins); slices.Contains(o.Admins, "") {
+		return errors.New("an administrator without a subject; name one like local:alice")
+	}
 	return o.checkResourceServers()
 }
 

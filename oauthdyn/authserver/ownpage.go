@@ -5,7 +5,6 @@ package authserver
 import (
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
@@ -33,11 +32,19 @@ type visit struct {
 }
 
 func (s *Server) ownPages() []ownPage {
-	return []ownPage{{
+	list := []ownPage{{
 		path: pathApps, title: "Connected apps",
 		prompt: "Sign in to see which apps may use servers in your name, and to take that back.",
 		get:    s.showApps, post: s.changeApps,
 	}}
+	if len(s.o.Admins) > 0 {
+		list = append(list, ownPage{
+			path: pathAdmin, title: "Administration",
+			prompt: "This page is for the administrators of the server.",
+			get:    s.showAdmin, post: s.changeAdmin, admins: true,
+		})
+	}
+	return list
 }
 
 // findOwnPage finds the page that somebody signs in for.
@@ -141,9 +148,6 @@ func (s *Server) failOwn(w http.ResponseWriter, err *oauthdyn.Error) {
 	}
 	s.errorPage(w, status, "That did not work", err.Description)
 }
-
-// since reports how long somebody has been signed in.
-func (v *visit) since() time.Duration { return time.Since(v.Since) }
 
 // isAdmin reports whether a person is one of Options.Admins.
 func (s *Server) isAdmin(subject string) bool { return slices.Contains(s.o.Admins, subject) }

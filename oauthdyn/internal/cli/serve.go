@@ -40,6 +40,7 @@ type serveFlags struct {
 	storeFlags
 	loginFlags
 	guardFlags
+	adminPageFlags
 	operationFlags
 }
 
@@ -89,6 +90,7 @@ alone; see there.`,
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
+	f.adminPageFlags.add(cmd)
 	flags.BoolVar(&f.verify, "verify", false, "also check tokens for a reverse proxy, at /verify and /ext_authz; the flags below are for that")
 	f.guardFlags.add(cmd)
 	return cmd
@@ -226,6 +228,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if f.adminAddr != "" {
 		o.Store = &meteredStore{db, counters}
 	}
+	o.Admins = f.admins
 	var ways []string
 	if o.Login, ways, err = f.login(users, log); err != nil {
 		return err
