@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -38,6 +39,8 @@ type storeFlags struct {
 	store        string
 	passwordFile string
 	prefix       string
+
+	clientTTL time.Duration // after which unused clients are forgotten; 0: the default
 }
 
 func (f *storeFlags) add(cmd *cobra.Command) {
@@ -59,7 +62,7 @@ type closingStore interface {
 func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, error) {
 	location := cmp.Or(f.store, os.Getenv(envRedisURL), "bolt:"+filepath.Join(f.data, storeFile))
 	if path, ok := strings.CutPrefix(location, "bolt:"); ok {
-		return openBolt(path)
+		return openBolt(path, f.limits())
 	}
 	if u, err := url.Parse(f.store); err == nil && u.User != nil {
 		if _, ok := u.User.Password(); ok {
@@ -72,8 +75,10 @@ func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, 
 	return f.openRedis(ctx, location, log)
 }
 
-func openBolt(path string) (closingStore, error) {
-	db, err := bolt.Open(path, nil)
+func (f *storeFlags) limits() store.Limits { return store.Limits{IdleClient: f.clientTTL} }
+
+func openBolt(path string, limits store.Limits) (closingStore, error) {
+	db, err := bolt.Open(path, &bolt.Options{Limits: limits})
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +86,7 @@ func openBolt(path string) (closingStore, error) {
 }
 
 func (f *storeFlags) openRedis(ctx context.Context, location string, log *slog.Logger) (closingStore, error) {
-	o := &redis.Options{Prefix: f.prefix, Logger: log}
+	o := &redis.Options{Prefix: f.prefix, Limits: f.limits(), Logger: log}
 	if f.passwordFile != "" || os.Getenv(envRedisPassword) != "" {
 		var err error
 		if o.Password, err = secretOf(f.passwordFile, "--store-password-file", envRedisPassword); err != nil {
