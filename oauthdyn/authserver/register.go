@@ -3,6 +3,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -41,10 +42,10 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 		refuseBearer(w, r, "registration needs an initial access token, which the operator of this server hands out")
 		return
 	}
-	info, err := s.register(r)
+	info, err := s.register(w, r)
 	s.audit(r.Context(), audit.Register, err)
 	if err != nil {
-		if err.Code == oauthdyn.CodeTemporarilyUnavailable { // the store is full
+		if err.Code == oauthdyn.CodeTemporarilyUnavailable && err.Status != http.StatusTooManyRequests { // the store is full
 			err.Status = http.StatusTooManyRequests
 			w.Header().Set("Retry-After", "60")
 		}
@@ -69,32 +70,82 @@ func (s *Server) mayRegister(r *http.Request) bool {
 	return ok
 }
 
-func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthdyn.Error) {
+func (s *Server) register(w http.ResponseWriter, r *http.Request) (*oauthdyn.ClientInformation, *oauthdyn.Error) {
 	md := &oauthdyn.ClientMetadata{}
 	if err := readRegistration(r, md); err != nil {
 		return nil, err
 	}
-	if err := s.completeRegistration(md); err != nil {
+	if err := s.checkRegistration(md); err != nil {
 		return nil, err
 	}
-	token := randomString(secretBytes)
-	client := &store.Client{
-		ID: clientIDPrefix + randomString(16), Metadata: *md, Created: time.Now(), Registration: store.HashOf(token),
+	counted := false
+	for range maxUpdates {
+		client, id, err := s.sharedClient(r, md)
+		if err == nil && client != nil {
+			note(r.Context()).ClientID = client.ID
+			client.Metadata = *md // alike, with the ports of this one
+			return s.information(client, "", ""), nil
+		}
+		if err == nil && !counted {
+			if err := s.limitRegistrations(w, r, md); err != nil {
+				return nil, err
+			}
+			counted = true
+		}
+		var info *oauthdyn.ClientInformation
+		if err == nil {
+			info, err = s.newClient(r.Context(), id, md)
+		}
+		switch {
+		case err == nil:
+			return info, nil
+		case !errors.Is(err, store.ErrConflict):
+			return nil, s.internal(r, "register a client", err)
+		}
 	}
+	w.Header().Set("Retry-After", "1")
+	return nil, fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, "others register the same client")
+}
+
+// newClient stores a client and returns what it hears.
+func (s *Server) newClient(ctx context.Context, id string, md *oauthdyn.ClientMetadata) (*oauthdyn.ClientInformation, error) {
+	token := randomString(secretBytes)
+	client := &store.Client{ID: id, Metadata: *md, Created: time.Now(), Registration: store.HashOf(token)}
 	secret := ""
 	if slices.Contains(secretMethods, md.TokenEndpointAuthMethod) {
 		secret = randomString(secretBytes)
 		client.Secret = store.HashOf(secret)
 	}
-	if err := s.o.Store.CreateClient(r.Context(), *client); err != nil {
-		return nil, s.internal(r, "register a client", err)
+	if err := s.o.Store.CreateClient(ctx, *client); err != nil {
+		return nil, err
 	}
-	note(r.Context()).ClientID = client.ID
+	note(ctx).ClientID = client.ID
 	return s.information(client, secret, token), nil
 }
 
-// clientIDPrefix keeps ids that we give apart from those of others.
-const clientIDPrefix = "client_"
+// checkRegistration checks what a client registers or replaces, and fills in
+// defaults.
+func (s *Server) checkRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
+	if md.SoftwareStatement != "" {
+		return fail(http.StatusBadRequest, oauthdyn.CodeUnapprovedSoftwareStatement, "no software_statement is trusted here; leave it out")
+	}
+	return s.completeRegistration(md)
+}
+
+// checkSchemes applies Registration.NoPrivateSchemes.
+func (s *Server) checkSchemes(uris []string) *oauthdyn.Error {
+	if s.o.Registration.NoPrivateSchemes && slices.ContainsFunc(uris, func(uri string) bool { return !isWebURL(uri) }) {
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "a redirect URI has a private scheme; use https, or http on a loopback address")
+	}
+	return nil
+}
+
+const (
+	// clientIDPrefix keeps ids that we give apart from those of others.
+	clientIDPrefix = "client_"
+
+	clientIDBytes = 16
+)
 
 // information is what a client hears of its registration: RFC 7591 section
 // 3.2.1, RFC 7592 section 3. The secrets are not kept here, so that an old one
@@ -105,8 +156,10 @@ func (s *Server) information(c *store.Client, secret, registrationToken string) 
 		ClientSecret:            secret,
 		ClientIDIssuedAt:        c.Created.Unix(),
 		RegistrationAccessToken: registrationToken,
-		RegistrationClientURI:   s.url(pathRegister) + "/" + c.ID,
 		ClientMetadata:          c.Metadata,
+	}
+	if registrationToken != "" {
+		info.RegistrationClientURI = s.url(pathRegister) + "/" + c.ID
 	}
 	if secret != "" {
 		info.ClientSecretExpiresAt = new(int64) // 0: never
@@ -145,6 +198,9 @@ func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Err
 		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, description)
 	}
 	if err := checkRedirectURIs(md.RedirectURIs); err != nil {
+		return err
+	}
+	if err := s.checkSchemes(md.RedirectURIs); err != nil {
 		return err
 	}
 	if md.TokenEndpointAuthMethod == "" {

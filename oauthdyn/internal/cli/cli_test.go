@@ -51,6 +51,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"waitfile":   waitFile,
 	"tokenlife":  tokenLife,
 	"signal":     sendSignal,
+	"addclient":  addClient,
+	"grantid":    grantID,
 }
 
 func TestScripts(t *testing.T) {

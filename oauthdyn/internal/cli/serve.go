@@ -39,6 +39,7 @@ type serveFlags struct {
 	logFormat string
 	storeFlags
 	loginFlags
+	registrationFlags
 	guardFlags
 	operationFlags
 	lifetimeFlags
@@ -92,6 +93,7 @@ alone; see there.`,
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
+	f.registrationFlags.add(cmd)
 	f.lifetimeFlags.add(cmd)
 	f.operationFlags.add(cmd)
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -191,6 +193,9 @@ func (f *serveFlags) options(log *slog.Logger) (o authserver.Options, err error)
 	if o.ClientDocuments, err = parseClientDocuments(f.documents, f.initial != ""); err != nil {
 		return o, err
 	}
+	if o.Registration, err = f.registration(); err != nil {
+		return o, err
+	}
 	if f.verify {
 		o.Revocations = &resource.Revocations{}
 	}
@@ -258,6 +263,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return &usageError{text: err.Error()}
 	}
 	defer server.Close()
+	defer f.adminChannel(ctx, server.Admin(), log)()
 	if names, err := users.Names(); err == nil && len(names) == 0 && o.Login == authserver.Login(users) {
 		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
 	}

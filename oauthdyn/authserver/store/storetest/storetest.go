@@ -63,6 +63,7 @@ func Run(t *testing.T, open Open) {
 		{"keys", testKeys},
 		{"keys race", testKeysRace},
 		{"collect", testCollect},
+		{"collect race", testCollectRace},
 		{"transfer", testTransfer},
 		{"transfer of what has ended", testTransferEnded},
 	} {
