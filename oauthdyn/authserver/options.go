@@ -47,6 +47,12 @@ type Options struct {
 	// ClientDocuments says which clients need no registration.
 	ClientDocuments ClientDocuments
 
+	// ClientAuthMethods are the ways in which clients may authenticate at the
+	// token endpoint: values of token_endpoint_auth_method (RFC 7591 section 2).
+	// Without "none" there are no public clients, those that registered before
+	// included, which most MCP clients are. Empty: all that the server knows.
+	ClientAuthMethods []string
+
 	AccessTokenTTL  time.Duration // default 15 minutes, at most store.MaxAccessTokenTTL
 	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
 	GrantTTL        time.Duration // after which the person has to consent again; default 180 days
@@ -152,6 +158,9 @@ func (o *Options) complete() error {
 	}
 	if len(o.InitialAccessTokens) > 0 && len(o.ClientDocuments.Hosts) == 0 {
 		o.ClientDocuments.Off = true
+	}
+	if err := o.completeClientAuth(); err != nil {
+		return err
 	}
 	o.Registration.complete()
 	setDefault(&o.AccessTokenTTL, 15*time.Minute)

@@ -34,6 +34,7 @@ type serveFlags struct {
 	askers    []string
 	initial   string
 	documents string
+	auth      []string
 	verify    bool
 	logLevel  string
 	logFormat string
@@ -96,6 +97,7 @@ alone; see there.`,
 	f.registrationFlags.add(cmd)
 	f.lifetimeFlags.add(cmd)
 	f.operationFlags.add(cmd)
+	flags.StringSliceVar(&f.auth, "client-auth", nil, "`METHOD,METHOD` by which clients may authenticate, of none, private_key_jwt, client_secret_basic, client_secret_post; without none there are no public clients (default all)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
@@ -176,7 +178,7 @@ func (f *serveFlags) options(log *slog.Logger) (o authserver.Options, err error)
 	if len(f.resources) == 0 {
 		return o, &usageError{text: "no --resource given: which MCP server are tokens for?"}
 	}
-	o = authserver.Options{Issuer: f.issuer, Logger: log}
+	o = authserver.Options{Issuer: f.issuer, ClientAuthMethods: f.auth, Logger: log}
 	if o.ResourceServers, err = parseResourceServers(f.askers); err != nil {
 		return o, err
 	}
