@@ -168,7 +168,7 @@ type visit struct {
 	id   int64
 	look look
 
-	mayRefuse bool
+	mayRefuse string
 }
 
 var visits atomic.Int64
@@ -188,7 +188,7 @@ func (c *chromium) visit(t *testing.T, l look, allowed ...string) *visit {
 		var seen struct{ Requests, Complaints []string }
 		v.get(&seen, "end", nil)
 		for _, complaint := range seen.Complaints {
-			if !v.mayRefuse || !strings.Contains(complaint, "the server responded with a status of 400") {
+			if v.mayRefuse == "" || !strings.Contains(complaint, v.mayRefuse) {
 				t.Errorf("the browser complains: %s", complaint)
 			}
 		}
@@ -285,8 +285,8 @@ func (v *visit) picture(name string) {
 	v.do("screenshot", map[string]any{"path": filepath.Join(dir, name+"-"+v.look.name+".png")})
 }
 
-// refused expects that the browser complains of pages with an error's status.
-func (v *visit) refused() { v.mayRefuse = true }
+// refused expects pages with a status that the browser complains of.
+func (v *visit) refused(status string) { v.mayRefuse = "responded with a status of " + status }
 
 // arrive waits for an address and returns it.
 func (v *visit) arrive(prefix string) (url string) {

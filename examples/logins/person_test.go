@@ -74,14 +74,16 @@ func (a app) finish(t *testing.T, at attempt, redirect string) *oauth2.Token {
 const wrongPassword = "not the password"
 
 // TestPerson goes through the pages as a person does, in each look: log in with
-// a wrong password and the right one, allow, come back, deny.
+// a wrong password and the right one, allow, deny
+// another app, take back what was allowed, and look at the administrators' page.
 func TestPerson(t *testing.T) {
 	browser := startChromium(t)
-	s := newSite(t)
+	s := newSite(t, "--admin", subject)
 	for _, l := range []look{desktopLight, desktopDark, phoneLight, phoneDark, noScript} {
 		t.Run(l.name, func(t *testing.T) {
 			first, second := newApp(t, s, "Example App"), newApp(t, s, "Another App")
 			v := browser.visit(t, l, s.issuer+"/", first.callback, second.callback)
+			v.refused("403") // the wrong password
 
 			login := first.attempt()
 			v.open(login.page, http.StatusOK)
@@ -91,7 +93,7 @@ func TestPerson(t *testing.T) {
 			v.fill("Name", servetest.Username)
 			v.fill("Password", wrongPassword)
 			v.click("Sign in")
-			v.do("wait", map[string]any{"text": "wrong"})
+			v.do("wait", map[string]any{"text": "do not fit together"})
 			v.at("Sign in", "login-wrong-password")
 			v.fill("Password", servetest.Password)
 			v.click("Sign in")
@@ -112,6 +114,28 @@ func TestPerson(t *testing.T) {
 			if q := denied.Query(); q.Get("error") != oauthdyn.CodeAccessDenied || q.Get("iss") != s.issuer || q.Has("code") {
 				t.Errorf("denied: %s", denied.RawQuery)
 			}
+
+			// What was allowed can be seen, and taken back.
+			v.open(s.issuer+"/apps", http.StatusOK)
+			v.at("Connected apps", "apps")
+			if text := v.text(); !strings.Contains(text, "Example App") || strings.Contains(text, "Another App") {
+				t.Errorf("the connected apps: %s", text)
+			}
+			v.click("Revoke access of Example App")
+			v.do("wait", map[string]any{"text": "No app has access"})
+			v.at("Connected apps", "apps-none")
+			if _, err := first.config.TokenSource(t.Context(), &oauth2.Token{RefreshToken: token.RefreshToken}).Token(); err == nil ||
+				!strings.Contains(err.Error(), oauthdyn.CodeInvalidGrant) {
+				t.Errorf("a refresh of what was taken back: %v", err)
+			}
+			v.open(s.issuer+"/admin", http.StatusOK)
+			v.at("Clients", "admin-clients")
+			v.click("Another App")
+			v.at("Another App", "admin-client")
+			v.open(s.issuer+"/apps", http.StatusOK)
+			v.click("sign out")
+			v.do("wait", map[string]any{"button": "Sign in"})
+			v.at("Connected apps", "apps-signed-out")
 		})
 	}
 }
@@ -172,7 +196,7 @@ func TestErrorPages(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			a := newApp(t, s, "Example App")
 			v := browser.visit(t, l, s.issuer+"/")
-			v.refused() // the browser says so, too
+			v.refused("400")
 			v.open(a.attempt(oauth2.SetAuthURLParam("redirect_uri", "https://elsewhere.example/")).page, http.StatusBadRequest)
 			v.at("", "error-redirect-uri")
 			v.open(a.attempt(oauth2.SetAuthURLParam("client_id", "client_unknown")).page, http.StatusBadRequest)

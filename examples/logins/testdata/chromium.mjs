@@ -14,7 +14,7 @@ const browser = await chromium.launch({ executablePath: process.argv[2], args: [
 const visits = new Map(); // id -> { page, context, requests, complaints }
 
 const labelled = (page, name) => page.getByLabel(name, { exact: true });
-const control = (page, name) => page.getByRole('button', { name, exact: true }).or(page.getByRole('link', { name, exact: true }));
+const control = (page, name) => page.getByRole('button', { name }).or(page.getByRole('link', { name })).first();
 
 const orders = {
   /** A browser of a person who has never been here. */
@@ -30,11 +30,14 @@ const orders = {
   },
   open: async ({ page }, { url }) => (await page.goto(url)).status(),
   fill: ({ page }, { label, value }) => labelled(page, label).fill(value),
-  click: ({ page }, { name }) => control(page, name).first().click(),
+  click: ({ page }, { name }) => control(page, name).click(),
   press: ({ page }, { key }) => page.keyboard.press(key),
   type: ({ page }, { text }) => page.keyboard.type(text),
-  /** Waits for a page by its heading, or for any text on it. */
-  wait: ({ page }, { heading, text }) => (text ? page.getByText(text) : page.getByRole('heading', { level: 1, name: heading })).first().waitFor(),
+  /** Waits for a page by its heading, by any text on it, or by a button. */
+  async wait({ page }, { heading, text, button }) {
+    const what = text ? page.getByText(text) : button ? control(page, button) : page.getByRole('heading', { level: 1, name: heading });
+    await what.first().waitFor();
+  },
   /** Waits for a page by its address. */
   arrive: ({ page }, { prefix }) => page.waitForURL(url => url.href.startsWith(prefix)),
   url: ({ page }) => page.url(),
