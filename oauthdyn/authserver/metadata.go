@@ -31,7 +31,7 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		ScopesSupported:                   s.allScopes(),
 		ResponseTypesSupported:            []string{oauthdyn.ResponseTypeCode},
 		ResponseModesSupported:            []string{"query"},
-		GrantTypesSupported:               grantTypes,
+		GrantTypesSupported:               s.o.grantTypes(),
 		TokenEndpointAuthMethodsSupported: authMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		DPoPSigningAlgValuesSupported:     jwt.Algorithms,

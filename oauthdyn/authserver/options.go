@@ -47,6 +47,9 @@ type Options struct {
 	// ClientDocuments says which clients need no registration.
 	ClientDocuments ClientDocuments
 
+	// Clients are programs that get tokens for themselves.
+	Clients []Client
+
 	AccessTokenTTL  time.Duration // default 15 minutes, at most store.MaxAccessTokenTTL
 	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
 	GrantTTL        time.Duration // after which the person has to consent again; default 180 days
@@ -183,6 +186,9 @@ func (o *Options) complete() error {
 		}
 	}
 	o.InitialAccessTokens = slices.Clone(o.InitialAccessTokens)
+	if err := o.checkClients(); err != nil {
+		return err
+	}
 	return o.checkResourceServers()
 }
 

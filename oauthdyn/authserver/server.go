@@ -89,6 +89,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		accounts:  newAccountLocks(),
 	}
 	s.documents, s.clientKeys = s.newDocuments(o.ClientDocuments), newClientKeys(o.ClientDocuments)
+	if err := s.checkClientKeys(); err != nil {
+		return nil, fmt.Errorf("authserver: %w", err)
+	}
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}

@@ -61,21 +61,24 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 		return nil, err
 	}
 	grantType := form.Get("grant_type")
-	switch {
+	switch supported := s.o.grantTypes(); {
 	case grantType == "":
 		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "grant_type is missing")
-	case !slices.Contains(grantTypes, grantType):
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnsupportedGrantType, "grant_type must be authorization_code or refresh_token")
+	case !slices.Contains(supported, grantType):
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnsupportedGrantType, "grant_type must be one of "+strings.Join(supported, ", "))
 	case !slices.Contains(client.Metadata.GrantTypes, grantType):
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "the client did not register this grant_type")
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "the client did not register this grant_type, or may not")
 	}
 	note(r.Context()).GrantType = grantType
 	key, err := s.provenKey(r, client)
 	if err != nil {
 		return nil, err
 	}
-	if grantType == oauthdyn.GrantRefreshToken {
+	switch grantType {
+	case oauthdyn.GrantRefreshToken:
 		return s.refresh(r, client, form, key)
+	case oauthdyn.GrantClientCredentials:
+		return s.clientCredentials(r, client, form, key)
 	}
 	return s.redeem(r, client, form, key)
 }

@@ -38,6 +38,7 @@ type serveFlags struct {
 	logLevel  string
 	logFormat string
 	storeFlags
+	machineFlags
 	loginFlags
 	guardFlags
 	operationFlags
@@ -85,6 +86,7 @@ alone; see there.`,
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
+	f.machineFlags.add(cmd)
 	f.operationFlags.add(cmd)
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -200,6 +202,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		o.InitialAccessTokens = []string{token}
 	}
 	if o.ClientDocuments, err = parseClientDocuments(f.documents, f.initial != ""); err != nil {
+		return err
+	}
+	if err := f.machineFlags.apply(&o); err != nil {
 		return err
 	}
 	if f.verify {

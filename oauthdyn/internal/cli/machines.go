@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
+)
+
+// machineFlags say who gets tokens without a browser, and without a person.
+type machineFlags struct {
+	clients []string
+}
+
+func (f *machineFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.clients, "client", nil, "`CLIENT` like 'id=ID secret-file=FILE resource=URI scope=SCOPE,SCOPE', a program that gets tokens for itself (client credentials), for all resources and scopes if none are named; jwks-file=FILE or jwks-uri=URL instead of a secret (private_key_jwt); repeatable")
+}
+
+// apply takes the flags over into the options.
+func (f *machineFlags) apply(o *authserver.Options) error {
+	for _, text := range f.clients {
+		c, err := parseClient(text)
+		if err != nil {
+			return err
+		}
+		o.Clients = append(o.Clients, c)
+	}
+	return nil
+}
+
+// parseClient reads a client such as "id=robot secret-file=FILE scope=mcp".
+func parseClient(text string) (c authserver.Client, err error) {
+	for word := range strings.FieldsSeq(text) {
+		name, value, _ := strings.Cut(word, "=")
+		switch name {
+		case "id":
+			c.ID = value
+		case "name":
+			c.Name = value
+		case "secret-file":
+			c.Secret, err = signin.ReadSecret(value, nil)
+		case "jwks-file":
+			c.JWKS, err = os.ReadFile(value)
+		case "jwks-uri":
+			c.JWKSURI = value
+		case "resource":
+			c.Resources = append(c.Resources, value)
+		case "scope":
+			c.Scopes = append(c.Scopes, strings.FieldsFunc(value, func(r rune) bool { return r == ',' })...)
+		default:
+			return c, &usageError{text: fmt.Sprintf("--client %q: there is no %s=; there are id, name, secret-file, jwks-file, jwks-uri, resource, scope", text, name)}
+		}
+		if err != nil {
+			return c, fmt.Errorf("--client: %w", err)
+		}
+	}
+	return c, nil
+}
