@@ -67,9 +67,10 @@ func (s *Server) record(ctx context.Context, e audit.Event) {
 	s.o.Audit(ctx, e)
 }
 
-// auditRevocation records the end of grants that no client has asked for.
-func (s *Server) auditRevocation(ctx context.Context, e audit.Event, err error) {
-	e.Kind, e.By, e.Address = audit.Revoke, audit.ActorOf(ctx), note(ctx).Address
+// auditAdmin records the end of grants, or of a client, that no client has asked
+// for.
+func (s *Server) auditAdmin(ctx context.Context, e audit.Event, err error) {
+	e.By, e.Address = audit.ActorOf(ctx), note(ctx).Address
 	if e.By == "" {
 		e.By = audit.ByProgram
 	}

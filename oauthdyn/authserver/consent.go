@@ -3,6 +3,7 @@
 package authserver
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
@@ -31,7 +33,7 @@ func (s *Server) startConsent(w http.ResponseWriter, r *http.Request, a *authori
 	a.Browser = store.HashOf(browser)
 	a.User = s.session(r)
 	if a.User.Subject != "" && rememberable(a) {
-		approved, err := s.o.Store.Approved(r.Context(), a.User.Subject, a.fingerprint())
+		approved, err := s.approved(r.Context(), a)
 		if err != nil {
 			s.redirectError(w, r, a, s.internal(r, "look up a consent", err))
 			return
@@ -205,18 +207,36 @@ func (s *Server) remember(r *http.Request, a *authorization) {
 	if !rememberable(a) {
 		return
 	}
-	err := s.o.Store.Approve(r.Context(), a.User.Subject, a.fingerprint(), time.Now().Add(s.o.GrantTTL))
+	fingerprint, err := s.fingerprint(r.Context(), a)
+	if err == nil {
+		err = s.o.Store.Approve(r.Context(), a.User.Subject, fingerprint, time.Now().Add(s.o.GrantTTL))
+	}
 	if err != nil {
 		// The person is asked again next time.
 		s.log.LogAttrs(r.Context(), slog.LevelError, "consent could not be remembered", slog.String("error", err.Error()))
 	}
 }
 
+// approved reports whether a known person has consented before.
+func (s *Server) approved(ctx context.Context, a *authorization) (bool, error) {
+	fingerprint, err := s.fingerprint(ctx, a)
+	if err != nil {
+		return false, err
+	}
+	return s.o.Store.Approved(ctx, a.User.Subject, fingerprint)
+}
+
 // fingerprint stands for what was consented to: the client and what it says of
-// itself, where it sends the person, and what it gets.
-func (a *authorization) fingerprint() store.Hash {
+// itself, where it sends the person, and what it gets. It changes when consent
+// is withdrawn.
+func (s *Server) fingerprint(ctx context.Context, a *authorization) (store.Hash, error) {
 	scopes, resources := slices.Sorted(slices.Values(a.Scopes)), slices.Sorted(slices.Values(a.Resources))
-	return hashOf(a.ClientID, a.Registration, redirectHost(a.RedirectURI), scopes, resources)
+	values := []any{a.ClientID, a.Registration, redirectHost(a.RedirectURI), scopes, resources}
+	withdrawn, err := withdrawal.Last(ctx, s.o.Store, a.User.Subject, a.ClientID)
+	if withdrawn != "" {
+		values = append(values, withdrawn)
+	}
+	return hashOf(values...), err
 }
 
 // registrationHash stands for what people judge a client by. When that changes,

@@ -11,30 +11,32 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 )
 
+// Admin returns what administrators can do with this server. Commands reach it
+// through a socket: see admin.Service.Serve.
+func (s *Server) Admin() *admin.Service { return s.admin }
+
 // RevokeGrants ends the grants of a person, of a client, or of both together,
 // with all their tokens, and returns how many there were: for people who sign
-// out everywhere, and for administrators.
+// out everywhere, and for administrators. Consent that was remembered is
+// forgotten.
 func (s *Server) RevokeGrants(ctx context.Context, o store.Owner) (int, error) {
-	n, err := s.o.Store.RevokeGrants(ctx, o)
-	s.auditRevocation(ctx, audit.Event{ClientID: o.ClientID, Subject: o.Subject, Count: n}, err)
-	s.revoked(ctx)
-	s.log.LogAttrs(ctx, slog.LevelInfo, "grants revoked",
-		slog.String("client_id", o.ClientID), slog.String("subject", o.Subject), slog.Int("grants", n))
-	return n, err
+	ended, err := s.admin.RevokeGrants(ctx, admin.Owner(o))
+	return ended.Grants, err
 }
 
-// RevokeGrant ends one grant, with all its tokens. It is no error if there is
-// none.
+// RevokeGrant ends one grant, with all its tokens and the consent that it came
+// from. It is no error if there is none.
 func (s *Server) RevokeGrant(ctx context.Context, id store.Hash) error {
-	err := s.o.Store.RevokeGrant(ctx, id)
-	s.auditRevocation(ctx, audit.Event{Grant: sessionOf(id)}, err)
-	s.revoked(ctx)
-	s.log.LogAttrs(ctx, slog.LevelInfo, "grant revoked", slog.String("sid", sessionOf(id)))
+	_, err := s.admin.RevokeGrant(ctx, admin.GrantID{ID: sessionOf(id)})
+	if refused, ok := errors.AsType[*admin.Error](err); ok && refused.Code == admin.CodeNotFound {
+		return nil
+	}
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
@@ -62,6 +63,7 @@ type Server struct {
 	proofs   jwt.Replays
 	log      *slog.Logger
 	accounts accountLocks
+	admin    *admin.Service
 
 	stop       context.CancelFunc
 	background sync.WaitGroup
@@ -96,6 +98,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
 	s.feed = newFeed(&s.o)
+	s.admin = admin.New(admin.Options{Store: o.Store, ApprovalTTL: o.GrantTTL, Changed: s.revoked, Audit: s.auditAdmin, Logger: s.log})
 	if err := s.feed.readOn(ctx); err != nil {
 		return nil, fmt.Errorf("authserver: %w: revocations: %w", ErrStore, err)
 	}

@@ -107,7 +107,7 @@ func (a *app) command() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("oauthdyn {{.Version}}\n")
-	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand(),
+	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand(), a.clientsCommand(), a.grantsCommand(),
 		a.backupCommand(), a.restoreCommand())
 	group(root, "Be a client of one:",
 		a.doctorCommand(), a.loginCommand(), a.tokenCommand(), a.refreshCommand(), a.revokeCommand(), a.introspectCommand(),

@@ -50,6 +50,8 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"ask":        ask,
 	"waitfile":   waitFile,
 	"signal":     sendSignal,
+	"addclient":  addClient,
+	"grantid":    grantID,
 }
 
 func TestScripts(t *testing.T) {

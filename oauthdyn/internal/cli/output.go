@@ -63,14 +63,54 @@ func (t *table) write(w io.Writer, title string) error {
 	return aligned.Flush()
 }
 
-// printable drops what would control a terminal: most text comes from a server.
+// grid is a table with a row for each of several things.
+type grid struct{ rows [][]string }
+
+// maxCell is how many characters of a text are shown in a grid.
+const maxCell = 60
+
+func (g *grid) add(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = shorten(printable(cell))
+	}
+	g.rows = append(g.rows, cells)
+}
+
+func shorten(text string) string {
+	if runes := []rune(text); len(runes) > maxCell {
+		return string(runes[:maxCell-1]) + "…"
+	}
+	return text
+}
+
+func (g *grid) write(w io.Writer) error {
+	aligned := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range g.rows {
+		fmt.Fprintln(aligned, strings.Join(row, "\t"))
+	}
+	return aligned.Flush()
+}
+
+// printable drops what would control a terminal, or show a text otherwise than
+// it is, such as marks that change the direction: most text comes from others.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\t' || unicode.IsControl(r) {
+		switch {
+		case unicode.IsControl(r) || unicode.IsSpace(r):
 			return ' '
+		case !unicode.IsPrint(r):
+			return -1
 		}
 		return r
 	}, text)
+}
+
+// day prints a time in a grid.
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Local().Format("2006-01-02 15:04")
 }
 
 // moment prints a time, and how far away it is.

@@ -54,11 +54,18 @@ type closingStore interface {
 	Close() error
 }
 
+func (f *storeFlags) location() string {
+	return cmp.Or(f.store, os.Getenv(envRedisURL), "bolt:"+filepath.Join(f.data, storeFile))
+}
+
+// file is the file that keeps the store, if one does: one process at a time can
+// have it open.
+func (f *storeFlags) file() (path string, ok bool) { return strings.CutPrefix(f.location(), "bolt:") }
+
 // open opens the store that the flags name. What is worth a warning goes to log,
 // if it is not nil.
 func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, error) {
-	location := cmp.Or(f.store, os.Getenv(envRedisURL), "bolt:"+filepath.Join(f.data, storeFile))
-	if path, ok := strings.CutPrefix(location, "bolt:"); ok {
+	if path, ok := f.file(); ok {
 		return openBolt(path)
 	}
 	if u, err := url.Parse(f.store); err == nil && u.User != nil {
@@ -69,7 +76,7 @@ func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, 
 			}
 		}
 	}
-	return f.openRedis(ctx, location, log)
+	return f.openRedis(ctx, f.location(), log)
 }
 
 func openBolt(path string) (closingStore, error) {

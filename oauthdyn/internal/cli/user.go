@@ -10,10 +10,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 )
 
 // maxPasswordLine bounds what is read from standard input.
@@ -33,12 +36,12 @@ func (a *app) userCommand() *cobra.Command {
 			return &usageError{text: "no command given", hint: "oauthdyn user add NAME"}
 		},
 	}
-	cmd.AddCommand(a.userAddCommand())
+	cmd.AddCommand(a.userAddCommand(), a.userListCommand(), a.userRemoveCommand())
 	return cmd
 }
 
 func (a *app) userAddCommand() *cobra.Command {
-	var data, file string
+	f := &userFlags{}
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add a person, or change the password of one",
@@ -56,22 +59,22 @@ is not a terminal. It has 8 to 1024 bytes.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.running = true
-			return a.addUser(cmd.Context(), args[0], data, file)
+			return a.addUser(cmd.Context(), args[0], f)
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", defaultData, "`DIR` that serve uses")
-	cmd.Flags().StringVar(&file, "users", "", "`FILE` of users (default DIR/users)")
+	f.add(cmd)
 	return cmd
 }
 
-func (a *app) addUser(ctx context.Context, name, data, file string) error {
+func (a *app) addUser(ctx context.Context, name string, f *userFlags) error {
+	file := f.file
 	if file == "" {
-		if err := os.MkdirAll(data, 0o700); err != nil {
+		if err := os.MkdirAll(f.data, 0o700); err != nil {
 			return err
 		}
-		file = filepath.Join(data, usersFile)
+		file = filepath.Join(f.data, usersFile)
 	}
-	users, err := openUsers(data, file)
+	users, err := openUsers(f.data, file)
 	if err != nil {
 		return err
 	}
@@ -83,6 +86,95 @@ func (a *app) addUser(ctx context.Context, name, data, file string) error {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s can sign in; kept in %s\n", strings.ToLower(name), file)
+	return err
+}
+
+// userFlags say where the users are.
+type userFlags struct{ data, file string }
+
+func (f *userFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.data, "data", defaultData, "`DIR` that serve uses")
+	cmd.Flags().StringVar(&f.file, "users", "", "`FILE` of users (default DIR/users)")
+}
+
+func (a *app) userListCommand() *cobra.Command {
+	f, out := &userFlags{}, &output{}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the people who can sign in with a password",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			a.running = true
+			return a.listUsers(f, out)
+		},
+	}
+	f.add(cmd)
+	out.add(cmd.Flags())
+	return cmd
+}
+
+func (a *app) listUsers(f *userFlags, out *output) error {
+	users, err := openUsers(f.data, f.file)
+	if err != nil {
+		return err
+	}
+	names, err := users.Names()
+	if err != nil {
+		return err
+	}
+	type user struct {
+		Name    string `json:"name"`
+		Subject string `json:"sub"`
+	}
+	list := []user{}
+	g := &grid{}
+	g.add("NAME", "SUBJECT")
+	for _, name := range names {
+		u := user{name, local.Subject(name)}
+		list = append(list, u)
+		g.add(u.Name, u.Subject)
+	}
+	if out.json {
+		return a.writeJSON(map[string]any{"users": list})
+	}
+	return a.writeGrid(g, len(list), "user", false)
+}
+
+func (a *app) userRemoveCommand() *cobra.Command {
+	f := &userFlags{}
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Remove a person",
+		Long: `Removes a person from those who can sign in with a password, also while the server runs.
+What the person has allowed clients ends when their tokens are refreshed; at once with
+"oauthdyn grants revoke --subject local:NAME".`,
+		Args: oneArg("want the name of one person", "oauthdyn user list shows the names"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			a.running = true
+			return a.removeUser(args[0], f)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) removeUser(name string, f *userFlags) error {
+	users, err := openUsers(f.data, f.file)
+	if err != nil {
+		return err
+	}
+	names, err := users.Names()
+	if err != nil {
+		return err
+	}
+	name = strings.ToLower(name)
+	if !slices.Contains(names, name) {
+		return &hintedError{fmt.Errorf("there is no user %s", name), "oauthdyn user list shows the names"}
+	}
+	if err := users.Delete(name); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s cannot sign in any more\n", name)
 	return err
 }
 

@@ -191,7 +191,7 @@ func (u *Users) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver
 		return nil, nil
 	}
 	u.throttle.succeeded(keys)
-	return &authserver.User{Subject: subjectPrefix + clean, Name: clean}, nil
+	return &authserver.User{Subject: Subject(clean), Name: clean}, nil
 }
 
 // Recheck implements authserver.Rechecker: a person who is not among the users
@@ -211,6 +211,9 @@ func (u *Users) Recheck(_ context.Context, person authserver.User) (string, erro
 	}
 	return "", nil
 }
+
+// Subject is what grants and tokens name a user by, as "local:alice".
+func Subject(name string) string { return subjectPrefix + strings.ToLower(name) }
 
 // subjectPrefix is in front of the name of a user.
 const subjectPrefix = "local:"
