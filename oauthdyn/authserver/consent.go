@@ -16,6 +16,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/usercode"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
@@ -65,6 +66,9 @@ func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, a *authoriza
 		Host:      redirectHost(a.RedirectURI),
 		Loopback:  redirecturi.IsLoopback(a.RedirectURI),
 		Private:   !isWebURL(a.RedirectURI),
+	}
+	if a.Device != nil {
+		page.Code, page.Private = usercode.Format(a.Device.UserCode), false
 	}
 	for _, uri := range a.Resources {
 		if res, ok := s.resource(uri); ok {

@@ -11,6 +11,9 @@ import (
 // grantTypes are those that somebody can use here, and that the metadata tells.
 func (o *Options) grantTypes() []string {
 	types := slices.Clone(defaultGrantTypes)
+	if o.DeviceFlow {
+		types = append(types, oauthdyn.GrantDeviceCode)
+	}
 	if len(o.Clients) > 0 {
 		types = append(types, oauthdyn.GrantClientCredentials)
 	}

@@ -44,6 +44,9 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          s.documents != nil,
 	}
+	if s.o.DeviceFlow {
+		md.DeviceAuthorizationEndpoint = s.url(pathDeviceStart)
+	}
 	if len(s.o.ResourceServers) > 0 {
 		md.IntrospectionEndpoint = s.url(pathIntrospect)
 		md.IntrospectionEndpointAuthMethodsSupported = secretMethods

@@ -50,6 +50,12 @@ type Options struct {
 	// Clients are programs that get tokens for themselves.
 	Clients []Client
 
+	// DeviceFlow lets people sign in for programs on machines without a browser
+	// (RFC 8628), by a code that they enter at Issuer/device. Who can talk
+	// people into entering a foreign code gets in instead (section 5.4), so
+	// that it is off unless it is needed.
+	DeviceFlow bool
+
 	AccessTokenTTL  time.Duration // default 15 minutes, at most store.MaxAccessTokenTTL
 	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
 	GrantTTL        time.Duration // after which the person has to consent again; default 180 days

@@ -34,6 +34,8 @@ const (
 	pathRevoke        = "/revoke"
 	pathIntrospect    = "/introspect"
 	pathRegister      = "/register"
+	pathDevice        = "/device"
+	pathDeviceStart   = "/device_authorization"
 	pathJWKS          = "/jwks"
 )
 
@@ -175,6 +177,10 @@ func (s *Server) buildRoutes() error {
 		s.base + pathToken:         crossOrigin(http.HandlerFunc(s.serveToken), http.MethodPost),
 		s.base + pathRevoke:        crossOrigin(http.HandlerFunc(s.serveRevoke), http.MethodPost),
 		s.base + pathRegister:      crossOrigin(http.HandlerFunc(s.serveRegister), http.MethodPost),
+	}
+	if s.o.DeviceFlow {
+		s.routes[s.base+pathDevice] = s.onlyAtIssuer(s.serveDevice)
+		s.routes[s.base+pathDeviceStart] = crossOrigin(http.HandlerFunc(s.serveDeviceAuthorization), http.MethodPost)
 	}
 	if len(s.o.ResourceServers) > 0 {
 		s.routes[s.base+pathIntrospect] = only(http.HandlerFunc(s.serveIntrospect), http.MethodPost, []string{http.MethodPost})

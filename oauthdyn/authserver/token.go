@@ -77,6 +77,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 	switch grantType {
 	case oauthdyn.GrantRefreshToken:
 		return s.refresh(r, client, form, key)
+	case oauthdyn.GrantDeviceCode:
+		return s.pollDevice(r, client, form, key)
 	case oauthdyn.GrantClientCredentials:
 		return s.clientCredentials(r, client, form, key)
 	}

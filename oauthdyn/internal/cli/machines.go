@@ -16,15 +16,18 @@ import (
 // machineFlags say who gets tokens without a browser, and without a person.
 type machineFlags struct {
 	clients []string
+	device  bool
 }
 
 func (f *machineFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	flags.BoolVar(&f.device, "device", false, "let people sign in with a code for programs on machines without a browser (RFC 8628), at ISSUER/device")
 	flags.StringArrayVar(&f.clients, "client", nil, "`CLIENT` like 'id=ID secret-file=FILE resource=URI scope=SCOPE,SCOPE', a program that gets tokens for itself (client credentials), for all resources and scopes if none are named; jwks-file=FILE or jwks-uri=URL instead of a secret (private_key_jwt); repeatable")
 }
 
 // apply takes the flags over into the options.
 func (f *machineFlags) apply(o *authserver.Options) error {
+	o.DeviceFlow = f.device
 	for _, text := range f.clients {
 		c, err := parseClient(text)
 		if err != nil {
