@@ -29,6 +29,8 @@ const (
 	CodeInvalidRedirectURI    = "invalid_redirect_uri"
 	CodeInvalidClientMetadata = "invalid_client_metadata"
 
+	CodeUnapprovedSoftwareStatement = "unapproved_software_statement"
+
 	// RFC 7009, section 2.2.1.
 	CodeUnsupportedTokenType = "unsupported_token_type"
 

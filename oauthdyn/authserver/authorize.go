@@ -149,12 +149,15 @@ func (s *Server) resolveClient(ctx context.Context, params url.Values) (*store.C
 	registered := client.Metadata.RedirectURIs
 	given := params.Get("redirect_uri")
 	switch {
-	case given == "" && len(registered) == 1:
-		return client, registered[0], nil
+	case given == "" && len(registered) == 1 && !redirecturi.IsLoopback(registered[0]): // whose port may be another one's
+		given = registered[0]
 	case given == "":
 		return nil, "", errors.New("the app did not say where to send you (redirect_uri is missing)")
 	case !redirecturi.Match(registered, given):
 		return nil, "", errors.New("the app wants to send you to an address that it did not register (redirect_uri)")
+	}
+	if err := s.checkSchemes([]string{given}); err != nil { // it may have been registered when they were accepted
+		return nil, "", errors.New("the app wants to send you to an address with a scheme of its own (redirect_uri), which is not accepted here")
 	}
 	return client, given, nil
 }

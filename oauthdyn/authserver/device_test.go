@@ -310,7 +310,8 @@ func TestS20DevicesAskEachTime(t *testing.T) {
 
 func TestS40S41S43DeviceCodes(t *testing.T) {
 	h := newDeviceHarness(t)
-	client, other := h.television().ClientID, h.television().ClientID
+	client := h.television().ClientID
+	other := h.register(`{"client_name":"Other","token_endpoint_auth_method":"none","grant_types":["` + grantDevice + `"]}`).ClientID
 	c := h.startDevice(client)
 	wantError(t, h.token(pollForm(client, "")), 400, oauthdyn.CodeInvalidRequest)
 	wantError(t, h.token(pollForm(client, "x")), 400, oauthdyn.CodeInvalidGrant)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -115,7 +114,7 @@ func tooMany() *oauthdyn.Error {
 
 // limit bounds how often something happens in a minute from one network.
 func (s *Server) limit(r *http.Request, kind store.Kind, most int) *oauthdyn.Error {
-	n, _, err := s.o.Store.Count(r.Context(), kind, store.HashOf(network(r)), time.Minute)
+	n, _, err := s.o.Store.Count(r.Context(), kind, hashOf(networkOf(r)), time.Minute)
 	if err != nil {
 		return s.internal(r, "count requests", err)
 	}
@@ -123,21 +122,6 @@ func (s *Server) limit(r *http.Request, kind store.Kind, most int) *oauthdyn.Err
 		return tooMany()
 	}
 	return nil
-}
-
-// network is what one sender can be expected to have: an IPv4 address, or an
-// IPv6 network of 64 bits.
-func network(r *http.Request) string {
-	addr := peerAddress(r)
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}.String()
-	}
-	return prefix.String()
 }
 
 // approveDevice ends a request of a device: it gets its tokens when it asks

@@ -32,10 +32,12 @@ func challengeOf(verifier string) string {
 type harness struct {
 	*oauthdyntest.Server
 	t *testing.T
+
+	publics int
 }
 
 func newHarness(t *testing.T, o *oauthdyntest.Options) *harness {
-	return &harness{oauthdyntest.New(t, o), t}
+	return &harness{Server: oauthdyntest.New(t, o), t: t}
 }
 
 // noRedirects shows redirects instead of following them.
@@ -82,9 +84,11 @@ func (h *harness) register(metadata string) *oauthdyn.ClientInformation {
 	return info
 }
 
-// public registers a public client with our callback.
+// public registers a public client with our callback, another one each time.
 func (h *harness) public() *oauthdyn.ClientInformation {
-	return h.register(`{"redirect_uris":["` + callback + `"],"token_endpoint_auth_method":"none","client_name":"Test client"}`)
+	h.t.Helper()
+	h.publics++
+	return h.register(fmt.Sprintf(`{"redirect_uris":[%q],"token_endpoint_auth_method":"none","client_name":"Test client","software_version":"%d"}`, callback, h.publics))
 }
 
 // authorizeURL returns a valid authorization URL; edits replace parameters, and

@@ -58,6 +58,10 @@ func (s *Server) exchange(r *http.Request, client *store.Client, code *store.Cod
 			}
 			return nil, e
 		}
+		// First, so that the store cannot collect the client in between.
+		if e := s.touch(r, client); e != nil {
+			return nil, e
+		}
 	}
 	grant, refreshToken := s.newGrant(code, client, key)
 	switch err := s.o.Store.RedeemCode(ctx, hash, grant); {
@@ -70,9 +74,6 @@ func (s *Server) exchange(r *http.Request, client *store.Client, code *store.Cod
 		return nil, invalidGrant(what)
 	case err != nil:
 		return nil, s.internal(r, "redeem a code", err)
-	}
-	if e := s.touch(r, client); e != nil {
-		return nil, e
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "tokens issued", slog.String("client_id", client.ID), slog.String("subject", grant.Subject))
 	return s.respond(r, &grant, t, refreshToken)
@@ -211,12 +212,16 @@ func (s *Server) replayed(ctx context.Context, what string) *oauthdyn.Error {
 	return err
 }
 
-// touch records that a client is in use, so that it is not collected.
+// touch records that a client is in use, so that it is not collected. It may
+// have been, in the meantime.
 func (s *Server) touch(r *http.Request, client *store.Client) *oauthdyn.Error {
 	if !client.NeedsTouch(time.Now()) {
 		return nil
 	}
-	if err := s.o.Store.TouchClient(r.Context(), client.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+	switch err := s.o.Store.TouchClient(r.Context(), client.ID); {
+	case errors.Is(err, store.ErrNotFound):
+		return fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient, "the client was deleted; register again")
+	case err != nil:
 		return s.internal(r, "touch a client", err)
 	}
 	return nil

@@ -98,7 +98,7 @@ func (s *Server) replaceClient(w http.ResponseWriter, r *http.Request, client *s
 		refuse(fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "client_secret cannot be chosen; leave it out"))
 		return
 	}
-	if err := s.completeRegistration(md, s.o.registrable()); err != nil {
+	if err := s.checkRegistration(md); err != nil {
 		refuse(err)
 		return
 	}

@@ -75,6 +75,9 @@ type Options struct {
 	// must have 16 characters at least. Empty: everybody may register clients.
 	InitialAccessTokens []string
 
+	// Registration says which clients can register, and how often.
+	Registration Registration
+
 	// ResourceServers may ask about access tokens (RFC 7662). Those that check
 	// the signatures themselves, as package resource does, need not ask.
 	ResourceServers []ResourceServer
@@ -159,6 +162,7 @@ func (o *Options) complete() error {
 	if len(o.InitialAccessTokens) > 0 && len(o.ClientDocuments.Hosts) == 0 {
 		o.ClientDocuments.Off = true
 	}
+	o.Registration.complete()
 	setDefault(&o.AccessTokenTTL, 15*time.Minute)
 	setDefault(&o.RefreshTokenTTL, 30*24*time.Hour)
 	setDefault(&o.GrantTTL, 180*24*time.Hour)

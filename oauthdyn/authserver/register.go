@@ -3,6 +3,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -42,10 +43,10 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 		refuseBearer(w, r, "registration needs an initial access token, which the operator of this server hands out")
 		return
 	}
-	info, err := s.register(r)
+	info, err := s.register(w, r)
 	s.audit(r.Context(), audit.Register, err)
 	if err != nil {
-		if err.Code == oauthdyn.CodeTemporarilyUnavailable { // the store is full
+		if err.Code == oauthdyn.CodeTemporarilyUnavailable && err.Status != http.StatusTooManyRequests { // the store is full
 			err.Status = http.StatusTooManyRequests
 			w.Header().Set("Retry-After", "60")
 		}
@@ -70,32 +71,82 @@ func (s *Server) mayRegister(r *http.Request) bool {
 	return ok
 }
 
-func (s *Server) register(r *http.Request) (*oauthdyn.ClientInformation, *oauthdyn.Error) {
+func (s *Server) register(w http.ResponseWriter, r *http.Request) (*oauthdyn.ClientInformation, *oauthdyn.Error) {
 	md := &oauthdyn.ClientMetadata{}
 	if err := readRegistration(r, md); err != nil {
 		return nil, err
 	}
-	if err := s.completeRegistration(md, s.o.registrable()); err != nil {
+	if err := s.checkRegistration(md); err != nil {
 		return nil, err
 	}
-	token := randomString(secretBytes)
-	client := &store.Client{
-		ID: clientIDPrefix + randomString(16), Metadata: *md, Created: time.Now(), Registration: store.HashOf(token),
+	counted := false
+	for range maxUpdates {
+		client, id, err := s.sharedClient(r, md)
+		if err == nil && client != nil {
+			note(r.Context()).ClientID = client.ID
+			client.Metadata = *md // alike, with the ports of this one
+			return s.information(client, "", ""), nil
+		}
+		if err == nil && !counted {
+			if err := s.limitRegistrations(w, r, md); err != nil {
+				return nil, err
+			}
+			counted = true
+		}
+		var info *oauthdyn.ClientInformation
+		if err == nil {
+			info, err = s.newClient(r.Context(), id, md)
+		}
+		switch {
+		case err == nil:
+			return info, nil
+		case !errors.Is(err, store.ErrConflict):
+			return nil, s.internal(r, "register a client", err)
+		}
 	}
+	w.Header().Set("Retry-After", "1")
+	return nil, fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, "others register the same client")
+}
+
+// newClient stores a client and returns what it hears.
+func (s *Server) newClient(ctx context.Context, id string, md *oauthdyn.ClientMetadata) (*oauthdyn.ClientInformation, error) {
+	token := randomString(secretBytes)
+	client := &store.Client{ID: id, Metadata: *md, Created: time.Now(), Registration: store.HashOf(token)}
 	secret := ""
 	if slices.Contains(secretMethods, md.TokenEndpointAuthMethod) {
 		secret = randomString(secretBytes)
 		client.Secret = store.HashOf(secret)
 	}
-	if err := s.o.Store.CreateClient(r.Context(), *client); err != nil {
-		return nil, s.internal(r, "register a client", err)
+	if err := s.o.Store.CreateClient(ctx, *client); err != nil {
+		return nil, err
 	}
-	note(r.Context()).ClientID = client.ID
+	note(ctx).ClientID = client.ID
 	return s.information(client, secret, token), nil
 }
 
-// clientIDPrefix keeps ids that we give apart from those of others.
-const clientIDPrefix = "client_"
+// checkRegistration checks what a client registers or replaces, and fills in
+// defaults.
+func (s *Server) checkRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
+	if md.SoftwareStatement != "" {
+		return fail(http.StatusBadRequest, oauthdyn.CodeUnapprovedSoftwareStatement, "no software_statement is trusted here; leave it out")
+	}
+	return s.completeRegistration(md, s.o.registrable())
+}
+
+// checkSchemes applies Registration.NoPrivateSchemes.
+func (s *Server) checkSchemes(uris []string) *oauthdyn.Error {
+	if s.o.Registration.NoPrivateSchemes && slices.ContainsFunc(uris, func(uri string) bool { return !isWebURL(uri) }) {
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "a redirect URI has a private scheme; use https, or http on a loopback address")
+	}
+	return nil
+}
+
+const (
+	// clientIDPrefix keeps ids that we give apart from those of others.
+	clientIDPrefix = "client_"
+
+	clientIDBytes = 16
+)
 
 // information is what a client hears of its registration: RFC 7591 section
 // 3.2.1, RFC 7592 section 3. The secrets are not kept here, so that an old one
@@ -106,8 +157,10 @@ func (s *Server) information(c *store.Client, secret, registrationToken string) 
 		ClientSecret:            secret,
 		ClientIDIssuedAt:        c.Created.Unix(),
 		RegistrationAccessToken: registrationToken,
-		RegistrationClientURI:   s.url(pathRegister) + "/" + c.ID,
 		ClientMetadata:          c.Metadata,
+	}
+	if registrationToken != "" {
+		info.RegistrationClientURI = s.url(pathRegister) + "/" + c.ID
 	}
 	if secret != "" {
 		info.ClientSecretExpiresAt = new(int64) // 0: never
@@ -163,7 +216,7 @@ func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata, allowed []str
 	// Known clients list grants that they never use here; RFC 7591 section
 	// 3.2.1 lets us leave them out.
 	md.GrantTypes = slices.DeleteFunc(md.GrantTypes, func(g string) bool { return !slices.Contains(allowed, g) })
-	if err := checkFlow(md, allowed); err != nil {
+	if err := s.checkFlow(md, allowed); err != nil {
 		return err
 	}
 	switch md.ApplicationType {
@@ -182,13 +235,13 @@ func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata, allowed []str
 }
 
 // checkFlow checks that a client can get tokens: by redirects, or otherwise.
-func checkFlow(md *oauthdyn.ClientMetadata, allowed []string) *oauthdyn.Error {
+func (s *Server) checkFlow(md *oauthdyn.ClientMetadata, allowed []string) *oauthdyn.Error {
 	if slices.Contains(md.GrantTypes, oauthdyn.GrantAuthorizationCode) {
 		if len(md.ResponseTypes) > 0 && !slices.Contains(md.ResponseTypes, oauthdyn.ResponseTypeCode) {
 			return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "response_types must include code")
 		}
 		md.ResponseTypes = []string{oauthdyn.ResponseTypeCode}
-		return checkRedirectURIs(md.RedirectURIs)
+		return s.checkRedirectURIs(md.RedirectURIs)
 	}
 	if !slices.ContainsFunc(md.GrantTypes, func(g string) bool { return g != oauthdyn.GrantRefreshToken }) {
 		others := slices.DeleteFunc(slices.Clone(allowed), func(g string) bool { return g == oauthdyn.GrantRefreshToken })
@@ -196,13 +249,13 @@ func checkFlow(md *oauthdyn.ClientMetadata, allowed []string) *oauthdyn.Error {
 	}
 	md.ResponseTypes = []string{}
 	if len(md.RedirectURIs) > 0 {
-		return checkRedirectURIs(md.RedirectURIs)
+		return s.checkRedirectURIs(md.RedirectURIs)
 	}
 	md.RedirectURIs = []string{}
 	return nil
 }
 
-func checkRedirectURIs(uris []string) *oauthdyn.Error {
+func (s *Server) checkRedirectURIs(uris []string) *oauthdyn.Error {
 	if len(uris) == 0 {
 		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "redirect_uris is required")
 	}
@@ -214,7 +267,7 @@ func checkRedirectURIs(uris []string) *oauthdyn.Error {
 			return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "a redirect URI "+err.Error())
 		}
 	}
-	return nil
+	return s.checkSchemes(uris)
 }
 
 // isWebURL reports whether a link to uri can be shown to a person.

@@ -40,6 +40,7 @@ type serveFlags struct {
 	storeFlags
 	machineFlags
 	loginFlags
+	registrationFlags
 	guardFlags
 	operationFlags
 }
@@ -87,6 +88,7 @@ alone; see there.`,
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
 	f.machineFlags.add(cmd)
+	f.registrationFlags.add(cmd)
 	f.operationFlags.add(cmd)
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -205,6 +207,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	if err := f.machineFlags.apply(&o); err != nil {
+		return err
+	}
+	if o.Registration, err = f.registration(); err != nil {
 		return err
 	}
 	if f.verify {

@@ -170,6 +170,16 @@ func splitLoopback(uri string) (host, rest string, ok bool) {
 	return "", "", false
 }
 
+// WithoutPort drops the port of an http loopback URI: what is left is what Match
+// compares. Other URIs stay as they are.
+func WithoutPort(uri string) string {
+	host, rest, ok := splitLoopback(uri)
+	if !ok {
+		return uri
+	}
+	return "http://" + host + rest
+}
+
 // IsLoopback reports whether the URI leads to the person's own computer by http.
 func IsLoopback(uri string) bool {
 	_, _, ok := splitLoopback(uri)

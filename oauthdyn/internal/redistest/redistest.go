@@ -210,5 +210,31 @@ func (s *Server) log() string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(data[max(0, len(data)-4000):])
+	return string(data[max(0, len(data)-1000):])
+}
+
+// BeCluster makes a server that was started with --cluster-enabled a cluster of
+// one node.
+func (s *Server) BeCluster() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	client := s.Client()
+	if err := client.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	for {
+		info, err := client.ClusterInfo(ctx).Result()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if strings.Contains(info, "cluster_state:ok") {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatal("the cluster is not up:", info)
+		case <-time.After(10 * time.Millisecond): // between two questions
+		}
+	}
 }

@@ -3,7 +3,6 @@
 package redis
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -15,8 +14,6 @@ import (
 var advice = []struct{ prefix, text string }{
 	{"WRONGPASS", "the user or the password is wrong"},
 	{"NOAUTH", "the server wants a password"},
-	{"ERR AUTH <password> called without any password", "the server has no password; leave it out"},
-	{"ERR invalid password", "the password is wrong"},
 	{"NOPERM", "the user may not do that; its ACL needs ~{PREFIX}:* and the commands of hashes, sorted sets, strings and scripts"},
 	{"OOM", "Redis has no memory left; raise maxmemory"},
 	{"MISCONF", "Redis cannot write to its disk"},
@@ -31,7 +28,7 @@ var advice = []struct{ prefix, text string }{
 
 // explain adds to an error of the client what is to be done.
 func explain(err error) error {
-	if err == nil || strings.HasPrefix(err.Error(), "redis: ") && !errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || strings.HasPrefix(err.Error(), "redis: ") {
 		return err
 	}
 	for _, a := range advice {
@@ -42,7 +39,7 @@ func explain(err error) error {
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" {
 		return fmt.Errorf("redis: the server cannot be reached; does it run, and is the address right? %w", err)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if failed, ok := errors.AsType[net.Error](err); ok && failed.Timeout() {
 		return fmt.Errorf("redis: the server did not answer in time: %w", err)
 	}
 	return fmt.Errorf("redis: %w", err)

@@ -68,3 +68,11 @@ func TestContract(t *testing.T) {
 func TestContractValkey(t *testing.T) {
 	runContract(t, redistest.Start(t, redistest.Valkey(t)).URL())
 }
+
+// TestContractCluster: all keys of a store are on one node. A node of a cluster
+// refuses scripts and commands that name keys of others.
+func TestContractCluster(t *testing.T) {
+	server := redistest.StartTCP(t, redistest.Redis(t), "--cluster-enabled", "yes")
+	server.BeCluster()
+	runContract(t, server.URL()+"?cluster=true")
+}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -263,5 +264,47 @@ func testCollect(t *testing.T, f *fixture) {
 		}
 		_, err := f.Client(ctx, "client")
 		f.check("client that is not used, after collecting", err, want)
+	}
+}
+
+// testCollectRace is S62: once TouchClient has succeeded, neither Collect nor
+// CreateClient removes the client, although it was old enough a moment ago.
+func testCollectRace(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	for i := range 5 {
+		id := fmt.Sprint("client ", i)
+		f.must(f.CreateClient(ctx, store.Client{ID: id}))
+		f.advance(24 * time.Hour)
+		var turns, touched, lost atomic.Int32
+		race(func() error {
+			switch n := turns.Add(1); n % 4 {
+			case 0:
+				err := f.TouchClient(ctx, id)
+				if err == nil {
+					touched.Add(1)
+					if _, err := f.Client(ctx, id); err != nil {
+						lost.Add(1)
+					}
+				}
+				return err
+			case 1: // may need the place of a client that is not used
+				return f.CreateClient(ctx, store.Client{ID: fmt.Sprint("another ", i, n)})
+			}
+			_, err := f.Collect(ctx)
+			return err
+		})
+		want := store.ErrNotFound
+		if touched.Load() > 0 {
+			want = nil
+		}
+		_, err := f.Client(ctx, id)
+		f.check("the client after all", err, want)
+		if lost.Load() > 0 {
+			t.Errorf("after %d of %d uses the client was gone", lost.Load(), touched.Load())
+		}
+		f.must(f.DeleteClient(ctx, id))
+		f.advance(24 * time.Hour)
+		_, err = f.Collect(ctx)
+		f.must(err)
 	}
 }

@@ -62,7 +62,9 @@ func Run(t *testing.T, open Open) {
 		{"approvals", testApprovals},
 		{"keys", testKeys},
 		{"keys race", testKeysRace},
+		{"limits race", testLimitsRace},
 		{"collect", testCollect},
+		{"collect race", testCollectRace},
 		{"transfer", testTransfer},
 		{"transfer of what has ended", testTransferEnded},
 	} {
