@@ -98,8 +98,8 @@ func (s *Server) client(ctx context.Context, id string) (*store.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if known && !slices.Contains(m.GrantTypes, oauthdyn.GrantClientCredentials) {
-		m.GrantTypes = append(m.GrantTypes, oauthdyn.GrantClientCredentials)
+	if known {
+		m.GrantTypes = append(m.GrantTypes, machine.GrantTypes...)
 	}
 	// It has no record whose use would be noted.
 	return &store.Client{ID: id, Metadata: *m, Used: time.Now()}, nil

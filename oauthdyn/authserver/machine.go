@@ -17,7 +17,7 @@ import (
 // subject is the client: RFC 9068 section 2.2.
 func (s *Server) clientCredentials(r *http.Request, client *store.Client, form url.Values, key string) (*tokenResponse, *oauthdyn.Error) {
 	c, ok := s.machineClient(client.ID)
-	if !ok || client.Metadata.TokenEndpointAuthMethod == oauthdyn.AuthMethodNone {
+	if !ok || !slices.Contains(c.GrantTypes, oauthdyn.GrantClientCredentials) || client.Metadata.TokenEndpointAuthMethod == oauthdyn.AuthMethodNone {
 		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "only clients that the operator of this server has named, and that authenticate, get tokens for themselves")
 	}
 	t, err := s.atMost(form, c.Resources, c.Scopes)

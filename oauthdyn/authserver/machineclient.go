@@ -17,13 +17,19 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
-// maxClientID bounds the id of a Client.
-const maxClientID = 128
+const (
+	// maxClientID bounds the id of a Client.
+	maxClientID = 128
+
+	// methodWorkload is how a client with a Workload authenticates, of which no
+	// protocol knows: by the grant itself.
+	methodWorkload = "workload"
+)
 
 // A Client is a program that the operator knows. It gets access tokens for
 // itself, without a person (RFC 6749 section 4.4), which a client that has
-// registered itself never does: nobody would have consented. It prints without
-// its secret.
+// registered itself never does: nobody would have consented. Its tokens have it
+// as the subject, and there is no refresh token. It prints without its secret.
 type Client struct {
 	// ID is the client_id: letters, digits and the characters ._~-; not
 	// beginning with client_, as the ids of those that registered do. It is
@@ -42,6 +48,16 @@ type Client struct {
 	Secret  string
 	JWKS    json.RawMessage
 	JWKSURI string
+
+	// Workload says how a platform vouches for the client, which then has none
+	// of the above, and sends the platform's JWT instead.
+	Workload *Workload
+
+	// GrantTypes are client_credentials, which is the default, and
+	// urn:ietf:params:oauth:grant-type:jwt-bearer, with which the client
+	// exchanges the assertions of Options.IdentityProviders. A client with a
+	// Workload has no choice.
+	GrantTypes []string
 
 	// Resources are the URIs of the only resources that it gets tokens for. A
 	// request that names none is for the first. Empty: all.
@@ -62,7 +78,7 @@ func (c Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 // authentications counts the ways to authenticate.
 func (c *Client) authentications() (n int) {
-	for _, given := range []bool{c.Secret != "", len(c.JWKS) > 0, c.JWKSURI != ""} {
+	for _, given := range []bool{c.Secret != "", len(c.JWKS) > 0, c.JWKSURI != "", c.Workload != nil} {
 		if given {
 			n++
 		}
@@ -97,9 +113,12 @@ func (o *Options) completeClient(c *Client) error {
 	case document && o.ClientDocuments.Off:
 		return errors.New("client ID metadata documents are off")
 	case !document && c.authentications() != 1:
-		return errors.New("it needs a secret, or keys, or the address of keys, and one of these only")
+		return errors.New("it needs a secret, or keys, or the address of keys, or a workload, and one of these only")
 	case c.Secret != "" && len(c.Secret) < minSecret:
 		return fmt.Errorf("its secret must have %d characters at least; openssl rand -hex 32 makes one", minSecret)
+	}
+	if err := o.completeGrants(c); err != nil {
+		return err
 	}
 	if c.Name == "" {
 		c.Name = c.ID
@@ -127,10 +146,32 @@ func (o *Options) completeClient(c *Client) error {
 	return nil
 }
 
+// completeGrants says how a client gets tokens.
+func (o *Options) completeGrants(c *Client) error {
+	if c.Workload != nil {
+		w := *c.Workload
+		c.Workload, c.GrantTypes = &w, []string{oauthdyn.GrantJWTBearer}
+		return c.Workload.check(o.Issuer)
+	}
+	if len(c.GrantTypes) == 0 {
+		c.GrantTypes = []string{oauthdyn.GrantClientCredentials}
+	}
+	for _, grant := range c.GrantTypes {
+		switch {
+		case grant == oauthdyn.GrantClientCredentials:
+		case grant != oauthdyn.GrantJWTBearer:
+			return fmt.Errorf("its grant type can be %s or %s, not %q", oauthdyn.GrantClientCredentials, oauthdyn.GrantJWTBearer, grant)
+		case len(o.IdentityProviders) == 0:
+			return errors.New("it is to exchange assertions, and no identity provider is trusted")
+		}
+	}
+	return nil
+}
+
 // checkClientKeys checks the keys of the operator's clients as those of others.
 func (s *Server) checkClientKeys() error {
 	for _, c := range s.o.Clients {
-		if c.Secret != "" || clientdoc.IsDocument(c.ID) {
+		if c.Secret != "" || c.Workload != nil || clientdoc.IsDocument(c.ID) {
 			continue
 		}
 		m := c.record().Metadata
@@ -155,9 +196,12 @@ func (s *Server) machineClient(id string) (*Client, bool) {
 func (c *Client) record() *store.Client {
 	r := &store.Client{ID: c.ID, Used: time.Now()}
 	r.Metadata.ClientName = c.Name
-	r.Metadata.GrantTypes = []string{oauthdyn.GrantClientCredentials}
+	r.Metadata.GrantTypes = c.GrantTypes
 	r.Metadata.JWKS, r.Metadata.JWKSURI = c.JWKS, c.JWKSURI
 	r.Metadata.TokenEndpointAuthMethod = oauthdyn.AuthMethodPrivateKeyJWT
+	if c.Workload != nil {
+		r.Metadata.TokenEndpointAuthMethod = methodWorkload
+	}
 	if c.Secret != "" {
 		r.Secret = store.HashOf(c.Secret)
 		r.Metadata.TokenEndpointAuthMethod = secretMethods[0]

@@ -61,6 +61,7 @@ type Server struct {
 	documents *clientdoc.Reader // nil: none are read
 
 	clientKeys *remote.Reader[*jwt.Keys] // that a jwks_uri names
+	issuers    *issuerKeys               // of those that are trusted
 
 	proofs   jwt.Replays
 	log      *slog.Logger
@@ -93,6 +94,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		accounts:  newAccountLocks(),
 	}
 	s.documents, s.clientKeys = s.newDocuments(o.ClientDocuments), newClientKeys(o.ClientDocuments)
+	s.issuers = newIssuerKeys(o.issuers())
 	if err := s.checkClientKeys(); err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
 	}
@@ -122,6 +124,7 @@ func (s *Server) Close() {
 		s.documents.Close()
 	}
 	s.clientKeys.Close()
+	s.issuers.close()
 	s.background.Wait()
 }
 

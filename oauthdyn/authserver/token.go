@@ -55,7 +55,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 	if err != nil {
 		return nil, err
 	}
-	client, err := s.authenticateClient(r, form)
+	client, err := s.requester(r, form)
 	if err != nil {
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "client refused", slog.String("reason", err.Description))
 		return nil, err
@@ -79,10 +79,23 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 		return s.refresh(r, client, form, key)
 	case oauthdyn.GrantDeviceCode:
 		return s.pollDevice(r, client, form, key)
+	case oauthdyn.GrantJWTBearer:
+		return s.redeemAssertion(r, client, form, key)
 	case oauthdyn.GrantClientCredentials:
 		return s.clientCredentials(r, client, form, key)
 	}
 	return s.redeem(r, client, form, key)
+}
+
+// requester returns the client of a token request: whom it authenticates, or
+// whom a platform vouches for.
+func (s *Server) requester(r *http.Request, form url.Values) (*store.Client, *oauthdyn.Error) {
+	if form.Get("grant_type") == oauthdyn.GrantJWTBearer {
+		if client, err := s.workloadClient(r, form); client != nil || err != nil {
+			return client, err
+		}
+	}
+	return s.authenticateClient(r, form)
 }
 
 // tokenForm reads the body. Parameters in the URL do not count.
