@@ -68,7 +68,10 @@ func (s *Server) newDocuments(d ClientDocuments) *clientdoc.Reader {
 // checkDocument applies the rules of registration. A client that can do without
 // a key is taken for one that has none, if its keys cannot be used.
 func (s *Server) checkDocument(m *oauthdyn.ClientMetadata) error {
-	methods := m.TokenEndpointAuthMethodsSupported
+	methods := slices.DeleteFunc(slices.Clone(m.TokenEndpointAuthMethodsSupported), func(method string) bool { return !s.o.acceptsAuth(method) })
+	if len(methods) > 0 && !slices.Contains(methods, m.TokenEndpointAuthMethod) {
+		m.TokenEndpointAuthMethod = methods[0]
+	}
 	if s.checkKeys(m) != nil && slices.Contains(methods, oauthdyn.AuthMethodNone) {
 		methods = []string{oauthdyn.AuthMethodNone}
 		m.TokenEndpointAuthMethod = oauthdyn.AuthMethodNone

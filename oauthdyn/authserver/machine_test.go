@@ -308,6 +308,11 @@ func TestClientOptions(t *testing.T) {
 	}); err == nil {
 		t.Error("a document where documents are off")
 	}
+	if _, err := newServer(t, func(o *authserver.Options) {
+		o.Clients, o.ClientAuthMethods = []authserver.Client{{ID: "robot", Secret: robotSecret}}, []string{oauthdyn.AuthMethodPrivateKeyJWT}
+	}); err == nil {
+		t.Error("a secret where none is accepted")
+	}
 	var log bytes.Buffer
 	c := authserver.Client{ID: "robot", Secret: robotSecret}
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "client", c)

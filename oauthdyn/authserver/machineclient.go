@@ -117,6 +117,9 @@ func (o *Options) completeClient(c *Client) error {
 	case c.Secret != "" && len(c.Secret) < minSecret:
 		return fmt.Errorf("its secret must have %d characters at least; openssl rand -hex 32 makes one", minSecret)
 	}
+	if method := c.authMethod(); !document && c.Workload == nil && !o.acceptsAuth(method) && !(c.Secret != "" && o.acceptsAuth(oauthdyn.AuthMethodClientSecretPost)) {
+		return fmt.Errorf("clients may not authenticate by %s here", method)
+	}
 	if err := o.completeGrants(c); err != nil {
 		return err
 	}
@@ -198,14 +201,21 @@ func (c *Client) record() *store.Client {
 	r.Metadata.ClientName = c.Name
 	r.Metadata.GrantTypes = c.GrantTypes
 	r.Metadata.JWKS, r.Metadata.JWKSURI = c.JWKS, c.JWKSURI
-	r.Metadata.TokenEndpointAuthMethod = oauthdyn.AuthMethodPrivateKeyJWT
-	if c.Workload != nil {
-		r.Metadata.TokenEndpointAuthMethod = methodWorkload
-	}
+	r.Metadata.TokenEndpointAuthMethod = c.authMethod()
 	if c.Secret != "" {
 		r.Secret = store.HashOf(c.Secret)
-		r.Metadata.TokenEndpointAuthMethod = secretMethods[0]
 		r.Metadata.TokenEndpointAuthMethodsSupported = secretMethods
 	}
 	return r
+}
+
+// authMethod is how the client authenticates; with a secret, in either way.
+func (c *Client) authMethod() string {
+	switch {
+	case c.Workload != nil:
+		return methodWorkload
+	case c.Secret != "":
+		return oauthdyn.AuthMethodClientSecretBasic
+	}
+	return oauthdyn.AuthMethodPrivateKeyJWT
 }

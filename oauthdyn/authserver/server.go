@@ -37,6 +37,8 @@ const (
 	pathDevice        = "/device"
 	pathDeviceStart   = "/device_authorization"
 	pathJWKS          = "/jwks"
+	pathApps          = "/apps"
+	pathAdmin         = "/admin"
 )
 
 // ErrStore reports that the store failed when the signing keys or the
@@ -185,6 +187,9 @@ func (s *Server) buildRoutes() error {
 		s.routes[s.base+pathDevice] = s.onlyAtIssuer(s.serveDevice)
 		s.routes[s.base+pathDeviceStart] = crossOrigin(http.HandlerFunc(s.serveDeviceAuthorization), http.MethodPost)
 	}
+	for _, page := range s.ownPages() {
+		s.routes[s.base+page.path] = s.onlyAtIssuer(s.serveOwn(page))
+	}
 	if len(s.o.ResourceServers) > 0 {
 		s.routes[s.base+pathIntrospect] = only(http.HandlerFunc(s.serveIntrospect), http.MethodPost, []string{http.MethodPost})
 	}
@@ -203,6 +208,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.MethodGet, http.MethodPut, http.MethodDelete).ServeHTTP(w, r)
 		return
 	}
+	notFound(w)
+}
+
+func notFound(w http.ResponseWriter) {
 	writeError(w, &oauthdyn.Error{Code: "not_found", Description: "there is no such endpoint", Status: http.StatusNotFound})
 }
 

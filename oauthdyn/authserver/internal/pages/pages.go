@@ -27,7 +27,7 @@ var (
 	// parsed when one is needed.
 	templates = sync.OnceValue(func() *template.Template {
 		return template.Must(template.New("").
-			Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }}).
+			Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }, "date": date}).
 			ParseFS(files, "*.html"))
 	})
 )
@@ -63,6 +63,7 @@ type Consent struct {
 	Code      string // that a device shows, which there is no redirect to; empty: none
 	Resources []Resource
 	Scopes    []Scope
+	Apps      string // the page where consent is withdrawn
 }
 
 // Resource is an MCP server that the client wants to use.
