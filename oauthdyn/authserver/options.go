@@ -47,6 +47,10 @@ type Options struct {
 	// ClientDocuments says which clients need no registration.
 	ClientDocuments ClientDocuments
 
+	// Admins are the subjects of people, such as "local:alice", who see and end
+	// the clients and grants of everybody, at /admin. Empty: there is no such page.
+	Admins []string
+
 	// ClientAuthMethods are the ways in which clients may authenticate at the
 	// token endpoint: values of token_endpoint_auth_method (RFC 7591 section 2).
 	// Without "none" there are no public clients, those that registered before
@@ -196,6 +200,9 @@ func (o *Options) complete() error {
 		}
 	}
 	o.InitialAccessTokens = slices.Clone(o.InitialAccessTokens)
+	if o.Admins = slices.Clone(o.Admins); slices.Contains(o.Admins, "") {
+		return errors.New("an administrator without a subject; name one like local:alice")
+	}
 	return o.checkResourceServers()
 }
 

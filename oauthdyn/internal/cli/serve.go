@@ -42,6 +42,7 @@ type serveFlags struct {
 	loginFlags
 	registrationFlags
 	guardFlags
+	adminPageFlags
 	operationFlags
 	lifetimeFlags
 }
@@ -102,6 +103,7 @@ alone; see there.`,
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
+	f.adminPageFlags.add(cmd)
 	flags.BoolVar(&f.verify, "verify", false, "also check tokens for a reverse proxy, at /verify and /ext_authz; the flags below are for that")
 	f.guardFlags.add(cmd)
 	return cmd
@@ -264,6 +266,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if f.adminAddr != "" {
 		o.Store = &meteredStore{db, counters}
 	}
+	o.Admins = f.admins
 	var ways []string
 	if o.Login, ways, err = f.login(users, log); err != nil {
 		return err
