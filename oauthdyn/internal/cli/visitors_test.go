@@ -32,8 +32,8 @@ type visitor struct {
 	ended  []login // whose refresh token must not
 }
 
-// A login is what a client has of a grant.
-type login struct{ client, code, access, refresh string }
+// A login is what a client has of a grant, and how it ended if it did.
+type login struct{ client, access, refresh, ended string }
 
 func newVisitor(s *site, i int) *visitor {
 	return &visitor{s: s, name: fmt.Sprint("visitor ", i), http: &http.Client{Transport: s.balancer, Timeout: patience}}
@@ -214,7 +214,7 @@ func (v *visitor) sendCode(client, code string) (status int, reply tokens) {
 func (v *visitor) redeem(client, code string) (l login, ok bool) {
 	switch status, reply := v.sendCode(client, code); {
 	case status == http.StatusOK:
-		return login{client: client, code: code, access: reply.Access, refresh: reply.Refresh}, true
+		return login{client: client, access: reply.Access, refresh: reply.Refresh}, true
 	case status != 0:
 		v.s.t.Errorf("redeem: %d %s", status, reply.Error)
 	default:
@@ -238,7 +238,10 @@ func (v *visitor) redeemTwice(client, code string) {
 	for i := range 2 {
 		if statuses[i] == http.StatusOK && statuses[1-i] == http.StatusBadRequest {
 			v.s.replayed.Add(1)
-			v.ended = append(v.ended, login{client: client, access: replies[i].Access, refresh: replies[i].Refresh})
+			v.ended = append(v.ended, login{
+				client: client, access: replies[i].Access, refresh: replies[i].Refresh,
+				ended: "its code was sent twice, and refused with " + replies[1-i].Error,
+			})
 			return
 		}
 	}
@@ -290,7 +293,7 @@ func (v *visitor) refused(l login) {
 		"grant_type": {oauthdyn.GrantRefreshToken}, "client_id": {l.client}, "refresh_token": {l.refresh},
 	}.Encode(), &reply, true)
 	if status != http.StatusBadRequest || reply.Error != oauthdyn.CodeInvalidGrant {
-		v.s.t.Errorf("a refresh token that was revoked: %d %s", status, reply.Error)
+		v.s.t.Errorf("a refresh token that should be refused, since %s: %d %s", l.ended, status, reply.Error)
 	}
 }
 
@@ -327,6 +330,7 @@ func (v *visitor) revoke(l login) {
 		v.s.delays = append(v.s.delays, time.Since(started))
 		v.s.mu.Unlock()
 	}
+	l.ended = "it was revoked"
 	v.ended = append(v.ended, l)
 }
 
