@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -41,6 +42,8 @@ type storeFlags struct {
 	passwordFile string
 	prefix       string
 	names        storeFlagNames
+
+	clientTTL time.Duration // after which unused clients are forgotten; 0: the default
 }
 
 // storeFlagNames are how a command calls the flags, for what is said about them.
@@ -76,7 +79,7 @@ func (f *storeFlags) file() (path string, ok bool) { return strings.CutPrefix(f.
 // if it is not nil.
 func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, error) {
 	if path, ok := f.file(); ok {
-		return openBolt(path)
+		return openBolt(path, f.limits())
 	}
 	if err := f.checkPassword(); err != nil {
 		return nil, err
@@ -118,8 +121,10 @@ func (f *storeFlags) password() (string, error) {
 	return secretOf(f.passwordFile, f.names.password, envRedisPassword)
 }
 
-func openBolt(path string) (closingStore, error) {
-	db, err := bolt.Open(path, nil)
+func (f *storeFlags) limits() store.Limits { return store.Limits{IdleClient: f.clientTTL} }
+
+func openBolt(path string, limits store.Limits) (closingStore, error) {
+	db, err := bolt.Open(path, &bolt.Options{Limits: limits})
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func (f *storeFlags) openRedis(ctx context.Context, location string, log *slog.L
 	if err != nil {
 		return nil, err
 	}
-	o := &redis.Options{Prefix: f.prefix, Password: password, Logger: log}
+	o := &redis.Options{Prefix: f.prefix, Password: password, Limits: f.limits(), Logger: log}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}

@@ -196,6 +196,17 @@ func (r *Reader[T]) look(address string, newer bool) (none T, _ <-chan struct{},
 	return none, d.reading, nil
 }
 
+// Known returns a document that was good when it was last read, without asking
+// for it.
+func (r *Reader[T]) Known(address string) (content T, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.documents[address]; d != nil && d.good {
+		return d.content, true
+	}
+	return content, false
+}
+
 // known returns the content, or the error. The Reader's mu is held.
 func (d *document[T]) known() (none T, _ <-chan struct{}, _ error) {
 	if !d.good {
