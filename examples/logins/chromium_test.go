@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -219,9 +220,7 @@ func (v *visit) do(order string, params map[string]any) { v.t.Helper(); v.get(ni
 func (v *visit) get(result any, order string, params map[string]any) {
 	v.t.Helper()
 	all := map[string]any{"order": order, "id": v.id}
-	for name, value := range params {
-		all[name] = value
-	}
+	maps.Copy(all, params)
 	data, err := v.order(all)
 	if err == nil && result != nil {
 		err = json.Unmarshal(data, result)
