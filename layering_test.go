@@ -63,7 +63,7 @@ var rules = []rule{
 		reason: "a store must not pull in another",
 	}, {
 		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
-		except: []string{"oauthdyn/authserver/store/redis", "oauthdyn/internal/redistest", "oauthdyn/internal/cli", "oauthdyn/cmd/..."},
+		except: []string{"oauthdyn/authserver/store/redis", "oauthdyn/authserver/original", "oauthdyn/internal/redistest", "oauthdyn/internal/cli", "oauthdyn/cmd/..."},
 		ban:    []string{"github.com/redis/go-redis/..."},
 		reason: "only who keeps a store in Redis links a client for it",
 	}, {

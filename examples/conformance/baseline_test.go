@@ -30,7 +30,7 @@ func parseBaseline(text string) (baseline, error) {
 	known := baseline{}
 	for n, line := range slices.Collect(strings.Lines(text)) {
 		line = strings.TrimSpace(line)
-		if line == "" || line == "server:" || line == "server: []" || line == "client:" || line == "client: []" || strings.HasPrefix(line, "#") {
+		if line == "" || line == "server:" || line == "server: []" || line == "client:" || line == "client: []" || line == "authorization: []" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		entry, reason, ok := strings.Cut(strings.TrimPrefix(line, "- "), " #")

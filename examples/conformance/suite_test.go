@@ -105,7 +105,7 @@ func judgeServer(t *testing.T, version, url string, known baseline) {
 	compare(t, scenarios, runSuite(t, "server", "--url", url, "--suite", "all", "--spec-version", version), known)
 }
 
-var resultDir = regexp.MustCompile(`^(?:server-)?(.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$`)
+var resultDir = regexp.MustCompile(`^(?:server-|authorization-server-)?(.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$`)
 
 // runSuite runs the suite and collects the checks by scenario from the files
 // that it leaves; its exit status and terminal output say less.
@@ -116,8 +116,15 @@ func runSuite(t *testing.T, args ...string) map[string][]check {
 	if failed := new(exec.ExitError); err != nil && (!errors.As(err, &failed) || failed.ExitCode() != 1) {
 		t.Fatalf("the suite broke off: %v\n%s", err, output)
 	}
+	return readResults(t, out)
+}
+
+// readResults collects the checks by scenario from what a run left in a
+// directory.
+func readResults(t *testing.T, out string) map[string][]check {
+	t.Helper()
 	results := map[string][]check{}
-	err = filepath.WalkDir(out, func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(out, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.Name() != "checks.json" {
 			return err
 		}

@@ -63,6 +63,16 @@ func (s *Server) keepAccount(ctx context.Context, u User) error {
 	return s.putAccount(ctx, id, account{u.Account, time.Now().Add(s.o.SessionTTL + s.o.CodeTTL + s.o.GrantTTL)})
 }
 
+// AccountRecord is what a Server keeps of a person for their grants, until the
+// last of those ends, for a store that people are moved to from another server.
+func AccountRecord(u User, expires time.Time) (store.Record, error) {
+	data, err := json.Marshal(account{u.Account, expires})
+	if err != nil {
+		return store.Record{}, err
+	}
+	return store.Record{Transaction: &store.Transaction{Kind: kindAccount, ID: store.HashOf(u.Subject), Value: data, Expires: expires}}, nil
+}
+
 func (s *Server) putAccount(ctx context.Context, id store.Hash, a account) error {
 	data, err := json.Marshal(a)
 	if err != nil {

@@ -49,6 +49,10 @@ type authorization struct {
 	// empty if nobody was.
 	User User `json:"user,omitzero"`
 
+	// Page is where a person goes who signs in without an app; all that is about
+	// an app is empty then.
+	Page string `json:"page,omitempty"`
+
 	// Login and Choice belong to the Login.
 	Login  []byte `json:"login,omitempty"`
 	Choice string `json:"choice,omitempty"`
@@ -279,6 +283,10 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, a *authorizati
 }
 
 func (s *Server) redirectError(w http.ResponseWriter, r *http.Request, a *authorization, e *oauthdyn.Error) {
+	if a.Page != "" {
+		s.failOwn(w, e)
+		return
+	}
 	params := url.Values{"error": {e.Code}}
 	if e.Description != "" {
 		params.Set("error_description", plainText(e.Description))

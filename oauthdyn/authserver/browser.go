@@ -132,21 +132,27 @@ func (s *Server) takeTransaction(ctx context.Context, kind store.Kind, id string
 	return err
 }
 
-// session returns who is signed in at this browser, and may still be; a User
-// without Subject if nobody is.
-func (s *Server) session(r *http.Request) (u User) {
+// A session is a person who is signed in at a browser.
+type session struct {
+	User
+	Since time.Time `json:"since,omitzero"` // of the sign-in
+}
+
+// session returns who is signed in at this browser, and may still be; without
+// Subject if nobody is.
+func (s *Server) session(r *http.Request) (u session) {
 	id := s.cookie(r, cookieSession)
 	if id == "" {
-		return User{}
+		return session{}
 	}
 	data, err := s.o.Store.Transaction(r.Context(), kindSession, store.HashOf(id))
 	if err != nil || json.Unmarshal(data, &u) != nil {
-		return User{}
+		return session{}
 	}
-	if err := s.recheck(r.Context(), u); err != nil {
+	if err := s.recheck(r.Context(), u.User); err != nil {
 		// The sign-in that follows says what is wrong.
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "session not continued", slog.String("subject", u.Subject), slog.String("error", err.Error()))
-		return User{}
+		return session{}
 	}
 	return u
 }
@@ -157,12 +163,13 @@ func (s *Server) startSession(w http.ResponseWriter, r *http.Request, u User) er
 	if err := s.dropSession(r); err != nil {
 		return err
 	}
-	data, err := json.Marshal(u)
+	now := time.Now()
+	data, err := json.Marshal(session{u, now})
 	if err != nil {
 		return err
 	}
 	id := randomString(secretBytes)
-	if err := s.o.Store.PutTransaction(r.Context(), kindSession, store.HashOf(id), data, time.Now().Add(s.o.SessionTTL)); err != nil {
+	if err := s.o.Store.PutTransaction(r.Context(), kindSession, store.HashOf(id), data, now.Add(s.o.SessionTTL)); err != nil {
 		return err
 	}
 	s.setCookie(w, cookieSession, id)

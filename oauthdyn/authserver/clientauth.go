@@ -34,6 +34,10 @@ func (s *Server) authenticateClient(r *http.Request, form url.Values) (*store.Cl
 	if err != nil {
 		return nil, fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient, err.Error())
 	}
+	if !s.o.acceptsAuth(creds.method) {
+		return nil, fail(http.StatusUnauthorized, oauthdyn.CodeInvalidClient,
+			"clients have to authenticate by one of "+strings.Join(s.o.ClientAuthMethods, ", ")+"; register again")
+	}
 	client, err := s.client(r.Context(), creds.id)
 	if e := remote.AsError(err); e != nil && e.Temporary {
 		return nil, fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, plainText(e.Text))

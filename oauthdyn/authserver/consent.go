@@ -31,7 +31,7 @@ var defaultScopeText = map[string]string{
 func (s *Server) startConsent(w http.ResponseWriter, r *http.Request, a *authorization, client *store.Client) {
 	browser := s.browser(w, r)
 	a.Browser = store.HashOf(browser)
-	a.User = s.session(r)
+	a.User = s.session(r).User
 	if a.User.Subject != "" && rememberable(a) {
 		approved, err := s.approved(r.Context(), a)
 		if err != nil {
@@ -65,20 +65,35 @@ func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, a *authoriza
 		Host:      redirectHost(a.RedirectURI),
 		Loopback:  redirecturi.IsLoopback(a.RedirectURI),
 		Private:   !isWebURL(a.RedirectURI),
+		Resources: s.shownResources(a.Resources),
+		Scopes:    s.shownScopes(a.Scopes),
+		Apps:      s.url(pathApps),
 	}
-	for _, uri := range a.Resources {
-		if res, ok := s.resource(uri); ok {
-			page.Resources = append(page.Resources, pages.Resource{Name: res.Name, URI: res.URI})
+	pages.Render(w, http.StatusOK, page, a.RedirectURI)
+}
+
+// shownResources are resources as people know them.
+func (s *Server) shownResources(uris []string) (list []pages.Resource) {
+	for _, uri := range uris {
+		if r, ok := s.resource(uri); ok {
+			list = append(list, pages.Resource{Name: r.Name, URI: r.URI})
+		} else {
+			list = append(list, pages.Resource{URI: uri})
 		}
 	}
-	for _, scope := range a.Scopes {
+	return list
+}
+
+// shownScopes are scopes in words.
+func (s *Server) shownScopes(scopes []string) (list []pages.Scope) {
+	for _, scope := range scopes {
 		text := s.o.ScopeText[scope]
 		if text == "" {
 			text = defaultScopeText[scope]
 		}
-		page.Scopes = append(page.Scopes, pages.Scope{Name: scope, Text: text})
+		list = append(list, pages.Scope{Name: scope, Text: text})
 	}
-	pages.Render(w, http.StatusOK, page, a.RedirectURI)
+	return list
 }
 
 // displayName is what people get to see of a client's name.
@@ -127,7 +142,7 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 // consented goes on after consent: to the code if the person is known, else to
 // the sign-in.
 func (s *Server) consented(w http.ResponseWriter, r *http.Request, a *authorization) {
-	if a.User.Subject != "" && s.session(r) == a.User {
+	if a.User.Subject != "" && s.session(r).User == a.User {
 		s.remember(r, a)
 		s.issueCode(w, r, a)
 		return
@@ -157,6 +172,10 @@ func (s *Server) switchUser(w http.ResponseWriter, r *http.Request, a *authoriza
 }
 
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, a *authorization) {
+	if a.Page != "" {
+		s.backTo(w, r, a.Page, "")
+		return
+	}
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "consent denied", slog.String("client_id", a.ClientID))
 	err := fail(0, oauthdyn.CodeAccessDenied, "the person did not allow it")
 	s.auditAs(r.Context(), audit.Consent, audit.ByPerson, err)

@@ -32,13 +32,13 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		ResponseTypesSupported:            []string{oauthdyn.ResponseTypeCode},
 		ResponseModesSupported:            []string{"query"},
 		GrantTypesSupported:               grantTypes,
-		TokenEndpointAuthMethodsSupported: authMethods,
+		TokenEndpointAuthMethodsSupported: s.o.ClientAuthMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		DPoPSigningAlgValuesSupported:     jwt.Algorithms,
 
 		TokenEndpointAuthSigningAlgValuesSupported: jwt.Algorithms,
 
-		RevocationEndpointAuthMethodsSupported:          authMethods,
+		RevocationEndpointAuthMethodsSupported:          s.o.ClientAuthMethods,
 		RevocationEndpointAuthSigningAlgValuesSupported: jwt.Algorithms,
 
 		AuthorizationResponseIssParameterSupported: true,

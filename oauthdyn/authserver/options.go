@@ -47,6 +47,16 @@ type Options struct {
 	// ClientDocuments says which clients need no registration.
 	ClientDocuments ClientDocuments
 
+	// Admins are the subjects of people, such as "local:alice", who see and end
+	// the clients and grants of everybody, at /admin. Empty: there is no such page.
+	Admins []string
+
+	// ClientAuthMethods are the ways in which clients may authenticate at the
+	// token endpoint: values of token_endpoint_auth_method (RFC 7591 section 2).
+	// Without "none" there are no public clients, those that registered before
+	// included, which most MCP clients are. Empty: all that the server knows.
+	ClientAuthMethods []string
+
 	AccessTokenTTL  time.Duration // default 15 minutes, at most store.MaxAccessTokenTTL
 	RefreshTokenTTL time.Duration // since the last refresh; default 30 days
 	GrantTTL        time.Duration // after which the person has to consent again; default 180 days
@@ -153,6 +163,9 @@ func (o *Options) complete() error {
 	if len(o.InitialAccessTokens) > 0 && len(o.ClientDocuments.Hosts) == 0 {
 		o.ClientDocuments.Off = true
 	}
+	if err := o.completeClientAuth(); err != nil {
+		return err
+	}
 	o.Registration.complete()
 	setDefault(&o.AccessTokenTTL, 15*time.Minute)
 	setDefault(&o.RefreshTokenTTL, 30*24*time.Hour)
@@ -187,6 +200,9 @@ func (o *Options) complete() error {
 		}
 	}
 	o.InitialAccessTokens = slices.Clone(o.InitialAccessTokens)
+	if o.Admins = slices.Clone(o.Admins); slices.Contains(o.Admins, "") {
+		return errors.New("an administrator without a subject; name one like local:alice")
+	}
 	return o.checkResourceServers()
 }
 

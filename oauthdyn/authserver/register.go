@@ -204,12 +204,12 @@ func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Err
 		return err
 	}
 	if md.TokenEndpointAuthMethod == "" {
-		md.TokenEndpointAuthMethod = oauthdyn.AuthMethodClientSecretBasic
+		md.TokenEndpointAuthMethod = s.o.defaultAuth()
 	}
 	md.TokenEndpointAuthMethodsSupported = nil // one is registered
 	switch {
-	case !slices.Contains(authMethods, md.TokenEndpointAuthMethod):
-		return invalid("token_endpoint_auth_method must be one of " + strings.Join(authMethods, ", "))
+	case !s.o.acceptsAuth(md.TokenEndpointAuthMethod):
+		return invalid("token_endpoint_auth_method must be one of " + strings.Join(s.o.ClientAuthMethods, ", "))
 	case md.TokenEndpointAuthMethod == oauthdyn.AuthMethodPrivateKeyJWT:
 		if err := s.checkKeys(md); err != nil {
 			return err

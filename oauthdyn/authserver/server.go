@@ -35,6 +35,8 @@ const (
 	pathIntrospect    = "/introspect"
 	pathRegister      = "/register"
 	pathJWKS          = "/jwks"
+	pathApps          = "/apps"
+	pathAdmin         = "/admin"
 )
 
 // ErrStore reports that the store failed when the signing keys or the
@@ -173,6 +175,9 @@ func (s *Server) buildRoutes() error {
 		s.base + pathRevoke:        crossOrigin(http.HandlerFunc(s.serveRevoke), http.MethodPost),
 		s.base + pathRegister:      crossOrigin(http.HandlerFunc(s.serveRegister), http.MethodPost),
 	}
+	for _, page := range s.ownPages() {
+		s.routes[s.base+page.path] = s.onlyAtIssuer(s.serveOwn(page))
+	}
 	if len(s.o.ResourceServers) > 0 {
 		s.routes[s.base+pathIntrospect] = only(http.HandlerFunc(s.serveIntrospect), http.MethodPost, []string{http.MethodPost})
 	}
@@ -191,6 +196,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.MethodGet, http.MethodPut, http.MethodDelete).ServeHTTP(w, r)
 		return
 	}
+	notFound(w)
+}
+
+func notFound(w http.ResponseWriter) {
 	writeError(w, &oauthdyn.Error{Code: "not_found", Description: "there is no such endpoint", Status: http.StatusNotFound})
 }
 

@@ -3,6 +3,7 @@
 package authserver
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -29,7 +30,7 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 		s.deny(w, r, a)
 		return
 	}
-	client, err := s.client(r.Context(), a.ClientID)
+	target, err := s.signInTarget(r.Context(), a)
 	if err != nil {
 		s.staleForm(w)
 		return
@@ -39,7 +40,7 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 		id:       id,
 		csrf:     csrfToken(s.cookie(r, cookieBrowser), kindLogin, id),
 		auth:     a,
-		client:   displayName(client),
+		client:   target,
 		callback: r.URL.Path == s.path(pathLoginCallback),
 	}
 	user, err := s.o.Login.ServeLogin(w, r, attempt)
@@ -52,6 +53,18 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if user != nil {
 		s.signedIn(w, r, a, id, *user)
 	}
+}
+
+// signInTarget is what people sign in for: an app, or a page.
+func (s *Server) signInTarget(ctx context.Context, a *authorization) (string, error) {
+	if page, ok := s.findOwnPage(a.Page); ok {
+		return page.title, nil
+	}
+	client, err := s.client(ctx, a.ClientID)
+	if err != nil {
+		return "", err
+	}
+	return displayName(client), nil
 }
 
 // loginTransaction finds the sign-in that a request belongs to, or answers the
@@ -99,6 +112,10 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 	}
 	noteAuthorization(r.Context(), a)
 	s.auditAs(r.Context(), audit.SignIn, audit.ByPerson, nil)
+	if a.Page != "" {
+		s.backTo(w, r, a.Page, "")
+		return
+	}
 	s.remember(r, a)
 	s.issueCode(w, r, a)
 }

@@ -101,6 +101,7 @@ func New(o Options) *Service {
 		OpListGrants:   method((*Service).ListGrants),
 		OpRevokeGrant:  method((*Service).RevokeGrant),
 		OpRevokeGrants: method((*Service).RevokeGrants),
+		OpBackup:       method((*Service).Backup),
 	}}
 }
 

@@ -21,6 +21,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
@@ -76,6 +78,27 @@ func Write(ctx context.Context, w io.Writer, from store.Transfers) (records int,
 	}
 	if err != nil {
 		return 0, fmt.Errorf("backup: %w", err)
+	}
+	return records, nil
+}
+
+// WriteFile writes a backup to a new file that its owner alone can read, down to
+// the disk. If that fails there is no file. The error matches fs.ErrExist if
+// there is one already.
+func WriteFile(ctx context.Context, path string, from store.Transfers) (records int, err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return 0, fmt.Errorf("backup: %s: %w; name a new file", path, fs.ErrExist)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("backup: %w", err)
+	}
+	records, err = Write(ctx, file, from)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return 0, errors.Join(err, os.Remove(path))
 	}
 	return records, nil
 }

@@ -4,9 +4,13 @@ package backup_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +108,31 @@ func TestWriteAndRead(t *testing.T) {
 				t.Errorf("into a store that is not empty: %v", err)
 			}
 		})
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "backup")
+	if n, err := backup.WriteFile(t.Context(), path, filled(t)); n != clients+6 || err != nil {
+		t.Errorf("%d records, %v", n, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if _, err := backup.WriteFile(t.Context(), path, filled(t)); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a file that exists: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := backup.WriteFile(ctx, path+"2", filled(t)); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(path + "2"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("a file is left that is not whole")
 	}
 }
 

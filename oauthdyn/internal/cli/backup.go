@@ -4,14 +4,16 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/backup"
 )
 
@@ -79,41 +81,46 @@ func oneFile(command string) cobra.PositionalArgs {
 	}
 }
 
+// backup leaves the work to the server, if one runs.
 func (a *app) backup(ctx context.Context, f *backupFlags, path string) (err error) {
-	from, err := f.open(ctx, nil)
+	stdout := path == "-"
+	if stdout {
+		path = f.temporary()
+	}
+	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, from.Close()) }()
-	if path == "-" {
-		_, err := backup.Write(ctx, a.stdout, from)
-		return err
-	}
-	n, err := writeNew(path, func(w io.Writer) (int, error) { return backup.Write(ctx, w, from) })
-	if err != nil {
-		return err
-	}
-	return a.sayRecords(f.output, n, "Wrote %d records to "+printable(path)+".\n")
+	return a.administer(ctx, &f.storeFlags, func(c admin.Caller) error {
+		out, err := admin.Call[admin.BackupOutput](ctx, c, admin.OpBackup, admin.BackupInput{File: absolute})
+		if err != nil {
+			return err
+		}
+		if stdout {
+			return errors.Join(a.print(absolute), os.Remove(absolute))
+		}
+		return a.sayRecords(f.output, out.Records, "Wrote %d records to "+printable(path)+".\n")
+	})
 }
 
-// writeNew writes a new private file, down to the disk. If that fails there is
-// none.
-func writeNew(path string, write func(io.Writer) (int, error)) (n int, err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return 0, fmt.Errorf("%s exists already; name a new file", path)
+// temporary names a file that is not there, where whoever writes the store can
+// make one.
+func (f *storeFlags) temporary() string {
+	dir := os.TempDir()
+	if file, ok := f.file(); ok {
+		dir = filepath.Dir(file)
 	}
+	return filepath.Join(dir, ".backup-"+rand.Text())
+}
+
+func (a *app) print(path string) (err error) {
+	file, err := os.Open(path)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	n, err = write(file)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return 0, errors.Join(err, os.Remove(path))
-	}
-	return n, nil
+	defer func() { err = errors.Join(err, file.Close()) }()
+	_, err = io.Copy(a.stdout, file)
+	return err
 }
 
 func (a *app) restore(ctx context.Context, f *backupFlags, path string) (err error) {
@@ -128,13 +135,18 @@ func (a *app) restore(ctx context.Context, f *backupFlags, path string) (err err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
 	n, err := backup.Read(ctx, file, to, &backup.ReadOptions{WithoutGrants: f.withoutGrants})
-	if errors.Is(err, backup.ErrNotEmpty) {
-		return &hintedError{err, "name an empty directory with --data, or another database"}
-	}
 	if err != nil {
-		return err
+		return notEmpty(err)
 	}
 	return a.sayRecords(f.output, n, "Stored %d records.\n")
+}
+
+// notEmpty adds advice to backup.ErrNotEmpty.
+func notEmpty(err error) error {
+	if errors.Is(err, backup.ErrNotEmpty) {
+		return &hintedError{err, "name an empty directory, another database or another prefix"}
+	}
+	return err
 }
 
 func (a *app) sayRecords(o output, n int, format string) error {

@@ -49,6 +49,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"revoke":     revoke,
 	"ask":        ask,
 	"waitfile":   waitFile,
+	"tokenlife":  tokenLife,
 	"signal":     sendSignal,
 	"addclient":  addClient,
 	"grantid":    grantID,
@@ -163,6 +164,19 @@ func getToken(ts *testscript.TestScript, _ bool, args []string) {
 	token, err := client.Authenticate(context.Background())
 	ts.Check(err)
 	ts.Setenv(args[0], token.AccessToken)
+}
+
+// tokenLife signs a person in and checks for how many seconds the access token
+// lives: tokenlife ISSUER RESOURCE NAME PASSWORD SECONDS.
+func tokenLife(ts *testscript.TestScript, _ bool, args []string) {
+	getToken(ts, false, append([]string{"TOKEN"}, args[:4]...))
+	data, err := base64.RawURLEncoding.DecodeString(strings.Split(ts.Getenv("TOKEN"), ".")[1])
+	ts.Check(err)
+	var claims struct{ Iat, Exp int }
+	ts.Check(json.Unmarshal(data, &claims))
+	if got := strconv.Itoa(claims.Exp - claims.Iat); got != args[4] {
+		ts.Fatalf("the token lives for %s seconds, want %s", got, args[4])
+	}
 }
 
 // revoke revokes an access token as the client that it was issued to: revoke

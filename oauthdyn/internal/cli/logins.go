@@ -4,12 +4,14 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,6 +120,7 @@ func (f *loginFlags) github(id string, key []byte, log *slog.Logger) (*github.Lo
 	if err != nil {
 		return nil, err
 	}
+	warnOfEverybody(list, "GitHub", log)
 	secret, err := secretOf(f.githubSecretFile, "--github-client-secret-file", envGitHubSecret)
 	if err != nil {
 		return nil, err
@@ -142,6 +145,7 @@ func (f *loginFlags) oidc(key []byte, log *slog.Logger) (*oidc.Login, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfEverybody(list, f.oidcIssuer, log)
 	params := map[string]string{}
 	for _, p := range f.oidcParams {
 		name, value, ok := strings.Cut(p, "=")
@@ -174,6 +178,14 @@ func (f allowFlags) list(where, flags string) (allow.List, error) {
 		}
 	}
 	return l, nil
+}
+
+// warnOfEverybody says what an asterisk means, in case that it came from an old
+// environment.
+func warnOfEverybody(l allow.List, where string, log *slog.Logger) {
+	if slices.Contains(l.Users, "*") {
+		log.LogAttrs(context.Background(), slog.LevelWarn, "EVERYBODY who has an account there may sign in", slog.String("at", where))
+	}
 }
 
 // split takes lists with commas apart.

@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 )
 
 // operationFlags are about running the server for a long time.
 type operationFlags struct {
+	config       string
+	checkConfig  bool
 	auditLog     string
 	trusted      []string
 	adminAddr    string
@@ -28,11 +31,24 @@ const drainTimeout = 10 * time.Second
 
 func (f *operationFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	flags.StringVar(&f.config, "config", "", "`FILE` with flags as JSON: their names in camel case, repeatable ones as arrays; flags win over it")
+	flags.BoolVar(&f.checkConfig, "check-config", false, "say whether the server could start like that, and end")
 	flags.StringArrayVar(&f.trusted, "trusted-proxy", nil, "`NETWORK` like 10.0.0.0/8, or address, of reverse proxies whose X-Forwarded-For and X-Forwarded-Host are believed; repeatable")
 	flags.StringVar(&f.auditLog, "audit-log", "", "append who did what to `FILE`, as JSON lines; - means stdout; opened again on SIGHUP")
 	flags.StringVar(&f.adminAddr, "admin-addr", "", "`HOST:PORT` for /healthz, /readyz and /metrics (default none)")
 	flags.DurationVar(&f.drainDelay, "drain-delay", 0, "`TIME` between a signal, from which on /readyz answers 503, and the end of new requests")
 	flags.DurationVar(&f.drainTimeout, "drain-timeout", drainTimeout, "`TIME` after that for requests to end; a second signal ends everything at once")
+}
+
+// configure takes what is not given by flags from the configuration file, and
+// what is not there from the environment.
+func (f *operationFlags) configure(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
+	if f.config != "" {
+		if err := readConfig(f.config, flags); err != nil {
+			return err
+		}
+	}
+	return fromEnvironment(flags, lookup)
 }
 
 // networks reads the networks of --trusted-proxy.

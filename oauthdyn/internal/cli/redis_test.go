@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -13,11 +14,17 @@ import (
 // TestRedisScripts are about a store in Redis, whose URL is in $REDIS.
 func TestRedisScripts(t *testing.T) {
 	server := redistest.Start(t, redistest.Redis(t))
+	cmds := maps.Clone(commands)
+	db := server.Client()
+	// redisset KEY VALUE
+	cmds["redisset"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		ts.Check(db.Set(t.Context(), args[0], args[1], 0).Err())
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/redis",
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
-		Cmds:                commands,
+		Cmds:                cmds,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REDIS", server.URL())
 			return nil

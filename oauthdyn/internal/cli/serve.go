@@ -34,6 +34,7 @@ type serveFlags struct {
 	askers    []string
 	initial   string
 	documents string
+	auth      []string
 	verify    bool
 	logLevel  string
 	logFormat string
@@ -41,7 +42,9 @@ type serveFlags struct {
 	loginFlags
 	registrationFlags
 	guardFlags
+	adminPageFlags
 	operationFlags
+	lifetimeFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -72,7 +75,13 @@ alone; see there.`,
     --github-client-id Ov23li… --github-client-secret-file github.secret --github-org my-org`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.operationFlags.configure(cmd.Flags(), a.lookupEnv); err != nil {
+				return err
+			}
 			a.running = true
+			if f.checkConfig {
+				return a.checkConfig(cmd.Context(), f)
+			}
 			return a.serve(cmd.Context(), f)
 		},
 	}
@@ -87,10 +96,13 @@ alone; see there.`,
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
 	f.registrationFlags.add(cmd)
+	f.lifetimeFlags.add(cmd)
 	f.operationFlags.add(cmd)
+	flags.StringSliceVar(&f.auth, "client-auth", nil, "`METHOD,METHOD` by which clients may authenticate, of none, private_key_jwt, client_secret_basic, client_secret_post; without none there are no public clients (default all)")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	f.loginFlags.add(cmd)
+	f.adminPageFlags.add(cmd)
 	flags.BoolVar(&f.verify, "verify", false, "also check tokens for a reverse proxy, at /verify and /ext_authz; the flags below are for that")
 	f.guardFlags.add(cmd)
 	return cmd
@@ -162,16 +174,52 @@ func (a *app) logger(level, format string) (*slog.Logger, error) {
 	return nil, &usageError{text: fmt.Sprintf("--log-format %q is not text or json", format)}
 }
 
+// options reads what the flags say of the server, but for its store, its sign-in
+// and what depends on where it listens.
+func (f *serveFlags) options(log *slog.Logger) (o authserver.Options, err error) {
+	if len(f.resources) == 0 {
+		return o, &usageError{text: "no --resource given: which MCP server are tokens for?"}
+	}
+	o = authserver.Options{Issuer: f.issuer, ClientAuthMethods: f.auth, Logger: log}
+	if o.ResourceServers, err = parseResourceServers(f.askers); err != nil {
+		return o, err
+	}
+	if o.TrustedProxies, err = f.networks(); err != nil {
+		return o, err
+	}
+	if f.initial != "" {
+		token, err := signin.ReadSecret(f.initial, nil)
+		if err != nil {
+			return o, err
+		}
+		o.InitialAccessTokens = []string{token}
+	}
+	if o.ClientDocuments, err = parseClientDocuments(f.documents, f.initial != ""); err != nil {
+		return o, err
+	}
+	if o.Registration, err = f.registration(); err != nil {
+		return o, err
+	}
+	if f.verify {
+		o.Revocations = &resource.Revocations{}
+	}
+	for _, r := range f.resources {
+		o.Resources = append(o.Resources, parseResource(r))
+	}
+	if f.storeFlags.clientTTL, err = f.lifetimeFlags.clientTTL(); err != nil {
+		return o, err
+	}
+	return o, f.lifetimeFlags.apply(&o)
+}
+
 // serve runs the server until ctx ends.
 func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	log, err := a.logger(f.logLevel, f.logFormat)
 	if err != nil {
 		return err
 	}
-	if len(f.resources) == 0 {
-		return &usageError{text: "no --resource given: which MCP server are tokens for?"}
-	}
-	askers, err := parseResourceServers(f.askers)
+	tellUnused(ctx, a.lookupEnv, log)
+	o, err := f.options(log)
 	if err != nil {
 		return err
 	}
@@ -180,44 +228,20 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	defer listener.Close()
-	networks, err := f.networks()
-	if err != nil {
-		return err
+	if o.Issuer == "" {
+		if o.Issuer, err = localIssuer(listener.Addr()); err != nil {
+			return err
+		}
 	}
 	journal, err := a.openAudit(f.auditLog, log)
 	if err != nil {
 		return err
 	}
-	o := authserver.Options{Issuer: f.issuer, ResourceServers: askers, TrustedProxies: networks, Logger: log}
-	counters := newMeter()
 	if journal != nil {
 		defer func() { err = errors.Join(err, journal.Close()) }()
 	}
+	counters := newMeter()
 	o.Audit = f.observe(counters, journal)
-	if f.initial != "" {
-		token, err := signin.ReadSecret(f.initial, nil)
-		if err != nil {
-			return err
-		}
-		o.InitialAccessTokens = []string{token}
-	}
-	if o.ClientDocuments, err = parseClientDocuments(f.documents, f.initial != ""); err != nil {
-		return err
-	}
-	if o.Registration, err = f.registration(); err != nil {
-		return err
-	}
-	if f.verify {
-		o.Revocations = &resource.Revocations{}
-	}
-	if o.Issuer == "" {
-		if o.Issuer, err = localIssuer(listener); err != nil {
-			return err
-		}
-	}
-	for _, r := range f.resources {
-		o.Resources = append(o.Resources, parseResource(r))
-	}
 	db, err := f.storeFlags.open(ctx, log)
 	if err != nil {
 		return err
@@ -231,6 +255,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if f.adminAddr != "" {
 		o.Store = &meteredStore{db, counters}
 	}
+	o.Admins = f.admins
 	var ways []string
 	if o.Login, ways, err = f.login(users, log); err != nil {
 		return err
@@ -298,11 +323,11 @@ func listenAt(ctx context.Context, addr, hint string) (net.Listener, error) {
 }
 
 // localIssuer is the issuer of a server that is tried out on one machine.
-func localIssuer(listener net.Listener) (string, error) {
-	if addr, ok := listener.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
-		return "", &usageError{text: "--issuer is missing: clients cannot know the server as " + listener.Addr().String()}
+func localIssuer(listened net.Addr) (string, error) {
+	if addr, ok := listened.(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+		return "", &usageError{text: "--issuer is missing: clients cannot know the server as " + listened.String()}
 	}
-	return "http://" + listener.Addr().String(), nil
+	return "http://" + listened.String(), nil
 }
 
 func openUsers(data, file string) (*local.Users, error) {

@@ -5,12 +5,15 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
@@ -38,9 +41,18 @@ type storeFlags struct {
 	store        string
 	passwordFile string
 	prefix       string
+	names        storeFlagNames
+
+	clientTTL time.Duration // after which unused clients are forgotten; 0: the default
 }
 
+// storeFlagNames are how a command calls the flags, for what is said about them.
+type storeFlagNames struct{ store, password string }
+
+var usualStoreFlags = storeFlagNames{"--store", "--store-password-file"}
+
 func (f *storeFlags) add(cmd *cobra.Command) {
+	f.names = usualStoreFlags
 	flags := cmd.Flags()
 	flags.StringVar(&f.data, "data", defaultData, "`DIR` for the store and the users")
 	flags.StringVar(&f.store, "store", "", "`URL` of a Redis or Valkey server that keeps the store, like redis://HOST:PORT/DB; or bolt:FILE (default $"+envRedisURL+", or else DIR/"+storeFile+")")
@@ -54,6 +66,7 @@ type closingStore interface {
 	Close() error
 }
 
+// location is a URL, or bolt:FILE.
 func (f *storeFlags) location() string {
 	return cmp.Or(f.store, os.Getenv(envRedisURL), "bolt:"+filepath.Join(f.data, storeFile))
 }
@@ -66,21 +79,52 @@ func (f *storeFlags) file() (path string, ok bool) { return strings.CutPrefix(f.
 // if it is not nil.
 func (f *storeFlags) open(ctx context.Context, log *slog.Logger) (closingStore, error) {
 	if path, ok := f.file(); ok {
-		return openBolt(path)
+		return openBolt(path, f.limits())
 	}
-	if u, err := url.Parse(f.store); err == nil && u.User != nil {
-		if _, ok := u.User.Password(); ok {
-			return nil, &usageError{
-				text: "--store holds a password, which other users of the machine can see",
-				hint: "put it into a file for --store-password-file, or into $" + envRedisPassword + " or $" + envRedisURL,
-			}
-		}
+	if err := f.checkPassword(); err != nil {
+		return nil, err
 	}
 	return f.openRedis(ctx, f.location(), log)
 }
 
-func openBolt(path string) (closingStore, error) {
-	db, err := bolt.Open(path, nil)
+// openOld is open for a store that must be there already, so that a mistaken
+// name does not become an empty one.
+func (f *storeFlags) openOld(ctx context.Context, log *slog.Logger) (closingStore, error) {
+	if path, ok := f.file(); ok {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no store %s", path)
+		}
+	}
+	return f.open(ctx, log)
+}
+
+// checkPassword refuses a password where other users of the machine see it.
+func (f *storeFlags) checkPassword() error {
+	u, err := url.Parse(f.store)
+	if err != nil || u.User == nil {
+		return nil
+	}
+	if _, ok := u.User.Password(); !ok {
+		return nil
+	}
+	return &usageError{
+		text: f.names.store + " holds a password, which other users of the machine can see",
+		hint: "put it into a file for " + f.names.password + ", or into $" + envRedisPassword,
+	}
+}
+
+// password returns the password of a Redis server, if there is one.
+func (f *storeFlags) password() (string, error) {
+	if f.passwordFile == "" && os.Getenv(envRedisPassword) == "" {
+		return "", nil
+	}
+	return secretOf(f.passwordFile, f.names.password, envRedisPassword)
+}
+
+func (f *storeFlags) limits() store.Limits { return store.Limits{IdleClient: f.clientTTL} }
+
+func openBolt(path string, limits store.Limits) (closingStore, error) {
+	db, err := bolt.Open(path, &bolt.Options{Limits: limits})
 	if err != nil {
 		return nil, err
 	}
@@ -88,13 +132,11 @@ func openBolt(path string) (closingStore, error) {
 }
 
 func (f *storeFlags) openRedis(ctx context.Context, location string, log *slog.Logger) (closingStore, error) {
-	o := &redis.Options{Prefix: f.prefix, Logger: log}
-	if f.passwordFile != "" || os.Getenv(envRedisPassword) != "" {
-		var err error
-		if o.Password, err = secretOf(f.passwordFile, "--store-password-file", envRedisPassword); err != nil {
-			return nil, err
-		}
+	password, err := f.password()
+	if err != nil {
+		return nil, err
 	}
+	o := &redis.Options{Prefix: f.prefix, Password: password, Limits: f.limits(), Logger: log}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}

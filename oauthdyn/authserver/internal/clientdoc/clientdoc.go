@@ -79,6 +79,16 @@ func (r *Reader) Newer(ctx context.Context, id string) (*oauthdyn.ClientMetadata
 	return clone(m), err
 }
 
+// Known returns the metadata of a client as it was last read, without asking for
+// it; nil if it is not known.
+func (r *Reader) Known(id string) *oauthdyn.ClientMetadata {
+	m, ok := r.documents.Known(id)
+	if !ok {
+		return nil
+	}
+	return clone(m)
+}
+
 func clone(m *oauthdyn.ClientMetadata) *oauthdyn.ClientMetadata {
 	if m == nil {
 		return nil

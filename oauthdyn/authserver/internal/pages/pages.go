@@ -27,7 +27,7 @@ var (
 	// parsed when one is needed.
 	templates = sync.OnceValue(func() *template.Template {
 		return template.Must(template.New("").
-			Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }}).
+			Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(style) }, "date": date}).
 			ParseFS(files, "*.html"))
 	})
 )
@@ -62,6 +62,7 @@ type Consent struct {
 	Private   bool   // the redirect URI opens an installed program by its scheme
 	Resources []Resource
 	Scopes    []Scope
+	Apps      string // the page where consent is withdrawn
 }
 
 // Resource is an MCP server that the client wants to use.

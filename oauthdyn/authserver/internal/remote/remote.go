@@ -272,6 +272,17 @@ func remember[T any](documents map[string]*document[T], most int, address string
 	documents[address] = d
 }
 
+// Known returns a document that was good when it was last read, without asking
+// for it.
+func (r *Reader[T]) Known(address string) (content T, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.documents[address]; d != nil {
+		return d.content, true
+	}
+	return content, false
+}
+
 // limits bound what is fetched in a minute.
 type limits struct{ all, perHost int }
 

@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -187,6 +188,21 @@ func (l *Login) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver
 // Recheck implements authserver.Rechecker.
 func (l *Login) Recheck(ctx context.Context, u authserver.User) (string, error) {
 	return l.keeper.Recheck(ctx, u)
+}
+
+// Known returns a person that another server has signed in at GitHub, by the
+// number and the name of the account, for a store that people are moved to. Who
+// is let in by name or number stays so; others sign in again when
+// Options.MaxAge has passed since checked.
+func Known(id, login string, checked time.Time) (authserver.User, error) {
+	if n, err := strconv.ParseInt(id, 10, 64); err != nil || n <= 0 {
+		return authserver.User{}, errors.New("github: the number of an account is a positive one")
+	}
+	account, err := vouch.Known(allow.Person{ID: id, Login: login}, checked)
+	if err != nil {
+		return authserver.User{}, err
+	}
+	return authserver.User{Subject: prefix + id, Name: login, Account: account}, nil
 }
 
 // provider implements upstream.Provider.

@@ -77,7 +77,7 @@ func Open(ctx context.Context, url string, o *Options) (*Store, error) {
 	if o == nil {
 		o = &Options{}
 	}
-	client, err := connect(url, o.Password, cmp.Or(o.Timeout, defaultTimeout))
+	client, err := Connect(url, o.Password, cmp.Or(o.Timeout, defaultTimeout))
 	if err != nil {
 		return nil, err
 	}

@@ -23,8 +23,9 @@ const (
 	defaultSentinelPort = "26379"
 )
 
-// connect makes a client, which connects when it is used.
-func connect(url, password string, timeout time.Duration) (goredis.UniversalClient, error) {
+// Connect makes the client that Open uses, for a URL as there. It connects when
+// it is used; each command takes as long as timeout at most.
+func Connect(url, password string, timeout time.Duration) (goredis.UniversalClient, error) {
 	o, socket, err := parse(url)
 	if err != nil {
 		return nil, err

@@ -114,6 +114,13 @@ func (k *Keeper) Account(a Answer) (string, error) {
 	return string(data), err
 }
 
+// Known returns what authserver.User.Account is to be of a person that the
+// provider vouched for at a time, elsewhere.
+func Known(p allow.Person, checked time.Time) (string, error) {
+	data, err := json.Marshal(kept{Person: p, Checked: checked})
+	return string(data), err
+}
+
 func (k *Keeper) lasts(p allow.Person) bool { return k.Lasting != nil && k.Lasting(p) }
 
 // Recheck implements authserver.Rechecker.
