@@ -122,6 +122,10 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 
 // issueCode ends an authorization: the client gets its code.
 func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorization) {
+	if a.Device != nil {
+		s.approveDevice(w, r, a)
+		return
+	}
 	code := randomString(secretBytes)
 	err := s.o.Store.PutCode(r.Context(), store.Code{
 		Hash:        store.HashOf(code),
