@@ -86,7 +86,7 @@ func TestS28DocumentOnTheConsentPage(t *testing.T) {
 	}
 }
 
-func TestS76DocumentRefusals(t *testing.T) {
+func TestA9S76DocumentRefusals(t *testing.T) {
 	site := oauthdyntest.NewClientDocument(t, oauthdyn.ClientMetadata{ClientName: "Documented app", RedirectURIs: []string{callback}})
 	gone := http.Handler(http.NotFoundHandler())
 	down := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
@@ -130,7 +130,7 @@ func TestS76DocumentRefusals(t *testing.T) {
 	}
 }
 
-func TestDocumentsAreAnnounced(t *testing.T) {
+func TestA3DocumentsAreAnnounced(t *testing.T) {
 	for _, off := range []bool{false, true} {
 		s := mustServer(t, func(o *authserver.Options) { o.ClientDocuments.Off = off })
 		body := get(s, "/.well-known/oauth-authorization-server").Body.String()

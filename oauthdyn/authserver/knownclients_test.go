@@ -134,7 +134,7 @@ func (knownDocuments) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Each one signs in with each of its redirect URIs, to the token; what is nearly
 // one of them is refused on a page, never by a redirect.
-func TestS1S5S6KnownClients(t *testing.T) {
+func TestA6S1S5S6KnownClients(t *testing.T) {
 	h := newHarness(t, &oauthdyntest.Options{Scopes: []string{"mcp"}, Adjust: func(o *authserver.Options) { o.ClientDocuments.Transport = knownDocuments{} }})
 	b := h.Browser()
 	for _, known := range knownClients {
