@@ -49,6 +49,7 @@ type pageForm struct {
 	method, action string
 	fields         url.Values
 	buttons        []string // values of action
+	text           string
 }
 
 // with answers the form by one of its buttons.
@@ -84,6 +85,8 @@ func formsOf(t *testing.T, body string) (forms []pageForm) {
 		f := pageForm{method: attribute(n, "method"), action: attribute(n, "action"), fields: url.Values{}}
 		for c := range n.Descendants() {
 			switch {
+			case c.Type == html.TextNode:
+				f.text += c.Data
 			case c.Type == html.ElementNode && c.Data == "input":
 				f.fields.Add(attribute(c, "name"), attribute(c, "value"))
 			case c.Type == html.ElementNode && c.Data == "button":

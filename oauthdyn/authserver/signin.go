@@ -11,6 +11,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -122,8 +123,13 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 
 // issueCode ends an authorization: the client gets its code.
 func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorization) {
+	withdrawn, err := withdrawal.Last(r.Context(), s.o.Store, a.User.Subject, a.ClientID)
+	if err != nil {
+		s.redirectError(w, r, a, s.internal(r, "look up withdrawn consent", err))
+		return
+	}
 	code := randomString(secretBytes)
-	err := s.o.Store.PutCode(r.Context(), store.Code{
+	err = s.o.Store.PutCode(r.Context(), store.Code{
 		Hash:        store.HashOf(code),
 		ClientID:    a.ClientID,
 		RedirectURI: a.RedirectURI,
@@ -135,6 +141,7 @@ func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorizat
 		Expires:     time.Now().Add(s.o.CodeTTL),
 
 		KeyThumbprint: a.KeyThumbprint,
+		Withdrawn:     withdrawn,
 	})
 	if err != nil {
 		s.redirectError(w, r, a, s.internal(r, "issue a code", err))
