@@ -29,7 +29,12 @@ func (a *app) checkConfig(ctx context.Context, f *serveFlags) error {
 		if err != nil {
 			return &usageError{text: "--addr: " + err.Error()}
 		}
-		if o.Issuer, err = localIssuer(addr); err != nil {
+		if o.Issuer, err = localIssuer(addr, f.certs.On()); err != nil {
+			return err
+		}
+	}
+	if f.certs.CertFile != "" {
+		if _, err := f.certs.Open(log); err != nil {
 			return err
 		}
 	}

@@ -64,21 +64,26 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// freeAddr sets a variable to a loopback address that nobody listens on. Its
-// port is below those that systems give to whoever asks for any, so that
-// nobody gets it before the program that is told of it.
+// freeAddr sets a variable to a loopback address that nobody listens on.
 func freeAddr(ts *testscript.TestScript, _ bool, args []string) {
+	addr, err := unusedAddr()
+	ts.Check(err)
+	ts.Setenv(args[0], addr)
+}
+
+// unusedAddr returns a loopback address that nobody listens on. Its port is
+// below those that systems give to whoever asks for any, so that nobody gets it
+// before the program that is told of it.
+func unusedAddr() (string, error) {
 	var err error
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
 		var listener net.Listener
 		if listener, err = net.Listen("tcp", addr); err == nil {
-			ts.Setenv(args[0], addr)
-			ts.Check(listener.Close())
-			return
+			return addr, listener.Close()
 		}
 	}
-	ts.Check(err)
+	return "", err
 }
 
 // waitFor waits until a URL answers 200.

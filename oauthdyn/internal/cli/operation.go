@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 )
 
 // operationFlags are about running the server for a long time.
@@ -24,6 +25,7 @@ type operationFlags struct {
 	adminAddr    string
 	drainDelay   time.Duration
 	drainTimeout time.Duration
+	certs        certs.Flags
 }
 
 // drainTimeout is the default of the flag, and that of commands without it.
@@ -31,6 +33,8 @@ const drainTimeout = 10 * time.Second
 
 func (f *operationFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	f.certs.Program = "oauthdyn"
+	f.certs.Add(flags)
 	flags.StringVar(&f.config, "config", "", "`FILE` with flags as JSON: their names in camel case, repeatable ones as arrays; flags win over it")
 	flags.BoolVar(&f.checkConfig, "check-config", false, "say whether the server could start like that, and end")
 	flags.StringArrayVar(&f.trusted, "trusted-proxy", nil, "`NETWORK` like 10.0.0.0/8, or address, of reverse proxies whose X-Forwarded-For and X-Forwarded-Host are believed; repeatable")
@@ -83,7 +87,12 @@ func (f *operationFlags) observe(m *meter, journal *audit.Log) func(context.Cont
 }
 
 // reread does what a hangup asks for.
-func reread(ctx context.Context, journal *audit.Log, log *slog.Logger) {
+func reread(ctx context.Context, journal *audit.Log, source *certs.Source, log *slog.Logger) {
+	if err := source.Reload(); err != nil {
+		log.LogAttrs(ctx, slog.LevelError, "certificate not usable, keeping the old one", slog.String("error", oneLine(err.Error())))
+	} else if source != nil {
+		log.LogAttrs(ctx, slog.LevelInfo, "certificate read again")
+	}
 	if journal == nil {
 		return
 	}

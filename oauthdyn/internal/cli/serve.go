@@ -54,9 +54,10 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Run the authorization server",
 		Long: `Runs the authorization server.
 
-It speaks plain HTTP: put a proxy that does TLS in front of it, pass on the whole
-origin, and name the address that clients see with --issuer. On a loopback
-address it works without one.
+Name the address that clients see with --issuer; on a loopback address it works
+without one. For TLS give it a certificate (--tls-cert) or let it order one
+(--acme-host), or put a proxy in front of it that passes on the whole origin; then
+name that one with --trusted-proxy.
 
 Clients, grants and keys are kept in DIR/oauthdyn.db, the people who can sign in
 with a password in DIR/users; "oauthdyn user add" adds one, also while the server
@@ -87,7 +88,7 @@ alone; see there.`,
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&f.issuer, "issuer", "", "`URL` of the server as clients see it (default the address listened on, if it is a loopback one)")
+	flags.StringVar(&f.issuer, "issuer", "", "`URL` of the server as clients see it (default the first --acme-host, or the address listened on, if it is a loopback one)")
 	flags.StringVar(&f.addr, "addr", "127.0.0.1:9000", "`HOST:PORT` to listen on; port 0 means any free one")
 	f.storeFlags.add(cmd)
 	flags.StringVar(&f.users, "users", "", "`FILE` of users (default DIR/users)")
@@ -206,6 +207,12 @@ func (f *serveFlags) options(log *slog.Logger) (o authserver.Options, err error)
 	for _, r := range f.resources {
 		o.Resources = append(o.Resources, parseResource(r))
 	}
+	if err := f.certs.Check(); err != nil {
+		return o, &usageError{text: err.Error()}
+	}
+	if o.Issuer == "" && len(f.certs.Hosts) > 0 {
+		o.Issuer = "https://" + f.certs.Hosts[0]
+	}
 	if f.storeFlags.clientTTL, err = f.lifetimeFlags.clientTTL(); err != nil {
 		return o, err
 	}
@@ -228,8 +235,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	defer listener.Close()
+	source, err := f.certs.Open(log)
+	if err != nil {
+		return err
+	}
 	if o.Issuer == "" {
-		if o.Issuer, err = localIssuer(listener.Addr()); err != nil {
+		if o.Issuer, err = localIssuer(listener.Addr(), f.certs.On()); err != nil {
 			return err
 		}
 	}
@@ -280,8 +291,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
-	defer onHangup(func(ctx context.Context) { reread(ctx, journal, log) })()
-	run := service{handler: handler, log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
+	defer onHangup(func(ctx context.Context) { reread(ctx, journal, source, log) })()
+	run := service{handler: handler, tls: source.Config(), log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
 	if f.adminAddr != "" {
 		counters.base = pathOf(o.Issuer)
 		run.handler = counters.counted(handler)
@@ -323,9 +334,12 @@ func listenAt(ctx context.Context, addr, hint string) (net.Listener, error) {
 }
 
 // localIssuer is the issuer of a server that is tried out on one machine.
-func localIssuer(listened net.Addr) (string, error) {
+func localIssuer(listened net.Addr, encrypted bool) (string, error) {
 	if addr, ok := listened.(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
 		return "", &usageError{text: "--issuer is missing: clients cannot know the server as " + listened.String()}
+	}
+	if encrypted {
+		return "https://" + listened.String(), nil
 	}
 	return "http://" + listened.String(), nil
 }

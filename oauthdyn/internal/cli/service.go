@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -14,6 +15,7 @@ import (
 // A service answers requests until it is told to stop.
 type service struct {
 	handler http.Handler
+	tls     *tls.Config // nil: none
 	log     *slog.Logger
 	monitor *monitor // nil: none
 
@@ -26,7 +28,12 @@ type service struct {
 func (s *service) serve(ctx context.Context, listener net.Listener) error {
 	server := newHTTPServer(s.handler, s.log)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	if s.tls != nil {
+		server.Handler, server.TLSConfig = strictTransport(s.handler), s.tls
+		go func() { failed <- server.ServeTLS(listener, "", "") }()
+	} else {
+		go func() { failed <- server.Serve(listener) }()
+	}
 	if err := waitFor(ctx.Done(), failed); err != nil {
 		return err
 	}
@@ -47,6 +54,15 @@ func (s *service) serve(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+// strictTransport has browsers use TLS for this host from now on: RFC 6797. It
+// says nothing of hosts below it, which may belong to others.
+func strictTransport(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // waitFor waits until done, unless the server fails before.

@@ -149,7 +149,7 @@ func (a *access) offer(ctx context.Context, resources []authserver.Resource) err
 // are known from URLs.
 func (c *config) hosts() []string {
 	hosts := append([]string(nil), c.allowHosts...)
-	hosts = append(hosts, c.acme.hosts...)
+	hosts = append(hosts, c.certs.Hosts...)
 	for _, address := range []string{c.publicURL, c.resource} {
 		if u, err := url.Parse(address); err == nil && u.Host != "" {
 			hosts = append(hosts, u.Host)

@@ -69,7 +69,7 @@ func TestForeignFlags(t *testing.T) {
 		{[]string{"--sessionIdleTimeout", "1800000", "--maxBodySize", "1048576", "a"}, is("limits", func(c *config) bool {
 			return c.idleTimeout == 30*time.Minute && c.maxMessageBytes == 1<<20
 		})},
-		{[]string{"--sslCert", "c", "--sslKey", "k", "a"}, is("certificate", func(c *config) bool { return c.tlsCert == "c" && c.tlsKey == "k" })},
+		{[]string{"--sslCert", "c", "--sslKey", "k", "a"}, is("certificate", func(c *config) bool { return c.certs.CertFile == "c" && c.certs.KeyFile == "k" })},
 		{[]string{"--debug", "a"}, is("log level", func(c *config) bool { return c.logLevel == "debug" })},
 		{[]string{"--debug=false", "a"}, is("log level", func(c *config) bool { return c.logLevel == "info" })},
 		{[]string{"--eventStoreMaxEvents", "10", "--keepAliveTimeout", "1", "--upstreamProtocol", "auto", "a", "b"}, command("a", "b")},

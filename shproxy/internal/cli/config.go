@@ -49,7 +49,7 @@ func (c *config) check() error {
 	for _, check := range []func() error{
 		func() error { return c.settings.check(flagName) },
 		func() error { return checkPatterns(c.passEnv) },
-		c.acme.check, c.checkTLS, c.checkAccess,
+		c.certs.Check, c.checkAccess,
 	} {
 		if err := check(); err != nil {
 			return &usageError{text: err.Error()}
@@ -60,19 +60,6 @@ func (c *config) check() error {
 	}
 	return nil
 }
-
-func (c *config) checkTLS() error {
-	if (c.tlsCert == "") != (c.tlsKey == "") {
-		return fmt.Errorf("--tls-cert and --tls-key need each other")
-	}
-	if c.tlsCert != "" && len(c.acme.hosts) > 0 {
-		return fmt.Errorf("--tls-cert and --acme-host exclude each other")
-	}
-	return nil
-}
-
-// encrypted reports whether this program does TLS itself.
-func (c *config) encrypted() bool { return c.tlsCert != "" || len(c.acme.hosts) > 0 }
 
 func (c *config) checkAccess() error {
 	issued := len(c.authIssuers) > 0 || c.authEmbedded
@@ -129,7 +116,7 @@ func (c *config) baseURL(listener net.Listener) string {
 	switch {
 	case c.publicURL != "":
 		return c.publicURL
-	case c.encrypted():
+	case c.certs.On():
 		return "https://" + listener.Addr().String()
 	}
 	return "http://" + listener.Addr().String()

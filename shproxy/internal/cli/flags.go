@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 )
 
 // config holds the flags and the command.
@@ -27,8 +29,7 @@ type config struct {
 	drainTimeout time.Duration
 	legacySSE    bool
 
-	tlsCert, tlsKey string
-	acme            acmeFlags
+	certs certs.Flags
 
 	allowHosts     []string
 	allowOrigins   []string
@@ -80,7 +81,8 @@ func (c *config) register(cmd *cobra.Command) []flagGroup {
 		c.settings.register(f, messageSettings)
 		f.BoolVar(&c.legacySSE, "legacy-sse", false, "offer the HTTP+SSE transport of 2024-11-05 as well, at /sse and /messages beside each endpoint")
 	})
-	group("Encryption", c.tlsFlags)
+	c.certs.Program = "shproxy"
+	group("Encryption", c.certs.Add)
 	group("Operation", c.operationFlags)
 	c.foreign.register(cmd.Flags(), c)
 	return groups
@@ -113,15 +115,6 @@ func (c *config) accessFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.resource, "resource", "", "`URL` of the endpoint as clients see it, the audience of their tokens (default the public URL with the path)")
 	f.StringArrayVar(&c.requiredScopes, "required-scope", nil, "`SCOPE` that tokens must have; repeatable")
 	f.BoolVar(&c.insecureNoAuth, "insecure-no-auth", false, "let everybody who can reach an address that is not loopback use the servers")
-}
-
-func (c *config) tlsFlags(f *pflag.FlagSet) {
-	f.StringVar(&c.tlsCert, "tls-cert", "", "`FILE` with the certificate chain (PEM); read again when it changes")
-	f.StringVar(&c.tlsKey, "tls-key", "", "`FILE` with its key (PEM)")
-	f.StringArrayVar(&c.acme.hosts, "acme-host", nil, "order certificates for the host `NAME` and accept the authority's terms; port 443 has to lead here; repeatable")
-	f.StringVar(&c.acme.dir, "acme-dir", "", "`DIR` for certificates and keys (default one in the user's cache directory)")
-	f.StringVar(&c.acme.email, "acme-email", "", "`ADDRESS` for the authority's warnings")
-	f.StringVar(&c.acme.directory, "acme-directory", "", "`URL` of another authority than Let's Encrypt")
 }
 
 func (c *config) operationFlags(f *pflag.FlagSet) {

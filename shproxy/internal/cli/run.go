@@ -14,6 +14,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 )
 
@@ -69,23 +70,16 @@ type program struct {
 	listener net.Listener
 	access   *access
 	fleet    *fleet
-	keys     *keyPair // nil: none
+	keys     *certs.Source // nil: none
 	tls      *tls.Config
 }
 
 // prepare opens what lasts until the end.
 func (p *program) prepare() (err error) {
-	switch {
-	case p.tlsCert != "":
-		if p.keys, err = openKeyPair(p.tlsCert, p.tlsKey, p.log); err != nil {
-			return err
-		}
-		p.tls = p.keys.config()
-	case len(p.acme.hosts) > 0:
-		if p.tls, err = p.acme.config(p.log); err != nil {
-			return err
-		}
+	if p.keys, err = p.certs.Open(p.log); err != nil {
+		return err
 	}
+	p.tls = p.keys.Config()
 	if p.access, err = p.newAccess(p.listener, p.log); err != nil {
 		return err
 	}
@@ -99,7 +93,7 @@ func (p *program) prepare() (err error) {
 		sse:    legacyPaths{on: p.legacySSE, events: p.foreign.ssePath, message: p.foreign.messagePath},
 		health: p.foreign.health, drain: p.drainTimeout, log: p.log,
 	}
-	p.reloads.Store(p.file != "" || p.tokenFile != "" || p.tlsCert != "")
+	p.reloads.Store(p.file != "" || p.tokenFile != "" || p.certs.CertFile != "")
 	return nil
 }
 
@@ -126,9 +120,7 @@ func (p *program) again() {
 	if p.access.tokens != nil {
 		keep("token file", p.access.tokens.reload())
 	}
-	if p.keys != nil {
-		keep("certificate", p.keys.reload())
-	}
+	keep("certificate", p.keys.Reload())
 	if err == nil {
 		p.log.LogAttrs(ctx, slog.LevelInfo, "configuration read again", slog.Int("new_servers", len(fresh)))
 		p.fleet.watch(ctx, fresh)

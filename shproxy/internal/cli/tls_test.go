@@ -3,65 +3,30 @@
 package cli
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
+	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
-	"log/slog"
-	"math/big"
+	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/acmetest"
 )
 
-// certificate writes a new certificate for localhost and its key into a
-// directory, and returns a pool that trusts it.
-func certificate(t *testing.T, dir string) *x509.CertPool {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, DNSNames: []string{"localhost"},
-		NotBefore: time.Unix(0, 0), NotAfter: time.Now().AddDate(100, 0, 0), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, dir, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	write(t, dir, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
-	pool := x509.NewCertPool()
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool.AddCert(cert)
-	return pool
-}
+const acmeHost = "mcp.example.test"
 
 // The endpoint speaks TLS, over both versions of HTTP, and takes a new
 // certificate without a restart; a broken one changes nothing.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
-	first := certificate(t, dir)
+	first := acmetest.Certificate(t, dir)
 	c := start(t, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"), "--", "testserver", "good")
 	if !strings.HasPrefix(c.url, "https://127.0.0.1:") {
 		t.Fatalf("it listens at %s", c.url)
@@ -95,7 +60,7 @@ func TestTLS(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return
 	}
-	second := certificate(t, dir)
+	second := acmetest.Certificate(t, dir)
 	c.signal(syscall.SIGHUP)
 	c.logged(`msg="configuration read again"`)
 	if resp, err := initializeWith(&tls.Config{RootCAs: second}, false); err != nil || resp.StatusCode != 200 {
@@ -109,47 +74,50 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// Files that have changed are noticed by themselves, but not looked at for
-// every handshake.
-func TestKeyPairRefresh(t *testing.T) {
-	dir := t.TempDir()
-	certificate(t, dir)
-	synctest.Test(t, func(t *testing.T) {
-		k, err := openKeyPair(filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
+// A certificate is had from a real authority, which looks up the name and
+// checks who answers there.
+func TestACME(t *testing.T) {
+	pebble, err := exec.LookPath("pebble")
+	if err != nil {
+		if os.Getenv("REQUIRE_ALL") == "1" {
+			t.Fatal(acmetest.Install)
 		}
-		get := func() *tls.Certificate {
-			t.Helper()
-			cert, err := k.config().GetCertificate(&tls.ClientHelloInfo{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return cert
-		}
-		first := get()
-		time.Sleep(certCheck)
-		if get() != first {
-			t.Error("a file that did not change was read again")
-		}
-		certificate(t, dir)
-		if get() != first {
-			t.Error("the files are looked at for every handshake")
-		}
-		time.Sleep(certCheck)
-		second := get()
-		if second == first {
-			t.Error("the new certificate is not used")
-		}
-		write(t, dir, "cert.pem", "broken")
-		time.Sleep(certCheck)
-		if get() != second {
-			t.Error("a broken certificate is used")
-		}
-		certificate(t, dir)
-		time.Sleep(certCheck)
-		if get() == second {
-			t.Error("the certificate after the broken one is not used")
-		}
-	})
+		t.Skip(acmetest.Install)
+	}
+	dir, port := t.TempDir(), freePort(t)
+	authority := acmetest.Start(t, pebble, dir, port, freePort(t), freePort(t))
+	cache := filepath.Join(dir, "cache")
+	flags := []string{
+		"--port", port, "--acme-host", acmeHost, "--acme-directory", authority.Directory, "--acme-dir", cache,
+		"--acme-email", "me@example.com", "--", "testserver", "good",
+	}
+	c := startIn(t, []string{"SSL_CERT_FILE=" + authority.CertFile}, flags...)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	roots := authority.Roots(t)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, "127.0.0.1:"+port)
+		},
+	}
+	defer transport.CloseIdleConnections()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+acmeHost+"/mcp", strings.NewReader(initialize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := transport.RoundTrip(r)
+	if err != nil {
+		_, log := c.end(os.Kill)
+		t.Fatalf("%v\n%s", err, log)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
+		t.Errorf("%s %s, %v", resp.Status, body, err)
+	}
+	if _, err := os.Stat(filepath.Join(cache, acmeHost)); err != nil {
+		t.Errorf("the certificate is not kept: %v", err)
+	}
 }

@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/redis"
@@ -162,4 +165,51 @@ func TestHangs(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// grantsFail is a connection that breaks when grants are read.
+type grantsFail struct{ broken bool }
+
+func (h *grantsFail) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (h *grantsFail) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		if args := cmd.Args(); h.broken && len(args) > 1 && args[1] == "{oauthdyn}:grants" {
+			cmd.SetErr(io.ErrUnexpectedEOF)
+			return io.ErrUnexpectedEOF
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (h *grantsFail) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+// TestReplayThatFails: as long as a grant cannot be revoked, nobody is told that
+// it was.
+func TestReplayThatFails(t *testing.T) {
+	client := redistest.Start(t, redistest.Redis(t)).Client()
+	hook := &grantsFail{}
+	client.AddHook(hook)
+	s, err := redis.New(t.Context(), client, &redis.Options{Timeout: patience})
+	if err != nil {
+		t.Fatal(err)
+	}
+	startGrant(t, s, "g", "client", time.Now())
+	replay := func() error { return s.RedeemCode(t.Context(), store.HashOf("code of g"), store.Grant{}) }
+	hook.broken = true
+	if err := replay(); err == nil || errors.Is(err, store.ErrReplayed) {
+		t.Errorf("replay that cannot be acted on: %v", err)
+	}
+	hook.broken = false
+	if _, err := s.Grant(t.Context(), store.HashOf("g")); err != nil {
+		t.Error(err)
+	}
+	if err := replay(); !errors.Is(err, store.ErrReplayed) {
+		t.Errorf("replay: %v", err)
+	}
+	if _, err := s.Grant(t.Context(), store.HashOf("g")); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("grant after a replay: %v", err)
+	}
 }

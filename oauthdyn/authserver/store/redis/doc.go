@@ -33,9 +33,9 @@
 // # Durability
 //
 // Set appendonly yes. With appendfsync always, what was confirmed survives a
-// crash of the machine; with appendfsync everysec, the default, a crash of the
-// machine may take the last second, one of Redis itself nothing. Without
-// appendonly, what came after the last snapshot is lost. After a failover to a
+// crash of the machine; with appendfsync everysec, the default, a crash may take
+// the last second, or two when the disk is slow. Without appendonly, what came
+// after the last snapshot is lost. After a failover to a
 // replica, what had not reached it is lost. Lost are then sign-ins, which people
 // can repeat, but also revocations: access tokens live on until they expire, and
 // a refresh token that was replaced may be alive again.

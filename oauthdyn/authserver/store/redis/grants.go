@@ -54,7 +54,7 @@ func (s *Store) RedeemCode(ctx context.Context, code store.Hash, g store.Grant) 
 		}
 		switch err := c.Redeem(g, s.now()); {
 		case errors.Is(err, store.ErrReplayed):
-			return errors.Join(s.revoke(t, c.Grant), err)
+			return s.replayed(t, c.Grant, err)
 		case err != nil:
 			return err
 		}
@@ -107,7 +107,7 @@ func (s *Store) RotateRefresh(ctx context.Context, r store.Rotation) (g *store.G
 		}
 		switch outcome, err = g.Rotate(r, s.now()); {
 		case errors.Is(err, store.ErrReplayed):
-			return errors.Join(s.revokeFound(t, g), err)
+			return s.replayed(t, g.ID, err)
 		case err != nil || outcome == store.Repeated:
 			return err
 		}
@@ -215,6 +215,15 @@ func (s *Store) RevokeGrants(ctx context.Context, o store.Owner) (total int, err
 		return err
 	})
 	return total, err
+}
+
+// replayed revokes a grant and returns why, unless that fails: a replay must not
+// be told of that is without effect.
+func (s *Store) replayed(t *tx, id store.Hash, why error) error {
+	if err := s.revoke(t, id); err != nil {
+		return err
+	}
+	return why
 }
 
 // revoke removes a grant, if there is one, and lists that.

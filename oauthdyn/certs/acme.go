@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package certs
 
 import (
 	"crypto/tls"
@@ -17,45 +17,37 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
-// acmeFlags say from whom certificates are had (RFC 8555) and for which names.
-type acmeFlags struct {
-	hosts     []string
-	dir       string
-	email     string
-	directory string
-}
-
-func (a *acmeFlags) check() error {
-	if len(a.hosts) == 0 {
-		if a.dir != "" || a.email != "" || a.directory != "" {
+func (f *Flags) checkACME() error {
+	if len(f.Hosts) == 0 {
+		if f.Dir != "" || f.Email != "" || f.Directory != "" {
 			return errors.New("--acme-dir, --acme-email and --acme-directory need --acme-host")
 		}
 		return nil
 	}
-	for _, host := range a.hosts {
+	for _, host := range f.Hosts {
 		if !strings.Contains(strings.Trim(host, "."), ".") || strings.ContainsAny(host, ":/* ") {
 			return fmt.Errorf("--acme-host %q: want the full name of a host, like mcp.example.com", host)
 		}
 	}
-	if a.directory != "" {
-		if u, err := url.Parse(a.directory); err != nil || u.Scheme != "https" || u.Host == "" {
-			return fmt.Errorf("--acme-directory %q: want an https address", a.directory)
+	if f.Directory != "" {
+		if u, err := url.Parse(f.Directory); err != nil || u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("--acme-directory %q: want an https address", f.Directory)
 		}
 	}
 	return nil
 }
 
-// config is the server's side of TLS with certificates that are ordered when
+// acme is the server's side of TLS with certificates that are ordered when
 // they are needed first, and renewed in time. Control of the names is shown on
 // the same port (TLS-ALPN-01, RFC 8737).
-func (a *acmeFlags) config(log *slog.Logger) (*tls.Config, error) {
-	dir := a.dir
+func (f *Flags) acme(log *slog.Logger) (*tls.Config, error) {
+	dir := f.Dir
 	if dir == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return nil, &usageError{text: "--acme-host needs --acme-dir: " + err.Error()}
+			return nil, fmt.Errorf("--acme-host needs --acme-dir: %w", err)
 		}
-		dir = filepath.Join(cache, "shproxy", "acme")
+		dir = filepath.Join(cache, f.Program, "acme")
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("--acme-dir: %w", err)
@@ -63,19 +55,19 @@ func (a *acmeFlags) config(log *slog.Logger) (*tls.Config, error) {
 	manager := &autocert.Manager{
 		Prompt:     autocert.AcceptTOS,
 		Cache:      autocert.DirCache(dir),
-		HostPolicy: autocert.HostWhitelist(a.hosts...),
-		Email:      a.email,
+		HostPolicy: autocert.HostWhitelist(f.Hosts...),
+		Email:      f.Email,
 	}
-	if a.directory != "" {
-		manager.Client = &acme.Client{DirectoryURL: a.directory}
+	if f.Directory != "" {
+		manager.Client = &acme.Client{DirectoryURL: f.Directory}
 	}
 	config := manager.TLSConfig()
 	config.MinVersion = tls.VersionTLS12
 	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		certificate, err := manager.GetCertificate(hello)
-		if err != nil && slices.Contains(a.hosts, hello.ServerName) { // not what strangers ask for
+		if err != nil && slices.Contains(f.Hosts, hello.ServerName) { // not what strangers ask for
 			log.LogAttrs(hello.Context(), slog.LevelError, "no certificate to be had",
-				slog.String("host", hello.ServerName), slog.String("error", oneLine(err.Error())))
+				slog.String("host", hello.ServerName), slog.String("error", strings.Join(strings.Fields(err.Error()), " ")))
 		}
 		return certificate, err
 	}
