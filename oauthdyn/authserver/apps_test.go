@@ -105,6 +105,28 @@ func TestS20WithdrawalEndsCodes(t *testing.T) {
 	}
 }
 
+// The same holds for a device that was allowed and has not asked yet; the next
+// one connects as ever.
+func TestS20WithdrawalEndsDeviceCodes(t *testing.T) {
+	h := newDeviceHarness(t)
+	client := h.television().ClientID
+	allowed := func() string {
+		c := h.startDevice(client)
+		if err := h.Browser().Enter(t.Context(), c.VerificationURI, c.UserCode); err != nil {
+			t.Fatal(err)
+		}
+		return c.DeviceCode
+	}
+	before := allowed()
+	if _, err := h.AuthServer.RevokeGrants(t.Context(), store.Owner{Subject: "local:alice"}); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, h.token(pollForm(client, before)), 400, "invalid_grant")
+	if reply := h.token(pollForm(client, allowed())); reply.Status != http.StatusOK {
+		t.Errorf("the next one: %d %v", reply.Status, &reply.Error)
+	}
+}
+
 // The page of consent says where it is taken back.
 func TestConsentSaysWhereItIsWithdrawn(t *testing.T) {
 	h := newPagesHarness(t, nil)

@@ -42,6 +42,10 @@ type authorization struct {
 	// KeyThumbprint is dpop_jkt; empty if there is none.
 	KeyThumbprint string `json:"jkt,omitempty"`
 
+	// Device is the request of a device, which there is no redirect to; nil:
+	// there is one.
+	Device *deviceRequest `json:"device,omitempty"`
+
 	// Registration stands for what the client says of itself.
 	Registration store.Hash `json:"registration"`
 
@@ -283,6 +287,10 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, a *authorizati
 }
 
 func (s *Server) redirectError(w http.ResponseWriter, r *http.Request, a *authorization, e *oauthdyn.Error) {
+	if a.Device != nil {
+		s.refuseDevice(w, r, a, e)
+		return
+	}
 	if a.Page != "" {
 		s.failOwn(w, e)
 		return

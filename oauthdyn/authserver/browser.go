@@ -23,6 +23,13 @@ const (
 	kindSession store.Kind = "session" // a browser whose person is known
 	kindAccount store.Kind = "account" // what the Login keeps of a person
 
+	kindDevice      store.Kind = "device"       // what one has asked for, by its user code
+	kindDeviceState store.Kind = "device-state" // whether it waits, by its device code
+	kindDevicePoll  store.Kind = "device-poll"  // that it has asked a moment ago
+
+	countDeviceStarts store.Kind = "device-starts"
+	countGuesses      store.Kind = "device-guesses"
+
 	kindAssertion   store.Kind = "assertion"  // the jti of one that was used
 	countAssertions store.Kind = "assertions" // of one client
 )

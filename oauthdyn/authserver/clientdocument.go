@@ -68,12 +68,15 @@ func (s *Server) newDocuments(d ClientDocuments) *clientdoc.Reader {
 // checkDocument applies the rules of registration. A client that can do without
 // a key is taken for one that has none, if its keys cannot be used.
 func (s *Server) checkDocument(m *oauthdyn.ClientMetadata) error {
-	methods := m.TokenEndpointAuthMethodsSupported
+	methods := slices.DeleteFunc(slices.Clone(m.TokenEndpointAuthMethodsSupported), func(method string) bool { return !s.o.acceptsAuth(method) })
+	if len(methods) > 0 && !slices.Contains(methods, m.TokenEndpointAuthMethod) {
+		m.TokenEndpointAuthMethod = methods[0]
+	}
 	if s.checkKeys(m) != nil && slices.Contains(methods, oauthdyn.AuthMethodNone) {
 		methods = []string{oauthdyn.AuthMethodNone}
 		m.TokenEndpointAuthMethod = oauthdyn.AuthMethodNone
 	}
-	if err := s.completeRegistration(m); err != nil {
+	if err := s.completeRegistration(m, s.o.grantTypes()); err != nil {
 		return errors.New(err.Description)
 	}
 	m.TokenEndpointAuthMethodsSupported = methods
@@ -83,15 +86,23 @@ func (s *Server) checkDocument(m *oauthdyn.ClientMetadata) error {
 // isDocument reports whether a client is known by its document.
 func (s *Server) isDocument(id string) bool { return s.documents != nil && clientdoc.IsDocument(id) }
 
-// client looks a client up: in the store, or in its document. The error is
-// store.ErrNotFound, that of the document, or that of the store.
+// client looks a client up: among those of the operator, in the store, or in its
+// document. The error is store.ErrNotFound, that of the document, or that of the
+// store.
 func (s *Server) client(ctx context.Context, id string) (*store.Client, error) {
+	machine, known := s.machineClient(id)
+	if known && !clientdoc.IsDocument(id) {
+		return machine.record(), nil
+	}
 	if !s.isDocument(id) {
 		return s.o.Store.Client(ctx, id)
 	}
 	m, err := s.documents.Read(ctx, id)
 	if err != nil {
 		return nil, err
+	}
+	if known {
+		m.GrantTypes = append(m.GrantTypes, machine.GrantTypes...)
 	}
 	// It has no record whose use would be noted.
 	return &store.Client{ID: id, Metadata: *m, Used: time.Now()}, nil

@@ -16,6 +16,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/usercode"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
@@ -68,6 +69,9 @@ func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, a *authoriza
 		Resources: s.shownResources(a.Resources),
 		Scopes:    s.shownScopes(a.Scopes),
 		Apps:      s.url(pathApps),
+	}
+	if a.Device != nil {
+		page.Code, page.Private = usercode.Format(a.Device.UserCode), false
 	}
 	pages.Render(w, http.StatusOK, page, a.RedirectURI)
 }

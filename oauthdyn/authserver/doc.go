@@ -23,7 +23,9 @@
 // form of it), dynamic client registration (RFC 7591) and its management (RFC
 // 7592), the authorization code grant of OAuth 2.1 with PKCE S256 (RFC 7636) for
 // public and confidential clients, among them those that have a key (RFC 7523,
-// private_key_jwt), refresh tokens with rotation, revocation (RFC
+// private_key_jwt), client credentials, JWTs of workloads and identity
+// assertions (RFC 7523 section 2.1), the device authorization grant (RFC
+// 8628), refresh tokens with rotation, revocation (RFC
 // 7009), introspection (RFC 7662), tokens that are bound to a key (RFC 9449),
 // resource indicators (RFC 8707), the issuer in authorization responses (RFC
 // 9207), JWT access tokens (RFC 9068) and a JWK set. Requirements and their names follow the authorization chapter of the MCP

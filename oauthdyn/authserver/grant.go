@@ -41,11 +41,18 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values, 
 	if err != nil {
 		return nil, s.internal(r, "look up a code", err)
 	}
+	return s.exchange(r, client, code, key, "code", func() (target, *oauthdyn.Error) { return s.checkCode(client, code, form, key) })
+}
+
+// exchange turns a code into its grant. The check says what the request gets, if
+// the code is good for it; what names the code in answers.
+func (s *Server) exchange(r *http.Request, client *store.Client, code *store.Code, key, what string, check func() (target, *oauthdyn.Error)) (*tokenResponse, *oauthdyn.Error) {
+	ctx, hash := r.Context(), code.Hash
 	note(ctx).Subject = code.Subject
 	var t target
 	if !code.Redeemed() { // a second use is not for us to forgive, whatever else is wrong
 		var e *oauthdyn.Error
-		if t, e = s.checkCode(client, code, form, key); e != nil {
+		if t, e = check(); e != nil {
 			because(ctx, "the request does not fit the code: "+e.Description)
 			if err := s.o.Store.FailCode(ctx, hash); err != nil {
 				return nil, s.internal(r, "count a failure", err)
@@ -70,10 +77,10 @@ func (s *Server) redeem(r *http.Request, client *store.Client, form url.Values, 
 	case errors.Is(err, store.ErrReplayed):
 		s.revoked(ctx)
 		s.log.LogAttrs(ctx, slog.LevelWarn, "code used twice, grant revoked", slog.String("client_id", client.ID), slog.String("subject", code.Subject))
-		return nil, s.replayed(ctx, "code")
+		return nil, s.replayed(ctx, what)
 	case errors.Is(err, store.ErrNotFound):
 		because(ctx, "the code has expired")
-		return nil, invalidGrant("code")
+		return nil, invalidGrant(what)
 	case err != nil:
 		return nil, s.internal(r, "redeem a code", err)
 	}

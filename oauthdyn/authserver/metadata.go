@@ -31,7 +31,7 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		ScopesSupported:                   s.allScopes(),
 		ResponseTypesSupported:            []string{oauthdyn.ResponseTypeCode},
 		ResponseModesSupported:            []string{"query"},
-		GrantTypesSupported:               grantTypes,
+		GrantTypesSupported:               s.o.grantTypes(),
 		TokenEndpointAuthMethodsSupported: s.o.ClientAuthMethods,
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		DPoPSigningAlgValuesSupported:     jwt.Algorithms,
@@ -43,6 +43,9 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          s.documents != nil,
+	}
+	if s.o.DeviceFlow {
+		md.DeviceAuthorizationEndpoint = s.url(pathDeviceStart)
 	}
 	if len(s.o.ResourceServers) > 0 {
 		md.IntrospectionEndpoint = s.url(pathIntrospect)

@@ -47,6 +47,22 @@ type Options struct {
 	// ClientDocuments says which clients need no registration.
 	ClientDocuments ClientDocuments
 
+	// Clients are programs that get tokens for themselves.
+	Clients []Client
+
+	// IdentityProviders are those of organizations that decide which programs
+	// their people use (MCP's enterprise-managed-authorization): clients that
+	// authenticate exchange identity assertions of these for access tokens (RFC
+	// 7523 section 2.1), without a browser and without consent. Which people
+	// come in is up to the provider, and to the Login if it is an Admitter.
+	IdentityProviders []Issuer
+
+	// DeviceFlow lets people sign in for programs on machines without a browser
+	// (RFC 8628), by a code that they enter at Issuer/device. Who can talk
+	// people into entering a foreign code gets in instead (section 5.4), so
+	// that it is off unless it is needed.
+	DeviceFlow bool
+
 	// Admins are the subjects of people, such as "local:alice", who see and end
 	// the clients and grants of everybody, at /admin. Empty: there is no such page.
 	Admins []string
@@ -200,6 +216,15 @@ func (o *Options) complete() error {
 		}
 	}
 	o.InitialAccessTokens = slices.Clone(o.InitialAccessTokens)
+	o.IdentityProviders = slices.Clone(o.IdentityProviders)
+	for _, i := range o.IdentityProviders {
+		if err := i.check(); err != nil {
+			return fmt.Errorf("identity provider: %w", err)
+		}
+	}
+	if err := o.checkClients(); err != nil {
+		return err
+	}
 	if o.Admins = slices.Clone(o.Admins); slices.Contains(o.Admins, "") {
 		return errors.New("an administrator without a subject; name one like local:alice")
 	}

@@ -27,7 +27,8 @@ const (
 )
 
 var (
-	grantTypes  = []string{oauthdyn.GrantAuthorizationCode, oauthdyn.GrantRefreshToken}
+	defaultGrantTypes = []string{oauthdyn.GrantAuthorizationCode, oauthdyn.GrantRefreshToken}
+
 	authMethods = append([]string{oauthdyn.AuthMethodNone, oauthdyn.AuthMethodPrivateKeyJWT}, secretMethods...)
 
 	secretMethods = []string{oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost}
@@ -129,7 +130,7 @@ func (s *Server) checkRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error 
 	if md.SoftwareStatement != "" {
 		return fail(http.StatusBadRequest, oauthdyn.CodeUnapprovedSoftwareStatement, "no software_statement is trusted here; leave it out")
 	}
-	return s.completeRegistration(md)
+	return s.completeRegistration(md, s.o.registrable())
 }
 
 // checkSchemes applies Registration.NoPrivateSchemes.
@@ -193,15 +194,9 @@ func readRegistration(r *http.Request, values ...any) *oauthdyn.Error {
 
 // completeRegistration checks the metadata and fills in what RFC 7591 section 2
 // says of absent members.
-func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Error {
+func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata, allowed []string) *oauthdyn.Error {
 	invalid := func(description string) *oauthdyn.Error {
 		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, description)
-	}
-	if err := checkRedirectURIs(md.RedirectURIs); err != nil {
-		return err
-	}
-	if err := s.checkSchemes(md.RedirectURIs); err != nil {
-		return err
 	}
 	if md.TokenEndpointAuthMethod == "" {
 		md.TokenEndpointAuthMethod = s.o.defaultAuth()
@@ -216,18 +211,14 @@ func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Err
 		}
 	}
 	if len(md.GrantTypes) == 0 {
-		md.GrantTypes = slices.Clone(grantTypes)
+		md.GrantTypes = slices.Clone(defaultGrantTypes)
 	}
 	// Known clients list grants that they never use here; RFC 7591 section
 	// 3.2.1 lets us leave them out.
-	md.GrantTypes = slices.DeleteFunc(md.GrantTypes, func(g string) bool { return !slices.Contains(grantTypes, g) })
-	if !slices.Contains(md.GrantTypes, oauthdyn.GrantAuthorizationCode) {
-		return invalid("grant_types must include authorization_code")
+	md.GrantTypes = slices.DeleteFunc(md.GrantTypes, func(g string) bool { return !slices.Contains(allowed, g) })
+	if err := s.checkFlow(md, allowed); err != nil {
+		return err
 	}
-	if len(md.ResponseTypes) > 0 && !slices.Contains(md.ResponseTypes, oauthdyn.ResponseTypeCode) {
-		return invalid("response_types must include code")
-	}
-	md.ResponseTypes = []string{oauthdyn.ResponseTypeCode}
 	switch md.ApplicationType {
 	case "", oauthdyn.ApplicationTypeNative, oauthdyn.ApplicationTypeWeb:
 	default:
@@ -243,7 +234,28 @@ func (s *Server) completeRegistration(md *oauthdyn.ClientMetadata) *oauthdyn.Err
 	return nil
 }
 
-func checkRedirectURIs(uris []string) *oauthdyn.Error {
+// checkFlow checks that a client can get tokens: by redirects, or otherwise.
+func (s *Server) checkFlow(md *oauthdyn.ClientMetadata, allowed []string) *oauthdyn.Error {
+	if slices.Contains(md.GrantTypes, oauthdyn.GrantAuthorizationCode) {
+		if len(md.ResponseTypes) > 0 && !slices.Contains(md.ResponseTypes, oauthdyn.ResponseTypeCode) {
+			return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "response_types must include code")
+		}
+		md.ResponseTypes = []string{oauthdyn.ResponseTypeCode}
+		return s.checkRedirectURIs(md.RedirectURIs)
+	}
+	if !slices.ContainsFunc(md.GrantTypes, func(g string) bool { return g != oauthdyn.GrantRefreshToken }) {
+		others := slices.DeleteFunc(slices.Clone(allowed), func(g string) bool { return g == oauthdyn.GrantRefreshToken })
+		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidClientMetadata, "grant_types must include "+strings.Join(others, " or "))
+	}
+	md.ResponseTypes = []string{}
+	if len(md.RedirectURIs) > 0 {
+		return s.checkRedirectURIs(md.RedirectURIs)
+	}
+	md.RedirectURIs = []string{}
+	return nil
+}
+
+func (s *Server) checkRedirectURIs(uris []string) *oauthdyn.Error {
 	if len(uris) == 0 {
 		return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "redirect_uris is required")
 	}
@@ -255,7 +267,7 @@ func checkRedirectURIs(uris []string) *oauthdyn.Error {
 			return fail(http.StatusBadRequest, oauthdyn.CodeInvalidRedirectURI, "a redirect URI "+err.Error())
 		}
 	}
-	return nil
+	return s.checkSchemes(uris)
 }
 
 // isWebURL reports whether a link to uri can be shown to a person.

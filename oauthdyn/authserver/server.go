@@ -34,6 +34,8 @@ const (
 	pathRevoke        = "/revoke"
 	pathIntrospect    = "/introspect"
 	pathRegister      = "/register"
+	pathDevice        = "/device"
+	pathDeviceStart   = "/device_authorization"
 	pathJWKS          = "/jwks"
 	pathApps          = "/apps"
 	pathAdmin         = "/admin"
@@ -61,6 +63,7 @@ type Server struct {
 	documents *clientdoc.Reader // nil: none are read
 
 	clientKeys *remote.Reader[*jwt.Keys] // that a jwks_uri names
+	issuers    *issuerKeys               // of those that are trusted
 
 	proofs   jwt.Replays
 	log      *slog.Logger
@@ -93,6 +96,10 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		accounts:  newAccountLocks(),
 	}
 	s.documents, s.clientKeys = s.newDocuments(o.ClientDocuments), newClientKeys(o.ClientDocuments)
+	s.issuers = newIssuerKeys(o.issuers())
+	if err := s.checkClientKeys(); err != nil {
+		return nil, fmt.Errorf("authserver: %w", err)
+	}
 	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
@@ -119,6 +126,7 @@ func (s *Server) Close() {
 		s.documents.Close()
 	}
 	s.clientKeys.Close()
+	s.issuers.close()
 	s.background.Wait()
 }
 
@@ -174,6 +182,10 @@ func (s *Server) buildRoutes() error {
 		s.base + pathToken:         crossOrigin(http.HandlerFunc(s.serveToken), http.MethodPost),
 		s.base + pathRevoke:        crossOrigin(http.HandlerFunc(s.serveRevoke), http.MethodPost),
 		s.base + pathRegister:      crossOrigin(http.HandlerFunc(s.serveRegister), http.MethodPost),
+	}
+	if s.o.DeviceFlow {
+		s.routes[s.base+pathDevice] = s.onlyAtIssuer(s.serveDevice)
+		s.routes[s.base+pathDeviceStart] = crossOrigin(http.HandlerFunc(s.serveDeviceAuthorization), http.MethodPost)
 	}
 	for _, page := range s.ownPages() {
 		s.routes[s.base+page.path] = s.onlyAtIssuer(s.serveOwn(page))

@@ -123,13 +123,12 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request, a *authorizati
 
 // issueCode ends an authorization: the client gets its code.
 func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorization) {
-	withdrawn, err := withdrawal.Last(r.Context(), s.o.Store, a.User.Subject, a.ClientID)
-	if err != nil {
-		s.redirectError(w, r, a, s.internal(r, "look up withdrawn consent", err))
+	if a.Device != nil {
+		s.approveDevice(w, r, a)
 		return
 	}
 	code := randomString(secretBytes)
-	err = s.o.Store.PutCode(r.Context(), store.Code{
+	err := s.putCode(r.Context(), store.Code{
 		Hash:        store.HashOf(code),
 		ClientID:    a.ClientID,
 		RedirectURI: a.RedirectURI,
@@ -141,7 +140,6 @@ func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorizat
 		Expires:     time.Now().Add(s.o.CodeTTL),
 
 		KeyThumbprint: a.KeyThumbprint,
-		Withdrawn:     withdrawn,
 	})
 	if err != nil {
 		s.redirectError(w, r, a, s.internal(r, "issue a code", err))
@@ -152,4 +150,12 @@ func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorizat
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "code issued",
 		slog.String("client_id", a.ClientID), slog.String("subject", a.User.Subject), slog.Any("scopes", a.Scopes))
 	s.redirect(w, r, a, url.Values{oauthdyn.ResponseTypeCode: {code}})
+}
+
+// putCode stores a code of a person, which ends when consent is withdrawn.
+func (s *Server) putCode(ctx context.Context, code store.Code) (err error) {
+	if code.Withdrawn, err = withdrawal.Last(ctx, s.o.Store, code.Subject, code.ClientID); err != nil {
+		return err
+	}
+	return s.o.Store.PutCode(ctx, code)
 }

@@ -55,29 +55,47 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) (*tokenResponse, 
 	if err != nil {
 		return nil, err
 	}
-	client, err := s.authenticateClient(r, form)
+	client, err := s.requester(r, form)
 	if err != nil {
 		s.log.LogAttrs(r.Context(), slog.LevelInfo, "client refused", slog.String("reason", err.Description))
 		return nil, err
 	}
 	grantType := form.Get("grant_type")
-	switch {
+	switch supported := s.o.grantTypes(); {
 	case grantType == "":
 		return nil, fail(http.StatusBadRequest, oauthdyn.CodeInvalidRequest, "grant_type is missing")
-	case !slices.Contains(grantTypes, grantType):
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnsupportedGrantType, "grant_type must be authorization_code or refresh_token")
+	case !slices.Contains(supported, grantType):
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnsupportedGrantType, "grant_type must be one of "+strings.Join(supported, ", "))
 	case !slices.Contains(client.Metadata.GrantTypes, grantType):
-		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "the client did not register this grant_type")
+		return nil, fail(http.StatusBadRequest, oauthdyn.CodeUnauthorizedClient, "the client did not register this grant_type, or may not")
 	}
 	note(r.Context()).GrantType = grantType
 	key, err := s.provenKey(r, client)
 	if err != nil {
 		return nil, err
 	}
-	if grantType == oauthdyn.GrantRefreshToken {
+	switch grantType {
+	case oauthdyn.GrantRefreshToken:
 		return s.refresh(r, client, form, key)
+	case oauthdyn.GrantDeviceCode:
+		return s.pollDevice(r, client, form, key)
+	case oauthdyn.GrantJWTBearer:
+		return s.redeemAssertion(r, client, form, key)
+	case oauthdyn.GrantClientCredentials:
+		return s.clientCredentials(r, client, form, key)
 	}
 	return s.redeem(r, client, form, key)
+}
+
+// requester returns the client of a token request: whom it authenticates, or
+// whom a platform vouches for.
+func (s *Server) requester(r *http.Request, form url.Values) (*store.Client, *oauthdyn.Error) {
+	if form.Get("grant_type") == oauthdyn.GrantJWTBearer {
+		if client, err := s.workloadClient(r, form); client != nil || err != nil {
+			return client, err
+		}
+	}
+	return s.authenticateClient(r, form)
 }
 
 // tokenForm reads the body. Parameters in the URL do not count.

@@ -12,7 +12,7 @@ import (
 // A Principal is who an access token speaks for: the claims of RFC 9068 section
 // 2.2. It is shared between requests and must not be changed.
 type Principal struct {
-	Subject  string    // sub: the person, unique at the issuer and never reused
+	Subject  string    // sub: the person, unique at the issuer and never reused; see IsClient
 	ClientID string    // client_id: the program that acts for the person
 	Username string    // preferred_username: for people to read; may be empty
 	Issuer   string    // iss
@@ -39,6 +39,13 @@ func (p *Principal) HasScopes(scopes ...string) bool {
 	}
 	return true
 }
+
+// IsClient reports whether the token speaks for the program itself, and for no
+// person: its subject is the client, as RFC 9068 section 2.2 has it for grants
+// without a person. Package authserver keeps to that; some other authorization
+// servers give programs a subject of another name, which cannot be told from a
+// person's.
+func (p *Principal) IsClient() bool { return p.Subject == p.ClientID }
 
 type contextKey struct{}
 

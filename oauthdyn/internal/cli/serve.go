@@ -39,6 +39,7 @@ type serveFlags struct {
 	logLevel  string
 	logFormat string
 	storeFlags
+	machineFlags
 	loginFlags
 	registrationFlags
 	guardFlags
@@ -96,6 +97,7 @@ alone; see there.`,
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
 	flags.StringVar(&f.initial, "initial-access-token-file", "", "`FILE` with a token that clients need to register (default everybody may register)")
 	flags.StringVar(&f.documents, "client-documents", "", "`HOST,HOST` whose client ID metadata documents make clients; any, or off (default any, or off with --initial-access-token-file)")
+	f.machineFlags.add(cmd)
 	f.registrationFlags.add(cmd)
 	f.lifetimeFlags.add(cmd)
 	f.operationFlags.add(cmd)
@@ -196,6 +198,9 @@ func (f *serveFlags) options(log *slog.Logger) (o authserver.Options, err error)
 		o.InitialAccessTokens = []string{token}
 	}
 	if o.ClientDocuments, err = parseClientDocuments(f.documents, f.initial != ""); err != nil {
+		return o, err
+	}
+	if err := f.machineFlags.apply(&o); err != nil {
 		return o, err
 	}
 	if o.Registration, err = f.registration(); err != nil {

@@ -43,8 +43,9 @@ type Browser struct {
 	Client *http.Client
 
 	mu sync.Mutex
-	// mu guards client.
-	client *http.Client
+	// mu guards the fields below.
+	client   *http.Client
+	userCode string // to enter
 }
 
 // Open opens an authorization URL and returns when the client's callback has
@@ -72,10 +73,33 @@ func (b *Browser) Authorize(ctx context.Context, authorizationURL string) (*url.
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	callback, err := b.walk(ctx, at, callbackOf(at))
+	if err == nil && callback == nil {
+		err = errors.New("browser: no form on the page, and no callback")
+	}
+	return callback, err
+}
+
+// Enter opens the page for the code of a device (RFC 8628), enters the code,
+// consents and signs in. It returns when a page has nothing more to ask.
+func (b *Browser) Enter(ctx context.Context, verificationURI, userCode string) error {
+	at, err := url.Parse(verificationURI)
+	if err != nil {
+		return errors.New("browser: the verification URI is not a URL")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.userCode = userCode
+	_, err = b.walk(ctx, at, func(*url.URL) bool { return false })
+	return err
+}
+
+// walk goes from page to page, until it is led to a callback, which it returns,
+// or nothing is asked any more. The caller holds b.mu.
+func (b *Browser) walk(ctx context.Context, at *url.URL, isCallback func(*url.URL) bool) (*url.URL, error) {
 	if err := b.start(); err != nil {
 		return nil, err
 	}
-	isCallback := callbackOf(at)
 	method, values := http.MethodGet, url.Values(nil)
 	for range maxSteps {
 		res, body, err := b.do(ctx, method, at, values)
@@ -93,8 +117,11 @@ func (b *Browser) Authorize(ctx context.Context, authorizationURL string) (*url.
 			method, values = http.MethodGet, nil
 			continue
 		}
-		if page.form == nil || page.problem != "" {
+		if page.problem != "" || page.form == nil && res.StatusCode >= 400 {
 			return nil, fmt.Errorf("browser: %s: %s", res.Status, page.text())
+		}
+		if page.form == nil {
+			return nil, nil
 		}
 		method = page.form.method
 		values = page.form.fill(b)
@@ -102,7 +129,7 @@ func (b *Browser) Authorize(ctx context.Context, authorizationURL string) (*url.
 			return nil, errors.New("browser: the form leads to something that is not a URL")
 		}
 	}
-	return nil, fmt.Errorf("browser: no callback after %d steps", maxSteps)
+	return nil, fmt.Errorf("browser: no end after %d steps", maxSteps)
 }
 
 // start prepares the client once. The caller holds b.mu.

@@ -111,6 +111,8 @@ func (f *form) fill(b *Browser) url.Values {
 		switch {
 		case in.kind == "password":
 			in.value = b.Password
+		case in.name == "user_code":
+			in.value = b.userCode
 		case in.kind != "hidden" && (in.autocomplete == "username" || in.name == "username" || in.name == "login"):
 			in.value = b.Username
 		}

@@ -60,6 +60,7 @@ type Consent struct {
 	Host      string // of the redirect URI
 	Loopback  bool   // the redirect URI leads to the person's own computer
 	Private   bool   // the redirect URI opens an installed program by its scheme
+	Code      string // that a device shows, which there is no redirect to; empty: none
 	Resources []Resource
 	Scopes    []Scope
 	Apps      string // the page where consent is withdrawn
@@ -70,6 +71,14 @@ type Resource struct{ Name, URI string }
 
 // Scope is a permission in words.
 type Scope struct{ Name, Text string }
+
+// Device asks for the code that another machine shows.
+type Device struct {
+	Action  string
+	CSRF    string
+	Code    string // known already, and to be compared; empty: to be entered
+	Problem string
+}
 
 // Login asks who the person is.
 type Login struct {
@@ -101,6 +110,13 @@ type Leave struct {
 	URL  string
 }
 
+// Done tells the person that nothing is left to do here.
+type Done struct {
+	Title  string
+	Text   string
+	Advice string
+}
+
 // Error tells the person why it does not go on.
 type Error struct {
 	Title  string
@@ -112,6 +128,8 @@ func (Consent) template() string { return "consent.html" }
 func (Login) template() string   { return "login.html" }
 func (Choose) template() string  { return "choose.html" }
 func (Leave) template() string   { return "leave.html" }
+func (Device) template() string  { return "device.html" }
+func (Done) template() string    { return "error.html" }
 func (Error) template() string   { return "error.html" }
 
 // Render writes a page. Browsers apply form-action to the redirects that follow

@@ -49,6 +49,10 @@ type Options[T any] struct {
 	Hosts     []string
 	OnlyHosts bool
 
+	// Accept refuses addresses, before anything is asked. Nil: documenturl.Check.
+	// The error follows Address.
+	Accept func(address string) error
+
 	// Transport makes the requests, without a guard. Nil: one that reaches
 	// public addresses, and those of Hosts, and that uses no proxy.
 	Transport http.RoundTripper
@@ -146,7 +150,11 @@ func (r *Reader[T]) Check(address string) error { return r.accepts(address) }
 
 // accepts applies the trust policy before anything is asked.
 func (r *Reader[T]) accepts(address string) error {
-	if err := documenturl.Check(address); err != nil {
+	check := r.o.Accept
+	if check == nil {
+		check = documenturl.Check
+	}
+	if err := check(address); err != nil {
 		return &Error{Text: r.o.Address + " " + err.Error()}
 	}
 	host := hostOf(address)
@@ -161,10 +169,11 @@ func (r *Reader[T]) accepts(address string) error {
 	return nil
 }
 
-// hostOf is the host of a URL that Check has accepted, with its port unless it
+// hostOf is the host of a URL that was accepted, with its port unless it
 // is 443.
 func hostOf(address string) string {
-	host, _, _ := strings.Cut(strings.TrimPrefix(address, "https://"), "/")
+	_, rest, _ := strings.Cut(address, "://")
+	host, _, _ := strings.Cut(rest, "/")
 	return strings.TrimSuffix(strings.ToLower(host), ":443")
 }
 

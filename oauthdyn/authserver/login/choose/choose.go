@@ -10,6 +10,7 @@ package choose
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -76,6 +77,20 @@ func (all ways) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver
 		choices = append(choices, authserver.Choice{Name: way.Name, Label: way.Label})
 	}
 	a.ShowChoices(w, choices)
+	return nil, nil
+}
+
+// Admit implements authserver.Admitter: the way that asks the issuer decides.
+func (all ways) Admit(ctx context.Context, issuer string, claims json.RawMessage) (*authserver.User, error) {
+	for _, way := range all {
+		login, ok := way.Login.(authserver.Admitter)
+		if !ok {
+			continue
+		}
+		if user, err := login.Admit(ctx, issuer, claims); user != nil || err != nil {
+			return user, err
+		}
+	}
 	return nil, nil
 }
 

@@ -29,6 +29,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -178,6 +179,24 @@ func (l *Login) ServeLogin(w http.ResponseWriter, r *http.Request, a *authserver
 // Recheck implements authserver.Rechecker.
 func (l *Login) Recheck(ctx context.Context, u authserver.User) (string, error) {
 	return l.keeper.Recheck(ctx, u)
+}
+
+// Admit implements authserver.Admitter: of the people whom the provider vouches
+// for by an identity assertion, the allow-list lets in those that it would let
+// in by a sign-in. It sees the claims of the assertion alone.
+func (l *Login) Admit(_ context.Context, issuer string, assertion json.RawMessage) (*authserver.User, error) {
+	if issuer != l.o.Issuer {
+		return nil, nil
+	}
+	all := claims{}
+	if err := json.Unmarshal(assertion, &all); err != nil {
+		return nil, err
+	}
+	person := all.person(l.o.GroupsClaim)
+	if person.ID == "" || !l.keeper.Allow.Allows(person) {
+		return nil, authserver.ErrNotAllowed
+	}
+	return &authserver.User{Subject: l.keeper.Prefix + person.ID, Name: all.name()}, nil
 }
 
 // provider implements upstream.Provider.
