@@ -103,6 +103,9 @@ func (c *contestant) startUp(ctx context.Context) {
 		return
 	}
 	c.server = server
+	started := time.Since(begin)
+	c.record.Idle = settledMemory(server)
+	begin = time.Now().Add(-started) // without that look
 	var sessions []session
 	for i := range manySessions {
 		opened, err := server.open(ctx)
@@ -156,11 +159,13 @@ func (b *bench) measure(ctx context.Context, c *contestant, l load) sample {
 // drive loads the lanes for a fraction of a measurement's time and calls.
 func (b *bench) drive(ctx context.Context, lanes []lane, l load, fraction int) (tally, time.Duration) {
 	p := &plan{
-		firstID: firstCallID + b.issued, limit: math.MaxInt64, times: l.Times,
+		load: l.Key, firstID: firstCallID + b.issued, limit: math.MaxInt64, times: l.Times,
 		deadline: time.Now().Add(b.duration / time.Duration(fraction)),
 	}
-	if b.calls > 0 {
-		p.limit = int64(max(b.calls/fraction, 1))
+	for _, most := range []int{b.calls, l.Most} {
+		if most > 0 {
+			p.limit = min(p.limit, int64(max(most/fraction, 1)))
+		}
 	}
 	defer func() { b.issued += p.started.Load() }()
 	return drive(ctx, lanes, p)

@@ -33,6 +33,25 @@ type options struct {
 	json     bool
 
 	forwardAuth bool // measure that, not bridges
+	authServer  bool // likewise
+}
+
+// A comparison is what one run measures, and how it is shown.
+type comparison struct {
+	names   []string
+	loads   []load
+	prepare func(ctx context.Context, opts *options, scratch string, progress io.Writer) ([]system, error)
+	write   func(r *results, w io.Writer) error
+}
+
+func (o *options) comparison() comparison {
+	switch {
+	case o.forwardAuth:
+		return comparison{forwardAuthNames(), forwardAuthLoads, prepareForwardAuth, (*results).writeForwardAuth}
+	case o.authServer:
+		return comparison{authServerNames(), authServerLoads, prepareAuthServers, (*results).writeAuthServers}
+	}
+	return comparison{systemNames(), loads, prepareBridges, (*results).writeMarkdown}
 }
 
 // run is main without the process: it plays a server's role when the first
@@ -69,11 +88,12 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.DurationVar(&opts.duration, "duration", 2*time.Second, "how long to load a system for one figure")
 	flags.IntVar(&opts.calls, "calls", 0, "most calls for one figure (default no limit but the duration)")
 	flags.StringVar(&systems, "systems", "", "comma-separated systems to measure, of "+strings.Join(systemNames(), ",")+
-		"; with -forward-auth of "+strings.Join(forwardAuthNames(), ",")+" (default all)")
+		"; with -forward-auth of "+strings.Join(forwardAuthNames(), ",")+"; with -auth-server of "+strings.Join(authServerNames(), ",")+" (default all)")
 	flags.StringVar(&opts.peers, "peers", "", "directory of the installed peers (default mcp-oauth-gateway-bench in the user's cache directory)")
 	flags.BoolVar(&opts.install, "install", false, "install missing peers into the peers directory first, with npm and pip")
 	flags.StringVar(&opts.shproxy, "shproxy", "", "shproxy binary to measure (default built from this workspace)")
 	flags.BoolVar(&opts.forwardAuth, "forward-auth", false, "measure checks of access tokens for a reverse proxy instead of bridges")
+	flags.BoolVar(&opts.authServer, "auth-server", false, "measure what authorization servers issue instead of bridges")
 	flags.BoolVar(&opts.json, "json", false, "print every round as JSON instead of tables of medians")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -102,13 +122,13 @@ func (o *options) check() error {
 	if o.calls < 0 {
 		return fmt.Errorf("-calls %d: want 0 or more", o.calls)
 	}
-	if o.forwardAuth && o.shproxy != "" {
-		return errors.New("-shproxy: it has no part in -forward-auth")
+	if o.forwardAuth && o.authServer {
+		return errors.New("-forward-auth and -auth-server: one of them at a time")
 	}
-	names := systemNames()
-	if o.forwardAuth {
-		names = forwardAuthNames()
+	if (o.forwardAuth || o.authServer) && o.shproxy != "" {
+		return errors.New("-shproxy: it has no part in -forward-auth and -auth-server")
 	}
+	names := o.comparison().names
 	for _, name := range o.systems {
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("-systems: unknown system %q, want some of %s", name, strings.Join(names, ","))
@@ -135,12 +155,9 @@ func measureAndPrint(ctx context.Context, opts *options, stdout, stderr io.Write
 	}
 	defer os.RemoveAll(scratch)
 
-	b := &bench{rounds: opts.rounds, duration: opts.duration, calls: opts.calls, loads: loads, progress: stderr}
-	prepare, markdown := prepareBridges, (*results).writeMarkdown
-	if opts.forwardAuth {
-		b.loads, prepare, markdown = forwardAuthLoads, prepareForwardAuth, (*results).writeForwardAuth
-	}
-	if b.systems, err = prepare(ctx, opts, scratch, stderr); err != nil {
+	c := opts.comparison()
+	b := &bench{rounds: opts.rounds, duration: opts.duration, calls: opts.calls, loads: c.loads, progress: stderr}
+	if b.systems, err = c.prepare(ctx, opts, scratch, stderr); err != nil {
 		return err
 	}
 	res, err := b.run(ctx)
@@ -151,7 +168,7 @@ func measureAndPrint(ctx context.Context, opts *options, stdout, stderr io.Write
 	if opts.json {
 		err = res.writeJSON(stdout)
 	} else {
-		err = markdown(res, stdout)
+		err = c.write(res, stdout)
 	}
 	return errors.Join(err, res.failure())
 }

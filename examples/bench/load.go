@@ -15,8 +15,9 @@ type load struct {
 	Key      string `json:"key"`
 	Title    string `json:"title"`
 	Sessions int    `json:"sessions"`
-	Depth    int    `json:"depth"` // calls in flight in each session
-	Times    int    `json:"times"` // how often the reply repeats the text of the call
+	Depth    int    `json:"depth"`          // calls in flight in each session
+	Times    int    `json:"times"`          // how often the reply repeats the text of the call
+	Most     int    `json:"most,omitempty"` // calls of one measurement; 0: no limit
 }
 
 // manySessions is the number of sessions, and of calls at a time, of the
@@ -45,6 +46,7 @@ type lane interface {
 // A plan hands out the calls of one measurement to its lanes. It is safe for
 // concurrent use.
 type plan struct {
+	load     string // its key
 	firstID  int64
 	limit    int64 // most calls
 	times    int

@@ -15,6 +15,9 @@
 // With -forward-auth it compares what checks access tokens for a reverse proxy
 // instead: oauthdyn, a bare handler, and the Python original.
 //
+// With -auth-server it compares what authorization servers issue: oauthdyn on
+// its embedded store and on Redis, and oidc-provider.
+//
 // README.md says how to read the tables.
 package main
 

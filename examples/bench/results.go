@@ -34,7 +34,7 @@ type systemResult struct {
 
 // isOurs reports whether the system comes with the repository.
 func (s *systemResult) isOurs() bool {
-	return slices.Contains(ownNames(), s.Name) || s.Name == bareName || s.Name == oauthdynName
+	return slices.Contains(ownNames(), s.Name) || slices.Contains([]string{bareName, oauthdynName, boltName, redisName}, s.Name)
 }
 
 // untranslated is the system with the same clients in front of a server of
@@ -54,6 +54,7 @@ func (s *systemResult) untranslated() string {
 type round struct {
 	Failure      string            `json:"failure,omitempty"` // why it did not start
 	StartMillis  float64           `json:"start_ms"`          // from exec to the first initialize
+	Idle         memory            `json:"memory_idle"`
 	OneSession   memory            `json:"memory_one_session"`
 	ManySessions memory            `json:"memory_many_sessions"`
 	Loads        map[string]sample `json:"loads"` // by load key

@@ -145,7 +145,8 @@ func (c *customers) start() *killedServer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(c.t.Context(), exe, "serve", "--addr", c.addr, "--data", c.data, "--resource", killResource, "--log-level", "error")
+	cmd := exec.CommandContext(c.t.Context(), exe, "serve", "--addr", c.addr, "--data", c.data, "--resource", killResource, "--log-level", "error",
+		"--registration-limits", "network=off software=off all=off")
 	cmd.Env = append(os.Environ(), commandVar+"=1")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

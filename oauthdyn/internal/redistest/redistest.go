@@ -6,6 +6,7 @@ package redistest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +54,7 @@ type Server struct {
 	program string
 	dir     string
 	args    []string
+	probe   probe // nil: answers
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed when cmd has ended
 }
@@ -72,13 +75,48 @@ func Start(t *testing.T, program string, directives ...string) *Server {
 // StartTCP starts a server on a loopback port.
 func StartTCP(t *testing.T, program string, directives ...string) *Server {
 	t.Helper()
+	return startOnPort(t, program, nil, func(_ *Server, port string) []string {
+		return append([]string{"--port", port, "--bind", "127.0.0.1"}, directives...)
+	})
+}
+
+// StartTLS starts a server that wants TLS on its loopback port.
+func StartTLS(t *testing.T, program, cert, key string) *Server {
+	t.Helper()
+	return startOnPort(t, program, answersTLS, func(_ *Server, port string) []string {
+		return []string{
+			"--port", "0", "--bind", "127.0.0.1", "--tls-port", port,
+			"--tls-cert-file", cert, "--tls-key-file", key, "--tls-auth-clients", "no",
+		}
+	})
+}
+
+// StartSentinel starts a sentinel that watches a master.
+func StartSentinel(t *testing.T, program, name, master string) *Server {
+	t.Helper()
+	return startOnPort(t, program, nil, func(s *Server, port string) []string {
+		file := filepath.Join(s.dir, "sentinel.conf")
+		host, masterPort, err := net.SplitHostPort(master)
+		if err == nil {
+			err = os.WriteFile(file, fmt.Appendf(nil, "port %s\nbind 127.0.0.1\nsentinel monitor %s %s %s 1\n", port, name, host, masterPort), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []string{file, "--sentinel"}
+	})
+}
+
+// startOnPort tries ports until one is free. Nil probe: answers.
+func startOnPort(t *testing.T, program string, probe probe, args func(s *Server, port string) []string) *Server {
+	t.Helper()
 	var err error
 	for range 20 {
 		s := prepare(t, program, nil)
 		// Below the ports that systems give to whoever asks for any.
 		port := fmt.Sprint(20_000 + rand.IntN(12_000))
-		s.Addr = net.JoinHostPort("127.0.0.1", port)
-		s.args = append([]string{"--port", port, "--bind", "127.0.0.1"}, directives...)
+		s.Addr, s.probe = net.JoinHostPort("127.0.0.1", port), probe
+		s.args = args(s, port)
 		if err = s.start(); err == nil {
 			return s
 		}
@@ -144,7 +182,10 @@ func (s *Server) Restart() {
 }
 
 func (s *Server) start() error {
-	args := append([]string{"--dir", s.dir, "--save", "", "--logfile", filepath.Join(s.dir, "log")}, s.args...)
+	args := append(slices.Clone(s.args), "--dir", s.dir, "--logfile", filepath.Join(s.dir, "log"))
+	if !slices.Contains(args, "--sentinel") {
+		args = append(args, "--save", "")
+	}
 	s.cmd = exec.Command(s.program, args...)
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
@@ -171,8 +212,12 @@ func (s *Server) wait() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
+	ask := answers
+	if s.probe != nil {
+		ask = s.probe
+	}
 	for {
-		if answers(ctx, network, addr) {
+		if ask(ctx, network, addr) {
 			select {
 			case <-s.ended: // another server has the port
 			default:
@@ -187,6 +232,18 @@ func (s *Server) wait() error {
 		case <-time.After(10 * time.Millisecond): // between two questions
 		}
 	}
+}
+
+// A probe reports whether a server answers.
+type probe func(ctx context.Context, network, addr string) bool
+
+// answersTLS shakes hands.
+func answersTLS(ctx context.Context, network, addr string) bool {
+	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, network, addr)
+	if err != nil {
+		return false
+	}
+	return conn.Close() == nil
 }
 
 func answers(ctx context.Context, network, addr string) bool {

@@ -157,25 +157,30 @@ var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 // special holds the other blocks that no public server lives in, from the IANA
 // special-purpose address registries.
 var special = mustPrefixes(
-	"0.0.0.0/8",        // this network, RFC 791
-	"10.0.0.0/8",       // private use, RFC 1918
-	"100.64.0.0/10",    // shared address space, RFC 6598
-	"127.0.0.0/8",      // loopback, RFC 1122
-	"168.63.129.16/32", // Azure's wire server: a public address that is served inside every virtual network
-	"169.254.0.0/16",   // link local, RFC 3927; cloud metadata services
-	"172.16.0.0/12",    // private use, RFC 1918
-	"192.0.0.0/24",     // IETF protocol assignments, RFC 6890
-	"192.0.2.0/24",     // documentation, RFC 5737
-	"192.168.0.0/16",   // private use, RFC 1918
-	"198.18.0.0/15",    // benchmarking, RFC 2544
-	"198.51.100.0/24",  // documentation, RFC 5737
-	"203.0.113.0/24",   // documentation, RFC 5737
-	"224.0.0.0/4",      // multicast, RFC 1112
-	"240.0.0.0/4",      // reserved, RFC 1112; limited broadcast, RFC 919
-	"2001::/23",        // IETF protocol assignments, RFC 2928: Teredo, benchmarking, ORCHID
-	"2001:db8::/32",    // documentation, RFC 3849
-	"2002::/16",        // 6to4, RFC 3056: carries any IPv4 address
-	"3fff::/20",        // documentation, RFC 9637
+	"0.0.0.0/8",         // this network, RFC 791
+	"10.0.0.0/8",        // private use, RFC 1918
+	"100.64.0.0/10",     // shared address space, RFC 6598
+	"127.0.0.0/8",       // loopback, RFC 1122
+	"168.63.129.16/32",  // Azure's wire server: a public address that is served inside every virtual network
+	"169.254.0.0/16",    // link local, RFC 3927; cloud metadata services
+	"172.16.0.0/12",     // private use, RFC 1918
+	"192.0.0.0/24",      // IETF protocol assignments, RFC 6890
+	"192.0.2.0/24",      // documentation, RFC 5737
+	"192.31.196.0/24",   // AS112-v4, RFC 7535
+	"192.52.193.0/24",   // AMT, RFC 7450
+	"192.88.99.0/24",    // deprecated 6to4 relay anycast, RFC 7526
+	"192.168.0.0/16",    // private use, RFC 1918
+	"192.175.48.0/24",   // direct delegation AS112 service, RFC 7534
+	"198.18.0.0/15",     // benchmarking, RFC 2544
+	"198.51.100.0/24",   // documentation, RFC 5737
+	"203.0.113.0/24",    // documentation, RFC 5737
+	"224.0.0.0/4",       // multicast, RFC 1112
+	"240.0.0.0/4",       // reserved, RFC 1112; limited broadcast, RFC 919
+	"2001::/23",         // IETF protocol assignments, RFC 2928: Teredo, benchmarking, ORCHID, AMT
+	"2001:db8::/32",     // documentation, RFC 3849
+	"2002::/16",         // 6to4, RFC 3056: carries any IPv4 address
+	"2620:4f:8000::/48", // direct delegation AS112 service, RFC 7534
+	"3fff::/20",         // documentation, RFC 9637
 )
 
 func mustPrefixes(texts ...string) []netip.Prefix {

@@ -52,6 +52,7 @@ func TestKill(t *testing.T) {
 			t.Error("a server that is dead answers")
 		}
 		server.Restart()
+		waitForStore(t, s)
 		for _, id := range confirmed {
 			if _, err := s.Client(t.Context(), id); err != nil {
 				t.Fatalf("round %d: %s: %v", round, id, err)
@@ -70,6 +71,21 @@ func TestKill(t *testing.T) {
 	list, _, err := s.ListRevocations(t.Context(), position)
 	if err != nil || len(list) != 1 || list[0].Grant != store.HashOf("g") {
 		t.Errorf("revocations %+v, %v", list, err)
+	}
+}
+
+// waitForStore waits until the store answers: after many failures its client
+// looks only once a second whether the server is back.
+func waitForStore(t *testing.T, s *redis.Store) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // between two questions
+		_, _, err := s.LoadKeys(t.Context())
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ package redis_test
 import (
 	"bytes"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -24,13 +23,12 @@ func TestOpenRefuses(t *testing.T) {
 	locked := redistest.StartTCP(t, program, "--requirepass", password).Addr
 	free := redistest.StartTCP(t, program).Addr
 	node := redistest.StartTCP(t, program, "--cluster-enabled", "yes").Addr
-	replica := redistest.StartTCP(t, program, "--replicaof", strings.Replace(free, ":", " ", 1)).Addr
-	closed := closedAddr(t)
+	replica := redistest.StartTCP(t, program, "--replicaof", "127.0.0.1 1").Addr // whose master is not there
 	for _, test := range []struct{ name, url, password, want string }{
 		{"no password", "redis://" + locked, "", "the server wants a password"},
 		{"wrong password", "redis://" + locked, password + "!", "the user or the password is wrong"},
 		{"unknown user", "redis://ana:" + "correct%20horse@" + locked, "", "the user or the password is wrong"},
-		{"nobody there", "redis://" + closed, password, "cannot be reached; does it run"},
+		{"nobody there", "redis://127.0.0.1:1", password, "cannot be reached; does it run"},
 		{"no socket", "unix:///nowhere/socket", "", "cannot be reached; does it run"},
 		{"no such database", "redis://" + free + "/99", "", "does not have that database"},
 		{"replica", "redis://" + replica, "", "this is a replica; name the master"},
@@ -65,16 +63,6 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := redis.Open(t.Context(), "redis://"+free, &redis.Options{Prefix: "a}b"}); err == nil || !strings.Contains(err.Error(), "brace") {
 		t.Errorf("prefix with a brace: %v", err)
 	}
-}
-
-// closedAddr is an address that nobody listens on.
-func closedAddr(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }
 
 func TestPasswords(t *testing.T) {
