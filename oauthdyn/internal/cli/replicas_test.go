@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	// operationsVar is how many operations TestReplicas does.
+	// operationsVar is how many operations TestS88Replicas does.
 	operationsVar     = "OAUTHDYN_TEST_OPERATIONS"
 	defaultOperations = 2000
 
@@ -36,13 +36,13 @@ const (
 	clientsRepeat = 30 * time.Second
 )
 
-// TestReplicas has two replicas of the command on one Redis server. Clients and
+// TestS88Replicas has two replicas of the command on one Redis server. Clients and
 // people come to either, from one request to the next, while replicas and Redis
 // are killed and come back. No code is redeemed twice, no refresh token is lost
 // or has two successors, and what was revoked is refused by both.
 //
 // Set OAUTHDYN_TEST_OPERATIONS to 20000 for the long form.
-func TestReplicas(t *testing.T) {
+func TestS88Replicas(t *testing.T) {
 	operations := defaultOperations
 	if text := os.Getenv(operationsVar); text != "" {
 		var err error
