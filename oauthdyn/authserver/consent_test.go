@@ -126,9 +126,9 @@ func TestTextOfClientsIsCleaned(t *testing.T) { // S27
 	h := newHarness(t, nil)
 	for name, want := range map[string]string{
 		`<script>alert(1)</script>`:         "&lt;script&gt;alert(1)&lt;/script&gt;",
-		`\u202eevil\u202c \u200bname\u0000`: "“evil name”",
-		`a\r\nb\tc`:                         "“a b c”",
-		strings.Repeat("x", 10_000):         "“" + strings.Repeat("x", 80) + "…”",
+		`\u202eevil\u202c \u200bname\u0000`: "“<bdi>evil name</bdi>”",
+		`a\r\nb\tc`:                         "“<bdi>a b c</bdi>”",
+		strings.Repeat("x", 10_000):         "“<bdi>" + strings.Repeat("x", 80) + "…</bdi>”",
 		`\u200b\u202e `:                     "An app without a name",
 	} {
 		client := h.register(`{"redirect_uris":["` + callback + `"],"token_endpoint_auth_method":"none","client_name":"` + name + `","client_uri":"https://home.example/\"><script>"}`)

@@ -15,12 +15,7 @@ import (
 // checkConfig reads all that serve reads, but neither listens, nor opens the
 // store or the audit log.
 func (a *app) checkConfig(ctx context.Context, f *serveFlags) error {
-	log, err := a.logger(f.logLevel, f.logFormat)
-	if err != nil {
-		return err
-	}
-	tellUnused(ctx, a.lookupEnv, log)
-	o, err := f.options(log)
+	log, o, err := a.readFlags(ctx, f)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ var endpoints = map[string]string{
 	"authorize": "authorize", "consent": "consent", "login": "login", "token": "token", "revoke": "revoke",
 	"introspect": "introspect", "register": "register", "jwks": "jwks", ".well-known": "metadata",
 	"verify": "verify", "ext_authz": "verify", "device": "device", "device_authorization": "device_authorization",
-	"account": "account", "admin": "admin",
+	"apps": "apps", "admin": "admin",
 }
 
 // endpoint is the label of a path; there are few, whatever is asked for.

@@ -224,14 +224,20 @@ func (f *serveFlags) options(log *slog.Logger) (o authserver.Options, err error)
 	return o, f.lifetimeFlags.apply(&o)
 }
 
-// serve runs the server until ctx ends.
-func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
+// readFlags returns the logger and the options that the flags ask for.
+func (a *app) readFlags(ctx context.Context, f *serveFlags) (*slog.Logger, authserver.Options, error) {
 	log, err := a.logger(f.logLevel, f.logFormat)
 	if err != nil {
-		return err
+		return nil, authserver.Options{}, err
 	}
 	tellUnused(ctx, a.lookupEnv, log)
 	o, err := f.options(log)
+	return log, o, err
+}
+
+// serve runs the server until ctx ends.
+func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
+	log, o, err := a.readFlags(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -256,6 +262,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if journal != nil {
 		defer func() { err = errors.Join(err, journal.Close()) }()
 	}
+	defer onHangup(func(ctx context.Context) { reread(ctx, journal, source, log) })()
 	counters := newMeter()
 	o.Audit = f.observe(counters, journal)
 	db, err := f.storeFlags.open(ctx, log)
@@ -296,7 +303,6 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
-	defer onHangup(func(ctx context.Context) { reread(ctx, journal, source, log) })()
 	run := service{handler: handler, tls: source.Config(), log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
 	if f.adminAddr != "" {
 		counters.base = pathOf(o.Issuer)
