@@ -159,6 +159,9 @@ func (s *Server) knownClient(ctx context.Context, id string) (*store.Client, err
 		}
 		return found, nil
 	}
+	if machine, ok := s.machineClient(id); ok {
+		return machine.record(), nil
+	}
 	client, err := s.o.Store.Client(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return found, nil

@@ -4,9 +4,11 @@ package authserver_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
 )
 
@@ -42,7 +44,8 @@ func TestS20ConnectedApps(t *testing.T) {
 	if len(forms) != 2 {
 		t.Fatalf("%d apps can be revoked, want 2", len(forms))
 	}
-	page = b.submit(forms[0], "revoke") // the newest
+	form := forms[slices.IndexFunc(forms, func(f pageForm) bool { return strings.Contains(f.text, "Ended app") })]
+	page = b.submit(form, "revoke")
 	if !strings.Contains(page, "lost its access") || strings.Contains(page, "Ended app") || !strings.Contains(page, "Kept app") {
 		t.Errorf("after the revocation: %s", page)
 	}
@@ -61,7 +64,7 @@ func TestS20ConnectedApps(t *testing.T) {
 		t.Error("the other app has lost its access")
 	}
 	// The same form once more finds nothing.
-	if page = b.submit(forms[0], "revoke"); !strings.Contains(page, "ended before") {
+	if page = b.submit(form, "revoke"); !strings.Contains(page, "ended before") {
 		t.Errorf("once more: %s", page)
 	}
 	// Consent that is given again is remembered again.
@@ -70,6 +73,57 @@ func TestS20ConnectedApps(t *testing.T) {
 	browser.Deny = true
 	if at, err := browser.Authorize(t.Context(), h.authorizeURL(ended)); err != nil || !at.Query().Has("code") {
 		t.Errorf("the new consent is forgotten: %v", err)
+	}
+}
+
+// A code that was not redeemed yet is worth nothing after a revocation.
+func TestS20WithdrawalEndsCodes(t *testing.T) {
+	h := newPagesHarness(t, nil)
+	app, other := h.public().ClientID, h.public().ClientID
+	for name, test := range map[string]struct {
+		owner store.Owner
+		dead  bool
+	}{
+		"of the person":         {store.Owner{Subject: "local:alice"}, true},
+		"of the client":         {store.Owner{ClientID: app}, true},
+		"of both":               {store.Owner{Subject: "local:alice", ClientID: app}, true},
+		"of another person":     {store.Owner{Subject: "local:bob"}, false},
+		"of another client":     {store.Owner{ClientID: other}, false},
+		"of another pair":       {store.Owner{Subject: "local:bob", ClientID: app}, false},
+		"of another one's pair": {store.Owner{Subject: "local:alice", ClientID: other}, false},
+	} {
+		code := h.code(app)
+		if _, err := h.AuthServer.RevokeGrants(t.Context(), test.owner); err != nil {
+			t.Fatal(err)
+		}
+		if reply := h.token(h.redeemForm(app, code)); (reply.Status == http.StatusOK) == test.dead || test.dead && reply.Code != "invalid_grant" {
+			t.Errorf("%s: %d %v", name, reply.Status, &reply.Error)
+		}
+		if reply := h.token(h.redeemForm(app, h.code(app))); reply.Status != http.StatusOK {
+			t.Errorf("after the revocation %s: %d %v", name, reply.Status, &reply.Error)
+		}
+	}
+}
+
+// The same holds for a device that was allowed and has not asked yet; the next
+// one connects as ever.
+func TestS20WithdrawalEndsDeviceCodes(t *testing.T) {
+	h := newDeviceHarness(t)
+	client := h.television().ClientID
+	allowed := func() string {
+		c := h.startDevice(client)
+		if err := h.Browser().Enter(t.Context(), c.VerificationURI, c.UserCode); err != nil {
+			t.Fatal(err)
+		}
+		return c.DeviceCode
+	}
+	before := allowed()
+	if _, err := h.AuthServer.RevokeGrants(t.Context(), store.Owner{Subject: "local:alice"}); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, h.token(pollForm(client, before)), 400, "invalid_grant")
+	if reply := h.token(pollForm(client, allowed())); reply.Status != http.StatusOK {
+		t.Errorf("the next one: %d %v", reply.Status, &reply.Error)
 	}
 }
 

@@ -134,7 +134,7 @@ func (s *Server) approveDevice(w http.ResponseWriter, r *http.Request, a *author
 	if soonest := time.Now().Add(s.o.CodeTTL); expires.Before(soonest) {
 		expires = soonest
 	}
-	err := s.o.Store.PutCode(r.Context(), store.Code{
+	err := s.putCode(r.Context(), store.Code{
 		Hash:      a.Device.Code,
 		ClientID:  a.ClientID,
 		Subject:   a.User.Subject,

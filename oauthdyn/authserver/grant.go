@@ -19,6 +19,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
 )
@@ -57,6 +58,14 @@ func (s *Server) exchange(r *http.Request, client *store.Client, code *store.Cod
 				return nil, s.internal(r, "count a failure", err)
 			}
 			return nil, e
+		}
+		withdrawn, err := withdrawal.Last(ctx, s.o.Store, code.Subject, code.ClientID)
+		if err != nil {
+			return nil, s.internal(r, "look up withdrawn consent", err)
+		}
+		if withdrawn != code.Withdrawn {
+			because(ctx, "the person has withdrawn the consent")
+			return nil, invalidGrant("code")
 		}
 		// First, so that the store cannot collect the client in between.
 		if e := s.touch(r, client); e != nil {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
 )
 
@@ -49,6 +51,7 @@ type pageForm struct {
 	method, action string
 	fields         url.Values
 	buttons        []string // values of action
+	text           string
 }
 
 // with answers the form by one of its buttons.
@@ -84,6 +87,8 @@ func formsOf(t *testing.T, body string) (forms []pageForm) {
 		f := pageForm{method: attribute(n, "method"), action: attribute(n, "action"), fields: url.Values{}}
 		for c := range n.Descendants() {
 			switch {
+			case c.Type == html.TextNode:
+				f.text += c.Data
 			case c.Type == html.ElementNode && c.Data == "input":
 				f.fields.Add(attribute(c, "name"), attribute(c, "value"))
 			case c.Type == html.ElementNode && c.Data == "button":
@@ -262,6 +267,44 @@ func TestS30SignOut(t *testing.T) {
 	if !h.alive(client, tokens) {
 		t.Error("the grant has ended")
 	}
+}
+
+// Whoever begins one sign-in after the other is stopped, and does not fill the
+// store.
+func TestSignInsForOwnPagesAreLimited(t *testing.T) {
+	h := newPagesHarness(t, func(o *authserver.Options) { o.Store = &oneMinute{Store: memory.New(nil)} })
+	b := h.tab()
+	_, body := b.get(h.Issuer + "/apps")
+	form := formWith(t, body, "sign-in")
+	for n := range 102 {
+		res, body := b.post("/apps", form.with("sign-in"))
+		switch limited := res.StatusCode == http.StatusTooManyRequests; {
+		case limited != (n >= 100):
+			t.Fatalf("sign-in %d: %s", n+1, res.Status)
+		case limited && res.Header.Get("Retry-After") == "":
+			t.Error("no Retry-After")
+		case limited:
+			checkPage(t, res, body)
+		}
+	}
+}
+
+// oneMinute is a store for which it is always the same minute.
+type oneMinute struct {
+	store.Store
+	mu     sync.Mutex
+	counts map[store.Kind]int // mu guards
+}
+
+// Count implements store.Counts, for one id of each kind.
+func (s *oneMinute) Count(_ context.Context, kind store.Kind, _ store.Hash, window time.Duration) (int, time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts == nil {
+		s.counts = map[store.Kind]int{}
+	}
+	s.counts[kind]++
+	return s.counts[kind], time.Now().Add(window), nil
 }
 
 func TestOwnPagesTakeGETAndPOSTOnly(t *testing.T) {

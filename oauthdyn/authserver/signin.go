@@ -11,6 +11,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
@@ -127,7 +128,7 @@ func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorizat
 		return
 	}
 	code := randomString(secretBytes)
-	err := s.o.Store.PutCode(r.Context(), store.Code{
+	err := s.putCode(r.Context(), store.Code{
 		Hash:        store.HashOf(code),
 		ClientID:    a.ClientID,
 		RedirectURI: a.RedirectURI,
@@ -149,4 +150,12 @@ func (s *Server) issueCode(w http.ResponseWriter, r *http.Request, a *authorizat
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "code issued",
 		slog.String("client_id", a.ClientID), slog.String("subject", a.User.Subject), slog.Any("scopes", a.Scopes))
 	s.redirect(w, r, a, url.Values{oauthdyn.ResponseTypeCode: {code}})
+}
+
+// putCode stores a code of a person, which ends when consent is withdrawn.
+func (s *Server) putCode(ctx context.Context, code store.Code) (err error) {
+	if code.Withdrawn, err = withdrawal.Last(ctx, s.o.Store, code.Subject, code.ClientID); err != nil {
+		return err
+	}
+	return s.o.Store.PutCode(ctx, code)
 }

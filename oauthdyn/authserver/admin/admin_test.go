@@ -218,6 +218,14 @@ func TestDeleteClientEndsItsGrants(t *testing.T) {
 	if found, err := svc.ShowClient(t.Context(), admin.ClientID{ID: "https://doc.example/client"}); err != nil || !found.Client.Document || found.Grants != 1 {
 		t.Errorf("a document: %+v, %v", found, err)
 	}
+	// One of the server's configuration is in no store either.
+	addGrant(t, s, hashWith(5), "local:alice", "machine")
+	if found, err := svc.ShowClient(t.Context(), admin.ClientID{ID: "machine"}); err != nil || found.Client.Document || found.Grants != 1 {
+		t.Errorf("a configured client: %+v, %v", found, err)
+	}
+	if _, err := svc.DeleteClient(t.Context(), admin.ClientID{ID: "machine"}); codeOf(err) != admin.CodeInvalid {
+		t.Errorf("a configured client: %v", err)
+	}
 	if ended, err := svc.RevokeGrants(t.Context(), admin.Owner{Subject: "local:bob"}); err != nil || ended.Grants != 2 {
 		t.Errorf("ended %+v, %v", ended, err)
 	}

@@ -23,14 +23,16 @@ const (
 	OpDeleteClient = "clients/delete"
 )
 
-// A Client is a registered client. What it says of itself is foreign text.
+// A Client is a client. What it says of itself is foreign text. One that did not
+// register has no Created; it is a Document, or the server's configuration names
+// it.
 type Client struct {
 	ID      string    `json:"client_id"`
 	Created time.Time `json:"created,omitzero"`
 	Used    time.Time `json:"used,omitzero"` // to the hour; zero: it never got a token
 
-	// Document: the client did not register. Its id is the address of the
-	// document that says what it is.
+	// Document: the id is the address of the document that says what the client
+	// is.
 	Document bool `json:"document,omitempty"`
 
 	oauthdyn.ClientMetadata
@@ -143,7 +145,7 @@ func (s *Service) ShowClient(ctx context.Context, q ClientID) (ClientDetails, er
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return ClientDetails{}, err
 	}
-	found := ClientDetails{Client: Client{ID: q.ID, Document: true}}
+	found := ClientDetails{Client: Client{ID: q.ID, Document: IsDocument(q.ID)}}
 	if c != nil {
 		found.Client = clientOf(c)
 	}
@@ -151,7 +153,7 @@ func (s *Service) ShowClient(ctx context.Context, q ClientID) (ClientDetails, er
 	if err != nil {
 		return ClientDetails{}, err
 	}
-	if found.Grants = len(grants); c == nil && (found.Grants == 0 || !IsDocument(q.ID)) {
+	if found.Grants = len(grants); c == nil && found.Grants == 0 {
 		return ClientDetails{}, notFound("there is no client %s", q.ID)
 	}
 	return found, nil
@@ -169,8 +171,8 @@ func (s *Service) DeleteClient(ctx context.Context, q ClientID) (Ended, error) {
 	switch {
 	case err != nil:
 		return Ended{}, err
-	case found.Client.Document:
-		return Ended{}, invalid("%s did not register: it is the address of a metadata document; revoke its grants instead", q.ID)
+	case found.Client.Created.IsZero():
+		return Ended{}, invalid("%s did not register: it is a metadata document, or one of the server's configuration; revoke its grants instead", q.ID)
 	}
 	err = s.o.Store.DeleteClient(ctx, q.ID)
 	s.o.Changed(ctx)

@@ -89,6 +89,10 @@ type Code struct {
 	// RFC 9449 section 10); empty if it named none.
 	KeyThumbprint string `json:"jkt,omitempty"`
 
+	// Withdrawn says which consent the person had withdrawn when this one was
+	// given: what is withdrawn later takes the code with it.
+	Withdrawn string `json:"withdrawn,omitempty"`
+
 	Failures int  `json:"failures,omitempty"`
 	Grant    Hash `json:"grant,omitzero"` // set when it was redeemed
 }

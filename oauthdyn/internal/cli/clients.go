@@ -142,7 +142,7 @@ func (a *app) showClient(ctx context.Context, f *adminFlags, id string) error {
 	c, t := &found.Client, &table{}
 	t.add("Name", c.ClientName)
 	t.add("Home page", c.ClientURI)
-	if !c.Document {
+	if !c.Created.IsZero() {
 		for _, uri := range c.RedirectURIs {
 			t.add("Redirect URI", uri)
 		}
@@ -155,8 +155,11 @@ func (a *app) showClient(ctx context.Context, f *adminFlags, id string) error {
 	}
 	t.add("Grants", count(found.Grants, "grant"))
 	title := "Client " + c.ID
-	if c.Document {
+	switch {
+	case c.Document:
 		title += " (a metadata document)"
+	case c.Created.IsZero():
+		title += " (not registered)"
 	}
 	return t.write(a.stdout, title)
 }
