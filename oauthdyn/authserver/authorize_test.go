@@ -13,7 +13,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
 )
 
-func TestErrorPagesInsteadOfRedirects(t *testing.T) { // S1, S6, S8
+func TestA7S1S6S8S29ErrorPagesInsteadOfRedirects(t *testing.T) {
 	h := newHarness(t, nil)
 	one := h.public()
 	two := h.register(`{"redirect_uris":["https://a.example/","https://b.example/"],"token_endpoint_auth_method":"none"}`)
@@ -73,7 +73,7 @@ func checkPage(t *testing.T, res *http.Response, body string) {
 	}
 }
 
-func TestErrorRedirects(t *testing.T) { // S9, S10, S11, S13, S14, S15
+func TestA4S9S10S11S13S14S15ErrorRedirects(t *testing.T) {
 	h := newHarness(t, &oauthdyntest.Options{Scopes: []string{"a"}})
 	client := h.register(`{"redirect_uris":["https://client.example/callback?kept=1"],"token_endpoint_auth_method":"none"}`).ClientID
 	edits := func(more ...string) []string {
@@ -131,7 +131,7 @@ func redirected(t *testing.T, res *http.Response) url.Values {
 	return at.Query()
 }
 
-func TestState(t *testing.T) { // S12
+func TestA4S11S12State(t *testing.T) {
 	h := newHarness(t, nil)
 	client := h.public().ClientID
 	for name, state := range map[string]string{
@@ -154,7 +154,7 @@ func TestState(t *testing.T) { // S12
 	}
 }
 
-func TestWhatIsGranted(t *testing.T) { // S13, S14, clients of 2025-03-26
+func TestS13S14WhatIsGranted(t *testing.T) { // clients of 2025-03-26
 	h := newHarness(t, &oauthdyntest.Options{
 		Scopes:    []string{"a", "b"},
 		Resources: []authserver.Resource{{URI: "https://second.example/mcp", Scopes: []string{"b", "c"}}},
@@ -191,7 +191,7 @@ func TestWhatIsGranted(t *testing.T) { // S13, S14, clients of 2025-03-26
 	}
 }
 
-func TestLoopbackPortIsFree(t *testing.T) { // S5, RFC 8252 section 7.3
+func TestA6S5LoopbackPortIsFree(t *testing.T) { // RFC 8252 section 7.3
 	h := newHarness(t, nil)
 	client := h.register(`{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none"}`).ClientID
 	const actual = "http://127.0.0.1:54321/cb"
@@ -204,7 +204,7 @@ func TestLoopbackPortIsFree(t *testing.T) { // S5, RFC 8252 section 7.3
 	}
 }
 
-func TestOmittedRedirectURI(t *testing.T) { // S8
+func TestS8OmittedRedirectURI(t *testing.T) {
 	h := newHarness(t, nil)
 	client := h.public().ClientID
 	b := h.Browser()

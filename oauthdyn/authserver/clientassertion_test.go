@@ -22,6 +22,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/josetest"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
 )
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -139,6 +140,7 @@ func TestS47S52Assertions(t *testing.T) {
 		"its algorithm":          {only, rsa, nil, nil, "", false},
 
 		"another algorithm":    {only, key, nil, nil, "", true},
+		"unknown key":          {client, newJoseKey(t, "ES256", "k9"), nil, nil, "", true},
 		"key of another":       {client, other, nil, nil, "", true},
 		"for another":          {client, key, map[string]any{"aud": "https://other.example"}, nil, "", true},
 		"for another, too":     {client, key, map[string]any{"aud": []string{h.Issuer, "https://other.example"}}, nil, "", true},
@@ -264,7 +266,7 @@ func TestS52S70KeysFromPublicAddresses(t *testing.T) {
 // out of reach for a while.
 func TestS52KeysByAddress(t *testing.T) {
 	key, next := newJoseKey(t, "ES256", "k1"), newJoseKey(t, "ES256", "k2")
-	site := newDocumentSite(t, oauthdyn.ClientMetadata{ClientName: "Unused"})
+	site := oauthdyntest.NewClientDocument(t, oauthdyn.ClientMetadata{ClientName: "Unused"})
 	asked := atomic.Int32{}
 	serve := func(status int, body string) {
 		h := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -273,10 +275,10 @@ func TestS52KeysByAddress(t *testing.T) {
 			w.WriteHeader(status)
 			fmt.Fprint(w, body)
 		}))
-		site.document.Store(&h)
+		site.Serve(h)
 	}
 	h := newDocumentHarness(t, site)
-	client := h.keyed(`,"jwks_uri":"` + site.URL + `/jwks"`)
+	client := h.keyed(`,"jwks_uri":"` + site.Site.URL + `/jwks"`)
 	use := func(key *josetest.Key, status int, code string, wantAsked int32) {
 		t.Helper()
 		wantError(t, h.token(h.asserted(refreshForm(client.ClientID, "no.token"), key, client.ClientID, nil)), status, code)
@@ -287,7 +289,7 @@ func TestS52KeysByAddress(t *testing.T) {
 	serve(503, "")
 	use(key, 503, oauthdyn.CodeTemporarilyUnavailable, 1)
 	use(key, 503, oauthdyn.CodeTemporarilyUnavailable, 1) // not at once again
-	client = h.keyed(`,"jwks_uri":"` + site.URL + `/jwks2"`)
+	client = h.keyed(`,"jwks_uri":"` + site.Site.URL + `/jwks2"`)
 	serve(200, jwks(t, key))
 	use(key, 400, oauthdyn.CodeInvalidGrant, 2)
 	use(key, 400, oauthdyn.CodeInvalidGrant, 2)
@@ -309,27 +311,27 @@ func TestS52DocumentWithAndWithoutItsKey(t *testing.T) {
 		"by address": {`"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_methods_supported":["private_key_jwt", "none"],"jwks_uri":"{site}/jwks"`, 200, 200},
 	} {
 		t.Run(name, func(t *testing.T) {
-			site := newDocumentSite(t, oauthdyn.ClientMetadata{ClientName: "Unused"})
+			site := oauthdyntest.NewClientDocument(t, oauthdyn.ClientMetadata{ClientName: "Unused"})
 			document := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				if r.URL.Path == "/jwks" {
 					fmt.Fprint(w, jwks(t, key))
 					return
 				}
-				fmt.Fprintf(w, `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":[%q],%s}`, site.url, callback, strings.ReplaceAll(test.members, "{site}", site.URL))
+				fmt.Fprintf(w, `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":[%q],%s}`, site.URL, callback, strings.ReplaceAll(test.members, "{site}", site.Site.URL))
 			}))
-			site.document.Store(&document)
+			site.Serve(document)
 			h := newDocumentHarness(t, site)
 			for range 2 {
-				reply := h.token(h.asserted(h.redeemForm(site.url, h.code(site.url)), key, site.url, nil))
+				reply := h.token(h.asserted(h.redeemForm(site.URL, h.code(site.URL)), key, site.URL, nil))
 				if reply.Status != test.keyed {
 					t.Errorf("with its key: %d %v", reply.Status, &reply.Error)
 				}
-				reply = h.token(h.redeemForm(site.url, h.code(site.url)))
+				reply = h.token(h.redeemForm(site.URL, h.code(site.URL)))
 				if reply.Status != test.without {
 					t.Errorf("without: %d %v", reply.Status, &reply.Error)
 				}
-				if reply = h.token(h.redeemForm(site.url, h.code(site.url), "client_secret", "x")); reply.Status != 401 {
+				if reply = h.token(h.redeemForm(site.URL, h.code(site.URL), "client_secret", "x")); reply.Status != 401 {
 					t.Errorf("with a secret: %d", reply.Status)
 				}
 			}

@@ -262,10 +262,11 @@ func (s *Server) fingerprint(ctx context.Context, a *authorization) (store.Hash,
 	return hashOf(values...), err
 }
 
-// registrationHash stands for what people judge a client by. When that changes,
-// they are asked again.
+// registrationHash stands for what people judge a client by, and what it proves
+// to be that client with. When that changes, they are asked again.
 func registrationHash(c *store.Client) store.Hash {
-	return hashOf(c.Metadata.ClientName, c.Metadata.ClientURI, slices.Sorted(slices.Values(c.Metadata.RedirectURIs)))
+	m := &c.Metadata
+	return hashOf(m.ClientName, m.ClientURI, slices.Sorted(slices.Values(m.RedirectURIs)), m.TokenEndpointAuthMethod, m.JWKSURI, m.JWKS)
 }
 
 // hashOf is the hash of values as JSON.

@@ -85,7 +85,7 @@ func (b *tab) loginPage() (tx, csrf, body string) {
 	return tx, csrf, body
 }
 
-func TestConsentPage(t *testing.T) {
+func TestA10A13S16S22ConsentPage(t *testing.T) {
 	h := newHarness(t, &oauthdyntest.Options{
 		Scopes: []string{"mcp:read", "mcp:write"},
 		Adjust: func(o *authserver.Options) { o.ScopeText = map[string]string{"mcp:read": "Read your notes"} },
@@ -105,7 +105,7 @@ func TestConsentPage(t *testing.T) {
 	}
 }
 
-func TestConsentPageWarnings(t *testing.T) { // S28
+func TestA10S28ConsentPageWarnings(t *testing.T) {
 	h := newHarness(t, nil)
 	for uri, want := range map[string]string{
 		"http://127.0.0.1:1234/cb":                     "this computer",
@@ -122,7 +122,7 @@ func TestConsentPageWarnings(t *testing.T) { // S28
 	}
 }
 
-func TestTextOfClientsIsCleaned(t *testing.T) { // S27
+func TestS27TextOfClientsIsCleaned(t *testing.T) {
 	h := newHarness(t, nil)
 	for name, want := range map[string]string{
 		`<script>alert(1)</script>`:         "&lt;script&gt;alert(1)&lt;/script&gt;",
@@ -143,7 +143,7 @@ func TestTextOfClientsIsCleaned(t *testing.T) { // S27
 	}
 }
 
-func TestForgedConsent(t *testing.T) { // S21
+func TestA13S21ForgedConsent(t *testing.T) {
 	h := newHarness(t, nil)
 	for _, test := range []struct {
 		name    string
@@ -182,7 +182,7 @@ func TestForgedConsent(t *testing.T) { // S21
 	}
 }
 
-func TestAnswersCountOnce(t *testing.T) { // S21, S24
+func TestS21S24AnswersCountOnce(t *testing.T) {
 	h := newHarness(t, nil)
 	for _, first := range []string{"approve", "deny", "switch"} {
 		b := h.tab()
@@ -226,7 +226,7 @@ func TestDenied(t *testing.T) {
 	}
 }
 
-func TestLoginBelongsToTheBrowserThatConsented(t *testing.T) { // S23, S24, S31
+func TestA15S23S24S31LoginBelongsToTheBrowserThatConsented(t *testing.T) {
 	h := newHarness(t, nil)
 	victim, attacker := h.tab(), h.tab()
 	tx, csrf, body := attacker.loginPage()
@@ -263,7 +263,7 @@ func TestLoginBelongsToTheBrowserThatConsented(t *testing.T) { // S23, S24, S31
 	}
 }
 
-func TestConcurrentSignIn(t *testing.T) { // S24
+func TestS24ConcurrentSignIn(t *testing.T) {
 	h := newHarness(t, nil)
 	b := h.tab()
 	tx, csrf, _ := b.loginPage()
@@ -306,7 +306,7 @@ func mustURL(t *testing.T, s string) *url.URL {
 	return u
 }
 
-func TestSessions(t *testing.T) { // S30
+func TestS30Sessions(t *testing.T) {
 	h := newHarness(t, nil)
 	b := h.tab()
 	origin := mustURL(t, h.Issuer)
@@ -354,7 +354,7 @@ func TestSessions(t *testing.T) { // S30
 	}
 }
 
-func TestOneSessionPerBrowser(t *testing.T) { // S30
+func TestS30OneSessionPerBrowser(t *testing.T) {
 	h := newHarness(t, nil)
 	b := h.tab()
 	origin := mustURL(t, h.Issuer)
@@ -383,7 +383,7 @@ func TestSessionThatEndsBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-func TestCookiesOverHTTPS(t *testing.T) { // A14, S30
+func TestA14S30CookiesOverHTTPS(t *testing.T) {
 	s := mustServer(t, nil)
 	rec := do(s, "POST", "/register", `{"redirect_uris":["`+callback+`"],"token_endpoint_auth_method":"none"}`, "Content-Type", jsonType)
 	id := strings.Split(strings.TrimPrefix(rec.Body.String(), `{"client_id":"`), `"`)[0]
@@ -396,7 +396,7 @@ func TestCookiesOverHTTPS(t *testing.T) { // A14, S30
 	}
 }
 
-func TestLoopbackClientsAlwaysAsk(t *testing.T) { // RFC 8252 section 8.6
+func TestS7LoopbackClientsAlwaysAsk(t *testing.T) { // RFC 8252 section 8.6
 	h := newHarness(t, nil)
 	const uri = "http://127.0.0.1:1234/cb"
 	client := h.register(`{"redirect_uris":["` + uri + `"],"token_endpoint_auth_method":"none"}`)

@@ -206,7 +206,7 @@ func (h *harness) call(accessToken string) (int, string) {
 	return res.StatusCode, string(data)
 }
 
-func TestWholeFlow(t *testing.T) {
+func TestA1A8S51WholeFlow(t *testing.T) {
 	h := newHarness(t, &oauthdyntest.Options{
 		Scopes: []string{"mcp"},
 		Adjust: noGrace,
@@ -240,7 +240,7 @@ func TestWholeFlow(t *testing.T) {
 	}
 }
 
-func TestConfidentialClients(t *testing.T) {
+func TestA1ConfidentialClients(t *testing.T) {
 	h := newHarness(t, nil)
 	for _, method := range []string{"", oauthdyn.AuthMethodClientSecretBasic, oauthdyn.AuthMethodClientSecretPost} {
 		member := ""
@@ -270,7 +270,7 @@ func basic(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString(fmt.Append(nil, url.QueryEscape(id), ":", url.QueryEscape(secret)))
 }
 
-func TestSecondLoginOfABrowser(t *testing.T) {
+func TestA12A13S20SecondLoginOfABrowser(t *testing.T) {
 	h := newHarness(t, nil)
 	client := h.public()
 	b := h.Browser()

@@ -204,26 +204,26 @@ func TestE1ClientOfADocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	for grants, named := range map[string]bool{`["client_credentials"]`: true, `["authorization_code"]`: true, `["authorization_code","client_credentials"]`: false} {
-		site := newDocumentSite(t, oauthdyn.ClientMetadata{ClientName: "Unused"})
+		site := oauthdyntest.NewClientDocument(t, oauthdyn.ClientMetadata{ClientName: "Unused"})
 		document := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprintf(w, `{"client_id":%q,"client_name":"Robot","redirect_uris":[%q],"grant_types":%s,"token_endpoint_auth_methods_supported":["private_key_jwt","none"],"jwks":%s}`, site.url, callback, grants, set)
+			fmt.Fprintf(w, `{"client_id":%q,"client_name":"Robot","redirect_uris":[%q],"grant_types":%s,"token_endpoint_auth_methods_supported":["private_key_jwt","none"],"jwks":%s}`, site.URL, callback, grants, set)
 		}))
-		site.document.Store(&document)
+		site.Serve(document)
 		h := newDocumentHarness(t, site, func(o *authserver.Options) {
 			o.Clients = []authserver.Client{{ID: "robot", Secret: robotSecret}}
 			if named {
-				o.Clients = append(o.Clients, authserver.Client{ID: site.url})
+				o.Clients = append(o.Clients, authserver.Client{ID: site.URL})
 			}
 		})
-		client, err := oauthdyn.New(oauthdyn.Config{Resource: h.ResourceURL, ClientMetadataURL: site.url, ClientKey: key, Flow: oauthdyn.ClientCredentials{}})
+		client, err := oauthdyn.New(oauthdyn.Config{Resource: h.ResourceURL, ClientMetadataURL: site.URL, ClientKey: key, Flow: oauthdyn.ClientCredentials{}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.Authenticate(t.Context()); (err == nil) != named {
 			t.Errorf("%s, named %v: %v", grants, named, err)
 		}
-		wantError(t, h.token(robotForm("client_id", site.url)), 400, oauthdyn.CodeUnauthorizedClient) // without its key
+		wantError(t, h.token(robotForm("client_id", site.URL)), 400, oauthdyn.CodeUnauthorizedClient) // without its key
 	}
 }
 

@@ -45,6 +45,9 @@ func (s *Server) metadata() oauthdyn.ServerMetadata {
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          s.documents != nil,
 	}
+	if len(s.o.IdentityProviders) > 0 {
+		md.AuthorizationGrantProfilesSupported = []string{profileIDJAG}
+	}
 	if s.o.DeviceFlow {
 		md.DeviceAuthorizationEndpoint = s.url(pathDeviceStart)
 	}

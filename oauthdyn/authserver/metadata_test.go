@@ -112,7 +112,7 @@ func TestS97Metadata(t *testing.T) {
 	}
 }
 
-func TestMetadataAddresses(t *testing.T) {
+func TestA2MetadataAddresses(t *testing.T) {
 	for _, test := range []struct {
 		issuer string
 		paths  map[string]int

@@ -18,7 +18,7 @@ import (
 
 const jsonType = "application/json"
 
-func TestRegistrationReplies(t *testing.T) {
+func TestS63S68RegistrationReplies(t *testing.T) {
 	s := mustServer(t, nil)
 	for _, test := range []struct {
 		name, in string
@@ -73,7 +73,7 @@ func TestRegistrationReplies(t *testing.T) {
 	}
 }
 
-func TestRegistrationRefusals(t *testing.T) {
+func TestS2S4S27S63RegistrationRefusals(t *testing.T) {
 	s := mustServer(t, nil)
 	const uri = `"redirect_uris":["https://c.example/cb"]`
 	many := strings.TrimSuffix(strings.Repeat(`"https://c.example/cb",`, 33), ",")
@@ -120,7 +120,7 @@ func TestRegistrationRefusals(t *testing.T) {
 	}
 }
 
-func TestRegistrationFlood(t *testing.T) { // S60
+func TestS60FullStore(t *testing.T) {
 	const limit = 50
 	db := memory.New(&memory.Options{Limits: store.Limits{Clients: limit}})
 	s := mustServer(t, func(o *authserver.Options) { o.Store = db })

@@ -278,6 +278,26 @@ func TestS60Limits(t *testing.T) {
 	}
 }
 
+// More networks than can be counted do not end registration; what counts then is
+// the limit for all.
+func TestS60MoreNetworksThanCounters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mustServer(t, func(o *authserver.Options) {
+			o.Store = memory.New(&memory.Options{Limits: store.Limits{Transactions: 3}})
+			o.Registration.InAll = 10
+		})
+		done := 0
+		for n := range 20 {
+			if registerAt(t, s, fmt.Sprintf("[2001:db8:%x::1]:1", n), fmt.Sprintf(`{"redirect_uris":["https://app%d.example/cb"]}`, n)).status == 201 {
+				done++
+			}
+		}
+		if done != 10 {
+			t.Errorf("%d registrations, want 10", done)
+		}
+	})
+}
+
 // Replicas share a store, and with it the limits.
 func TestS60LimitsOfReplicas(t *testing.T) {
 	db := memory.New(nil)

@@ -51,7 +51,7 @@ func wantError(t *testing.T, reply tokenReply, status int, code string) {
 	}
 }
 
-func TestRedeemRefusals(t *testing.T) { // S9, S40, S42, S43, S46
+func TestS9S40S42S43S46RedeemRefusals(t *testing.T) {
 	h := newHarness(t, &oauthdyntest.Options{Scopes: []string{"a"}, Resources: []authserver.Resource{{URI: "https://second.example/mcp"}}})
 	client, other := h.public().ClientID, h.public().ClientID
 	code := h.code(client)
@@ -88,7 +88,7 @@ func TestRedeemRefusals(t *testing.T) { // S9, S40, S42, S43, S46
 	wantError(t, h.token(h.redeemForm(client, code)), 400, oauthdyn.CodeInvalidGrant) // S42: burned
 }
 
-func TestCodeReplayRevokes(t *testing.T) { // S41
+func TestS41CodeReplayRevokes(t *testing.T) {
 	h := newHarness(t, nil)
 	client := h.public().ClientID
 	code := h.code(client)
@@ -126,7 +126,7 @@ func (h *harness) all(form url.Values) map[int][]tokenReply {
 	return replies
 }
 
-func TestRaces(t *testing.T) { // S40, S44
+func TestS40S44Races(t *testing.T) {
 	h := newHarness(t, nil)
 	client := h.public().ClientID
 	replies := h.all(h.redeemForm(client, h.code(client)))
@@ -152,7 +152,7 @@ func TestRaces(t *testing.T) { // S40, S44
 	wantError(t, h.token(refreshForm(client, reply.RefreshToken)), 400, oauthdyn.CodeInvalidGrant)
 }
 
-func TestRefreshRefusals(t *testing.T) { // S43, S46
+func TestS43S46RefreshRefusals(t *testing.T) {
 	h := newHarness(t, &oauthdyntest.Options{Scopes: []string{"a", "b"}, Resources: []authserver.Resource{{URI: "https://second.example/mcp", Scopes: []string{"c"}}}})
 	client, reply := h.login()
 	other := h.public().ClientID
@@ -209,7 +209,7 @@ func TestOneResourceOfSeveral(t *testing.T) { // RFC 8707 section 2.2
 	}
 }
 
-func TestClientAuthentication(t *testing.T) { // S47, S48
+func TestS47S48ClientAuthentication(t *testing.T) {
 	h := newHarness(t, nil)
 	register := func(method string) *oauthdyn.ClientInformation {
 		return h.register(`{"redirect_uris":["` + callback + `"],"token_endpoint_auth_method":"` + method + `"}`)
@@ -283,7 +283,7 @@ func TestDeletedClient(t *testing.T) {
 	wantError(t, h.token(refreshForm(client.ClientID, reply.RefreshToken)), 401, oauthdyn.CodeInvalidClient)
 }
 
-func TestTokenRequests(t *testing.T) { // S50, S53
+func TestS50S53TokenRequests(t *testing.T) {
 	s := mustServer(t, nil)
 	const form = "application/x-www-form-urlencoded"
 	rec := do(s, "POST", "/register", `{"redirect_uris":["https://c.example/cb"],"token_endpoint_auth_method":"none","grant_types":["authorization_code"]}`, "Content-Type", jsonType)
@@ -323,7 +323,7 @@ func TestTokenRequests(t *testing.T) { // S50, S53
 	}
 }
 
-func TestNoRefreshTokenUnlessRegistered(t *testing.T) {
+func TestA16NoRefreshTokenUnlessRegistered(t *testing.T) {
 	h := newHarness(t, nil)
 	client := h.register(`{"redirect_uris":["` + callback + `"],"token_endpoint_auth_method":"none","grant_types":["authorization_code"]}`)
 	reply := h.token(h.redeemForm(client.ClientID, h.code(client.ClientID)))
@@ -383,7 +383,7 @@ func (c *clocked) redeem() tokenReply {
 	return c.token(url.Values{"grant_type": {"authorization_code"}, "client_id": {c.client}, "code": {c.code}, "code_verifier": {verifier}})
 }
 
-func TestCodesExpire(t *testing.T) { // S40
+func TestS40CodesExpire(t *testing.T) {
 	for wait, status := range map[time.Duration]int{time.Minute - 1: 200, time.Minute: 400} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newClocked(t)
@@ -395,7 +395,7 @@ func TestCodesExpire(t *testing.T) { // S40
 	}
 }
 
-func TestRefreshGrace(t *testing.T) { // S44, S45
+func TestS44S45RefreshGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClocked(t)
 		first := c.redeem().RefreshToken
@@ -416,7 +416,7 @@ func TestRefreshGrace(t *testing.T) { // S44, S45
 	})
 }
 
-func TestGrantLifetimes(t *testing.T) { // S46
+func TestS46GrantLifetimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClocked(t)
 		reply := c.redeem()
@@ -438,7 +438,7 @@ func TestGrantLifetimes(t *testing.T) { // S46
 	})
 }
 
-func TestSecretsStayOutOfLogs(t *testing.T) { // S51
+func TestS51SecretsStayOutOfLogs(t *testing.T) {
 	var log bytes.Buffer
 	h := newHarness(t, &oauthdyntest.Options{
 		Logger: slog.New(slog.NewTextHandler(&lockedWriter{w: &log}, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -16,7 +16,7 @@
 // IdentityProviders get tokens for programs without a person and for the people
 // of an organization. [Server.SetFaults]
 // makes it misbehave; [Server.RevokeGrants] and [Server.RevokeAccess] end what
-// was issued.
+// was issued. A [ClientDocument] is an app that needs no registration.
 package oauthdyntest
 
 import (
@@ -91,6 +91,7 @@ type Server struct {
 	Protected   *httptest.Server    // of the resource
 	Options     *authserver.Options // that AuthServer got
 
+	current     atomic.Pointer[authserver.Server] // AuthServer
 	faults      atomic.Pointer[Faults]
 	revocations resource.Revocations
 }
@@ -147,13 +148,32 @@ func (s *Server) startAuthServer(tb testing.TB, o Options) (err error) {
 		s.Options.Store = memory.New(nil)
 	}
 	s.Store = s.Options.Store
+	if err := s.runAuthServer(tb); err != nil {
+		return err
+	}
+	s.HTTP.Config.Handler = s.misbehave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.current.Load().ServeHTTP(w, r) }))
+	s.HTTP.Start()
+	return nil
+}
+
+func (s *Server) runAuthServer(tb testing.TB) (err error) {
 	if s.AuthServer, err = authserver.New(tb.Context(), *s.Options); err != nil {
 		return err
 	}
 	tb.Cleanup(s.AuthServer.Close)
-	s.HTTP.Config.Handler = s.misbehave(s.AuthServer)
-	s.HTTP.Start()
+	s.current.Store(s.AuthServer)
 	return nil
+}
+
+// Restart puts a new authorization server in the place of the old one, which has
+// the same store and options and knows nothing else. Nothing else may use
+// AuthServer in the meantime.
+func (s *Server) Restart(tb testing.TB) {
+	tb.Helper()
+	s.AuthServer.Close()
+	if err := s.runAuthServer(tb); err != nil {
+		tb.Fatalf("oauthdyntest: restart: %v", err)
+	}
 }
 
 func (s *Server) startResource(o Options) (err error) {

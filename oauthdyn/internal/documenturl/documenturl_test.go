@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestS74Check(t *testing.T) {
+func TestA11S74Check(t *testing.T) {
 	for _, raw := range []string{
 		"https://claude.ai/oauth/mcp-oauth-client-metadata", "https://app.example:8443/client.json", "https://app.example/a/...",
 	} {

@@ -44,7 +44,7 @@ func TestKnownClientsCanRegister(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
+func TestS2S3S4S7Refused(t *testing.T) {
 	groups := map[string][]string{
 		"S2 schemes": {
 			"javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "blob:https://x/y",
@@ -84,7 +84,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-func TestMatch(t *testing.T) {
+func TestS5S6Match(t *testing.T) {
 	for _, test := range []struct {
 		name, registered, given string
 		want                    bool

@@ -20,7 +20,7 @@ func public(context.Context, string) ([]netip.Addr, error) {
 	return []netip.Addr{netip.MustParseAddr("93.184.216.34")}, nil
 }
 
-func TestPublic(t *testing.T) {
+func TestS70Public(t *testing.T) {
 	for text := range strings.FieldsSeq("93.184.216.34 8.8.8.8 2606:2800:220:1::1 100.63.255.255 172.32.0.1 64:ff9b::808:808") {
 		if !Public(netip.MustParseAddr(text)) {
 			t.Errorf("%s is taken for a special address", text)

@@ -106,10 +106,13 @@ func parse(id string, body []byte) (*oauthdyn.ClientMetadata, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, name := range []string{"client_secret", "client_secret_expires_at"} {
+		if _, ok := obj[name]; ok { // null, too: the draft forbids the member
+			return nil, errors.New("it holds " + name + ", which would be public thereby")
+		}
+	}
 	var d struct {
-		ClientID              string `json:"client_id"`
-		ClientSecret          any    `json:"client_secret"`
-		ClientSecretExpiresAt any    `json:"client_secret_expires_at"`
+		ClientID string `json:"client_id"`
 	}
 	m := &oauthdyn.ClientMetadata{}
 	for _, v := range []any{&d, m} {
@@ -120,8 +123,6 @@ func parse(id string, body []byte) (*oauthdyn.ClientMetadata, error) {
 	switch {
 	case d.ClientID != id:
 		return nil, errors.New("client_id is not its own address")
-	case d.ClientSecret != nil || d.ClientSecretExpiresAt != nil:
-		return nil, errors.New("it holds a client secret, which is public thereby")
 	case m.ClientName == "":
 		return nil, errors.New("client_name is missing")
 	}

@@ -64,6 +64,8 @@ func TestS76Refused(t *testing.T) {
 		"other case":       {documentOf("https://App.example/client.json"), "its own address"},
 		"slash":            {documentOf(id + "/"), "its own address"},
 		"secret":           {documentOf(id, `"client_secret": "hush"`), "secret"},
+		"null secret":      {documentOf(id, `"client_secret": null`), "client_secret"},
+		"secret's end":     {documentOf(id, `"client_secret_expires_at": 0`), "client_secret_expires_at"},
 		"symmetric method": {documentOf(id, `"token_endpoint_auth_method": "client_secret_post"`), "has to be none or private_key_jwt"},
 		"symmetric list":   {documentOf(id, `"token_endpoint_auth_methods_supported": ["client_secret_jwt"]`), "has to be none or private_key_jwt"},
 		"nameless":         {`{"client_id": "` + id + `"}`, "client_name"},

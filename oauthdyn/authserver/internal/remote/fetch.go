@@ -40,13 +40,17 @@ func guarded(hosts []string) http.RoundTripper {
 	for i, host := range hosts {
 		names[i] = withoutPort(host)
 	}
-	base := &http.Transport{
+	return safedial.New(names...).Transport(newTransport())
+}
+
+// newTransport uses no proxy: whatever the environment says is meant for others.
+func newTransport() *http.Transport {
+	return &http.Transport{
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		DisableCompression:     true,
 		DisableKeepAlives:      true, // each host is asked rarely
 		ForceAttemptHTTP2:      true,
 	}
-	return safedial.New(names...).Transport(base)
 }
 
 func withoutPort(host string) string {
@@ -109,19 +113,39 @@ func (r *Reader[T]) checkResponse(resp *http.Response, host string) *Error {
 	return nil
 }
 
-// ageOf is how long a response is fresh (RFC 9111 section 4.2.1), within bounds.
+// ageOf is how long a response is fresh (RFC 9111 section 4.2), within bounds.
 func ageOf(h http.Header) time.Duration {
-	age := time.Duration(0)
-	for directive := range strings.SplitSeq(strings.ToLower(h.Get("Cache-Control")), ",") {
+	directives := map[string]string{}
+	for directive := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch name {
-		case "no-store", "no-cache":
-			return minAge
-		case "max-age":
-			if n, err := strconv.Atoi(strings.Trim(value, `"`)); err == nil {
-				age = time.Duration(min(max(n, 0), int(maxAge/time.Second))) * time.Second
-			}
+		if _, ok := directives[name]; !ok { // the first one counts
+			directives[name] = value
 		}
 	}
-	return min(max(age, minAge), maxAge)
+	_, noStore := directives["no-store"]
+	_, noCache := directives["no-cache"]
+	if noStore || noCache {
+		return minAge
+	}
+	var age time.Duration
+	if text, ok := directives["max-age"]; ok {
+		age = seconds(strings.Trim(text, `"`))
+	} else if expires, err := http.ParseTime(h.Get("Expires")); err == nil {
+		date, err := http.ParseTime(h.Get("Date"))
+		if err != nil {
+			date = time.Now()
+		}
+		age = expires.Sub(date)
+	}
+	return min(max(age-seconds(h.Get("Age")), minAge), maxAge)
+}
+
+// seconds reads a number of seconds: none if it is not one, and two days for all
+// that are more.
+func seconds(text string) time.Duration {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(time.Duration(n), 2*maxAge/time.Second) * time.Second
 }

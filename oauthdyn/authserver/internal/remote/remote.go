@@ -22,12 +22,19 @@ const (
 	minAge = 5 * time.Minute // that a document is used, whatever its server says
 	maxAge = 24 * time.Hour
 
-	maxDocuments  = 1000 // remembered
-	maxFetches    = 300  // a minute
-	maxPerHost    = 10   // a minute
+	maxDocuments = 1000 // remembered
+	maxFailures  = 200  // remembered, apart from documents
+
 	rateWindow    = time.Minute
 	rejectedPause = 5 * time.Second // after a document that could not be had
 	newerPause    = time.Minute     // between readings of what is still fresh
+)
+
+// What is fetched in a minute: of addresses that strangers name, and of documents
+// that are known to be good, whose readers must not suffer from the former.
+var (
+	strangerLimits = limits{all: 300, perHost: 10}
+	renewalLimits  = limits{all: 1000, perHost: 100}
 )
 
 // Error tells why there is no document. Its text may be shown to people: it
@@ -78,15 +85,23 @@ type Reader[T any] struct {
 	reading sync.WaitGroup
 
 	mu        sync.Mutex
-	documents map[string]*document[T] // mu guards
-	rate      rate                    // mu guards
+	pending   map[string]*fetching[T] // mu guards
+	documents map[string]*document[T] // good when they were last read; mu guards
+	failures  map[string]*document[T] // without content; mu guards
+	strangers rate                    // mu guards
+	renewals  rate                    // mu guards
 	closed    bool                    // mu guards
+}
+
+// fetching is a request under way. done is closed when the rest is set.
+type fetching[T any] struct {
+	done    chan struct{}
+	content T
+	err     error
 }
 
 // document is what is known of an address.
 type document[T any] struct {
-	reading chan struct{} // closed when it has been read; nil if nobody reads
-	good    bool          // content was good when it was last read
 	content T
 	read    time.Time // when content was read
 	fresh   time.Time // until when it need not be read again
@@ -97,7 +112,11 @@ type document[T any] struct {
 
 // NewReader makes a Reader.
 func NewReader[T any](o Options[T]) *Reader[T] {
-	r := &Reader[T]{o: o, http: newHTTPClient(o.Transport, o.Hosts), documents: map[string]*document[T]{}}
+	r := &Reader[T]{
+		o: o, http: newHTTPClient(o.Transport, o.Hosts),
+		pending: map[string]*fetching[T]{}, documents: map[string]*document[T]{}, failures: map[string]*document[T]{},
+		strangers: rate{limits: strangerLimits}, renewals: rate{limits: renewalLimits},
+	}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	return r
 }
@@ -130,17 +149,12 @@ func (r *Reader[T]) get(ctx context.Context, address string, newer bool) (none T
 	if err := r.accepts(address); err != nil {
 		return none, err
 	}
-	for {
-		d, wait, err := r.look(address, newer)
-		if wait == nil {
-			return d, err
-		}
-		newer = false
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return none, ctx.Err()
-		}
+	f := r.look(address, newer)
+	select {
+	case <-f.done:
+		return f.content, f.err
+	case <-ctx.Done():
+		return none, ctx.Err()
 	}
 }
 
@@ -177,32 +191,94 @@ func hostOf(address string) string {
 	return strings.TrimSuffix(strings.ToLower(host), ":443")
 }
 
-// look returns what is known, or a channel that is closed when more is.
-func (r *Reader[T]) look(address string, newer bool) (none T, _ <-chan struct{}, _ error) {
+// look returns what is known, or what will be when it has been read.
+func (r *Reader[T]) look(address string, newer bool) *fetching[T] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f := r.pending[address]; f != nil {
+		return f
+	}
+	now := time.Now()
+	d, rate := r.documents[address], &r.renewals
+	if d != nil {
+		d.used = now
+		if now.Before(d.fresh) && !(newer && now.Sub(d.read) >= newerPause) || now.Before(d.retry) {
+			return known(d.content, nil)
+		}
+	} else {
+		rate = &r.strangers
+		if failed := r.failures[address]; failed != nil && now.Before(failed.retry) {
+			return known(failed.content, failed.err)
+		}
+	}
+	if r.closed || !rate.allow(hostOf(address), now) {
+		if d != nil && !d.outdated(now) {
+			return known(d.content, nil)
+		}
+		var none T
+		return known(none, temporary("too many apps are asked about right now; try again in a minute"))
+	}
+	f := &fetching[T]{done: make(chan struct{})}
+	r.pending[address] = f
+	r.reading.Go(func() { r.read(address, f) })
+	return f
+}
+
+var closed = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+func known[T any](content T, err *Error) *fetching[T] {
+	f := &fetching[T]{done: closed, content: content}
+	if err != nil {
+		f.err = err
+	}
+	return f
+}
+
+// outdated reports whether a document was fresh so long ago that it counts no
+// more, though nothing newer can be had.
+func (d *document[T]) outdated(now time.Time) bool { return now.Sub(d.fresh) > maxAge }
+
+// read fetches a document; it ends on its own within the time of a fetch.
+func (r *Reader[T]) read(address string, f *fetching[T]) {
+	content, age, err := r.fetch(address)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	d := r.documents[address]
 	switch {
-	case d == nil:
-		d = &document[T]{}
-	case d.reading != nil:
-		return none, d.reading, nil
-	case d.good && now.Before(d.fresh) && !(newer && now.Sub(d.read) >= newerPause) || now.Before(d.retry):
-		d.used = now
-		return d.known()
+	case err == nil:
+		delete(r.failures, address)
+		remember(r.documents, maxDocuments, address, &document[T]{content: content, read: now, fresh: now.Add(age), used: now})
+		f.content = content
+	case d != nil && err.Temporary && !d.outdated(now):
+		d.retry = now.Add(rejectedPause)
+		f.content = d.content
+	default:
+		delete(r.documents, address)
+		remember(r.failures, maxFailures, address, &document[T]{err: err, retry: now.Add(rejectedPause), used: now})
+		f.err = err
 	}
-	if r.closed || !r.rate.allow(hostOf(address), now) {
-		if d.good {
-			return d.known()
+	delete(r.pending, address)
+	close(f.done)
+}
+
+// remember keeps a document, and forgets the one that was not used for longest
+// if there are too many.
+func remember[T any](documents map[string]*document[T], most int, address string, d *document[T]) {
+	if documents[address] == nil && len(documents) >= most {
+		oldest := ""
+		for address, other := range documents {
+			if oldest == "" || other.used.Before(documents[oldest].used) {
+				oldest = address
+			}
 		}
-		return none, nil, &Error{Text: "too many apps are asked about right now; try again in a minute", Temporary: true}
+		delete(documents, oldest)
 	}
-	r.makeRoom(now)
-	r.documents[address] = d
-	d.used, d.reading = now, make(chan struct{})
-	r.reading.Go(func() { r.read(address, d) })
-	return none, d.reading, nil
+	documents[address] = d
 }
 
 // Known returns a document that was good when it was last read, without asking
@@ -210,68 +286,31 @@ func (r *Reader[T]) look(address string, newer bool) (none T, _ <-chan struct{},
 func (r *Reader[T]) Known(address string) (content T, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if d := r.documents[address]; d != nil && d.good {
+	if d := r.documents[address]; d != nil {
 		return d.content, true
 	}
 	return content, false
 }
 
-// known returns the content, or the error. The Reader's mu is held.
-func (d *document[T]) known() (none T, _ <-chan struct{}, _ error) {
-	if !d.good {
-		return none, nil, d.err
-	}
-	return d.content, nil, nil
-}
+// limits bound what is fetched in a minute.
+type limits struct{ all, perHost int }
 
-// read fetches a document; it ends on its own within the time of a fetch.
-func (r *Reader[T]) read(address string, d *document[T]) {
-	content, age, err := r.fetch(address)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := time.Now()
-	if err == nil {
-		d.good, d.content, d.read, d.fresh, d.err, d.retry = true, content, now, now.Add(age), nil, time.Time{}
-	} else {
-		d.err, d.retry = err, now.Add(rejectedPause)
-		if !err.Temporary || now.Sub(d.fresh) > maxAge {
-			var none T
-			d.good, d.content = false, none
-		}
-	}
-	close(d.reading)
-	d.reading = nil
-}
-
-// makeRoom forgets the document that was not used for longest. r.mu is held.
-func (r *Reader[T]) makeRoom(now time.Time) {
-	if len(r.documents) < maxDocuments {
-		return
-	}
-	oldest, at := "", now
-	for address, d := range r.documents {
-		if d.reading == nil && !d.used.After(at) {
-			oldest, at = address, d.used
-		}
-	}
-	delete(r.documents, oldest)
-}
-
-// rate bounds what strangers make us fetch. It forgets once a minute.
+// rate counts that. It forgets once a minute.
 type rate struct {
+	limits
 	since time.Time
-	all   int
+	n     int
 	hosts map[string]int
 }
 
 func (r *rate) allow(host string, now time.Time) bool {
 	if r.hosts == nil || now.Sub(r.since) >= rateWindow {
-		*r = rate{since: now, hosts: map[string]int{}}
+		r.since, r.n, r.hosts = now, 0, map[string]int{}
 	}
-	if r.all >= maxFetches || r.hosts[host] >= maxPerHost {
+	if r.n >= r.all || r.hosts[host] >= r.perHost {
 		return false
 	}
-	r.all++
+	r.n++
 	r.hosts[host]++
 	return true
 }

@@ -153,12 +153,40 @@ func TestHosts(t *testing.T) {
 }
 
 func TestS78Age(t *testing.T) {
-	for cacheControl, want := range map[string]time.Duration{
-		"": minAge, "max-age=1": minAge, "public, max-age=3600": time.Hour, "max-age=999999999": maxAge, "max-age=99999999999999999999": minAge,
-		"no-store": minAge, "max-age=3600, no-store": minAge, "max-age=-5": minAge, `max-age="7200"`: 2 * time.Hour,
+	const (
+		date = "Sat, 28 Nov 2026 12:00:00 GMT"
+		hour = "Sat, 28 Nov 2026 13:00:00 GMT"
+	)
+	for name, test := range map[string]struct {
+		headers []string
+		want    time.Duration
+	}{
+		"nothing":            {nil, minAge},
+		"less":               {[]string{"Cache-Control", "max-age=1"}, minAge},
+		"an hour":            {[]string{"Cache-Control", "public, Max-Age=3600"}, time.Hour},
+		"more":               {[]string{"Cache-Control", "max-age=999999999"}, maxAge},
+		"too large":          {[]string{"Cache-Control", "max-age=99999999999999999999"}, minAge},
+		"no-store":           {[]string{"Cache-Control", "no-store"}, minAge},
+		"no-store behind":    {[]string{"Cache-Control", "max-age=3600, no-store"}, minAge},
+		"no-store below":     {[]string{"Cache-Control", "max-age=3600", "Cache-Control", "no-store"}, minAge},
+		"no-cache":           {[]string{"Cache-Control", "no-cache", "Expires", hour, "Date", date}, minAge},
+		"the second line":    {[]string{"Cache-Control", "public", "Cache-Control", "max-age=3600"}, time.Hour},
+		"twice":              {[]string{"Cache-Control", "max-age=3600, max-age=7200"}, time.Hour},
+		"negative":           {[]string{"Cache-Control", "max-age=-5"}, minAge},
+		"quoted":             {[]string{"Cache-Control", `max-age="7200"`}, 2 * time.Hour},
+		"Expires":            {[]string{"Expires", hour, "Date", date}, time.Hour},
+		"in the past":        {[]string{"Expires", date, "Date", hour}, minAge},
+		"no date":            {[]string{"Expires", "0", "Date", date}, minAge},
+		"max-age goes first": {[]string{"Cache-Control", "max-age=7200", "Expires", hour, "Date", date}, 2 * time.Hour},
+		"old already":        {[]string{"Cache-Control", "max-age=7200", "Age", "3600"}, time.Hour},
+		"very old":           {[]string{"Cache-Control", "max-age=7200", "Age", "9999999999"}, minAge},
 	} {
-		if got := ageOf(http.Header{"Cache-Control": {cacheControl}}); got != want {
-			t.Errorf("%q: %v, want %v", cacheControl, got, want)
+		h := http.Header{}
+		for i := 0; i < len(test.headers); i += 2 {
+			h.Add(test.headers[i], test.headers[i+1])
+		}
+		if got := ageOf(h); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
 		}
 	}
 }
@@ -218,9 +246,9 @@ func TestS78Bounds(t *testing.T) {
 			return response(200, body), nil
 		})))
 		defer r.Close()
-		for i := range 2 * maxPerHost {
+		for i := range 2 * strangerLimits.perHost {
 			_, err := r.Read(t.Context(), fmt.Sprintf("https://app.example/%d", i))
-			if e := AsError(err); (e == nil) != (i < maxPerHost) || e != nil && !e.Temporary {
+			if e := AsError(err); (e == nil) != (i < strangerLimits.perHost) || e != nil && !e.Temporary {
 				t.Fatalf("document %d of a host: %v", i, err)
 			}
 		}
@@ -236,11 +264,103 @@ func TestS78Bounds(t *testing.T) {
 			t.Errorf("%d documents are remembered", len(r.documents))
 		}
 		before := asked
-		for i := range 2 * maxFetches {
+		for i := range 2 * strangerLimits.all {
 			_, _ = r.Read(t.Context(), fmt.Sprintf("https://more%d.example/c", i))
 		}
-		if asked-before > maxFetches {
+		if asked-before > strangerLimits.all {
 			t.Errorf("%d requests in a minute", asked-before)
+		}
+	})
+}
+
+// Addresses that are made up cost those who use good documents nothing: neither
+// their place nor the requests to renew them.
+func TestS78FloodOfMadeUpHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := map[string]int{}
+		var mu sync.Mutex
+		r := NewReader(options(page(func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[r.URL.Host]++
+			if strings.HasPrefix(r.URL.Host, "good") {
+				return response(200, body), nil
+			}
+			return nil, errors.New("no such host")
+		})))
+		defer r.Close()
+		good := func(i int) string { return fmt.Sprintf("https://good%d.example/c", i) }
+		const goodOnes = 200
+		for i := range goodOnes {
+			if _, err := r.Read(t.Context(), good(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for minute := range 12 {
+			time.Sleep(rateWindow)
+			for i := range 2000 {
+				if _, err := r.Read(t.Context(), fmt.Sprintf("https://bad%d.example/%d", i, minute)); AsError(err) == nil {
+					t.Fatal("a made up host has a document")
+				}
+			}
+			for i := range goodOnes {
+				if _, err := r.Read(t.Context(), good(i)); err != nil {
+					t.Fatalf("minute %d: %v", minute, err)
+				}
+			}
+		}
+		total := 0
+		for host, n := range asked {
+			if strings.HasPrefix(host, "good") && n < 3 {
+				t.Errorf("%s was asked %d times, want it renewed", host, n)
+			} else if !strings.HasPrefix(host, "good") {
+				total += n
+			}
+		}
+		if total > 12*strangerLimits.all {
+			t.Errorf("%d requests to made up hosts", total)
+		}
+		if len(r.failures) > maxFailures || len(r.documents) != goodOnes || len(r.pending) != 0 {
+			t.Errorf("remembered: %d failures, %d documents, %d pending", len(r.failures), len(r.documents), len(r.pending))
+		}
+	})
+}
+
+// Renewals are bounded, too; what is known counts while there is no request to
+// spare, but not for ever.
+func TestS78Renewals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		r := NewReader(options(page(func(*http.Request) (*http.Response, error) {
+			asked++
+			return response(200, body), nil
+		})))
+		defer r.Close()
+		r.renewals.limits = limits{all: 3, perHost: 2}
+		for _, host := range []string{"a.example", "b.example"} {
+			for i := range 3 {
+				if _, err := r.Read(t.Context(), fmt.Sprintf("https://%s/%d", host, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		all := func() (failed int) {
+			for _, host := range []string{"a.example", "b.example"} {
+				for i := range 3 {
+					if _, err := r.Read(t.Context(), fmt.Sprintf("https://%s/%d", host, i)); err != nil {
+						failed++
+					}
+				}
+			}
+			return failed
+		}
+		time.Sleep(minAge)
+		if failed := all(); failed != 0 || asked != 9 {
+			t.Errorf("%d failed, %d requests, want 9", failed, asked)
+		}
+		time.Sleep(minAge + maxAge + time.Second)
+		if failed := all(); failed != 3 || asked != 12 {
+			t.Errorf("%d failed, %d requests; want 3 that are too old, and 12", failed, asked)
 		}
 	})
 }
