@@ -22,6 +22,11 @@ type ServerMetadata struct {
 	ResponseModesSupported []string `json:"response_modes_supported,omitempty"`
 	GrantTypesSupported    []string `json:"grant_types_supported,omitempty"`
 
+	// AuthorizationGrantProfilesSupported announces which assertions the grant
+	// urn:ietf:params:oauth:grant-type:jwt-bearer takes:
+	// draft-ietf-oauth-identity-assertion-authz-grant.
+	AuthorizationGrantProfilesSupported []string `json:"authorization_grant_profiles_supported,omitempty"`
+
 	TokenEndpointAuthMethodsSupported []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	CodeChallengeMethodsSupported     []string `json:"code_challenge_methods_supported,omitempty"`
 

@@ -18,6 +18,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
@@ -25,7 +26,8 @@ const (
 	// typeIDJAG is the typ of an identity assertion:
 	// draft-ietf-oauth-identity-assertion-authz-grant, MCP's
 	// enterprise-managed-authorization.
-	typeIDJAG = "oauth-id-jag+jwt"
+	typeIDJAG    = "oauth-id-jag+jwt"
+	profileIDJAG = "urn:ietf:params:oauth:grant-profile:id-jag"
 
 	// maxIdentityLife bounds how long an identity assertion can be good, and
 	// thereby how long it must be remembered that it was used.
@@ -48,11 +50,13 @@ type Admitter interface {
 
 // identityClaims are those of an identity assertion.
 type identityClaims struct {
-	ClientID string    `json:"client_id"`
-	Resource oneOrMore `json:"resource"`
-	Scope    *string   `json:"scope"`
-	Name     string    `json:"preferred_username"`
-	Email    string    `json:"email"`
+	ClientID string          `json:"client_id"`
+	Resource oneOrMore       `json:"resource"`
+	Scope    *string         `json:"scope"`
+	Name     string          `json:"preferred_username"`
+	Email    string          `json:"email"`
+	Details  json.RawMessage `json:"authorization_details"`
+	Bound    *jose.Bound     `json:"cnf"`
 }
 
 // oneOrMore is a string or a list of them.
@@ -162,6 +166,10 @@ func (s *Server) redeemIdentity(r *http.Request, client *store.Client, form url.
 		return nil, refuseAssertion("iat is missing")
 	case len(c.Resource) == 0:
 		return nil, refuseAssertion("it names no resource")
+	case c.Details != nil:
+		return nil, refuseAssertion("authorization_details are not supported here; name scopes")
+	case c.Bound != nil && (c.Bound.KeyThumbprint == "" || c.Bound.KeyThumbprint != key):
+		return nil, refuseAssertion("it is bound to a key (cnf) that the request does not prove to have")
 	}
 	t, e := s.asserted(form, client, &c)
 	if e != nil {

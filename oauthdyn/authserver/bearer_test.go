@@ -24,6 +24,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/oidc"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/josetest"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
 )
 
@@ -209,6 +210,9 @@ func TestE2S54IdentityAssertions(t *testing.T) {
 		"resource not the app's":   {"reader", h.jag(idp, map[string]any{"client_id": "reader"}), nil, oauthdyn.CodeInvalidTarget, ""},
 		"scope not asserted":       {"app", h.jag(idp, map[string]any{"resource": second, "scope": "read"}), []string{"scope", "write"}, oauthdyn.CodeInvalidScope, ""},
 		"no such scope":            {"app", h.jag(idp, map[string]any{"scope": "admin"}), nil, oauthdyn.CodeInvalidScope, ""},
+		"authorization_details":    {"app", h.jag(idp, map[string]any{"authorization_details": []any{map[string]any{"type": "x"}}}), nil, oauthdyn.CodeInvalidGrant, ""},
+		"bound to a key":           {"app", h.jag(idp, map[string]any{"cnf": map[string]any{"jkt": challengeOf("x")}}), nil, oauthdyn.CodeInvalidGrant, ""},
+		"bound otherwise":          {"app", h.jag(idp, map[string]any{"cnf": map[string]any{"x5t#S256": "x"}}), nil, oauthdyn.CodeInvalidGrant, ""},
 		"S53 another client":       {"robot", h.jag(idp, map[string]any{"client_id": "robot"}), nil, oauthdyn.CodeUnauthorizedClient, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -249,6 +253,25 @@ func TestE2S54AssertionsCountOnce(t *testing.T) {
 	}
 }
 
+// An assertion that is bound to a key needs its proof, and gives a token that is
+// bound to it; so does a client's own token.
+func TestE2BoundAssertions(t *testing.T) {
+	idp := newIssuer(t)
+	h := newIdentityHarness(t, idp)
+	key, other := newKey(t), newKey(t)
+	post := func(key *jwt.Key, form url.Values, client string) tokenReply {
+		return h.token(form, "Authorization", basic(client, robotSecret), "DPoP", h.proof(key))
+	}
+	form := url.Values{"grant_type": {grantBearer}, "assertion": {h.jag(idp, map[string]any{"cnf": map[string]any{"jkt": key.Thumbprint()}})}}
+	wantError(t, post(other, form, "app"), 400, oauthdyn.CodeInvalidGrant)
+	reply := post(key, form, "app")
+	boundTo(t, "assertion", reply, key)
+	if status := h.callBound(key, reply.AccessToken); status != 200 {
+		t.Errorf("call: %d", status)
+	}
+	boundTo(t, "client credentials", post(key, robotForm(), "robot"), key)
+}
+
 // A registered client can be named by the provider, if it authenticates.
 func TestE2S53RegisteredClients(t *testing.T) {
 	idp := newIssuer(t)
@@ -269,7 +292,7 @@ func TestE2S53RegisteredClients(t *testing.T) {
 	wantError(t, none.token(url.Values{"grant_type": {grantBearer}, "assertion": {jag}, "client_id": {none.public().ClientID}}), 400, oauthdyn.CodeUnsupportedGrantType)
 	for server, want := range map[*harness]bool{h: true, none: false} {
 		_, body := server.page(newRequest(t, "GET", server.Issuer+"/.well-known/oauth-authorization-server", ""))
-		if strings.Contains(body, grantBearer) != want {
+		if strings.Contains(body, grantBearer) != want || strings.Contains(body, `"authorization_grant_profiles_supported":["urn:ietf:params:oauth:grant-profile:id-jag"]`) != want {
 			t.Errorf("metadata %s", body)
 		}
 	}

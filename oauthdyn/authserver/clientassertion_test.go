@@ -140,6 +140,7 @@ func TestS47S52Assertions(t *testing.T) {
 		"its algorithm":          {only, rsa, nil, nil, "", false},
 
 		"another algorithm":    {only, key, nil, nil, "", true},
+		"unknown key":          {client, newJoseKey(t, "ES256", "k9"), nil, nil, "", true},
 		"key of another":       {client, other, nil, nil, "", true},
 		"for another":          {client, key, map[string]any{"aud": "https://other.example"}, nil, "", true},
 		"for another, too":     {client, key, map[string]any{"aud": []string{h.Issuer, "https://other.example"}}, nil, "", true},
