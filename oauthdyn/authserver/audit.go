@@ -3,6 +3,7 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -74,7 +75,7 @@ func (s *Server) auditAdmin(ctx context.Context, e audit.Event, err error) {
 	if e.By == "" {
 		e.By = audit.ByProgram
 	}
-	e.Reason = note(ctx).Reason
+	e.Reason = cmp.Or(e.Reason, note(ctx).Reason)
 	if err != nil {
 		e.Error, e.Reason = oauthdyn.CodeServerError, err.Error()
 	}

@@ -52,5 +52,6 @@
 // neither a live session nor another person's click gives a code away. Codes
 // and refresh tokens are used once; a second use revokes the grant. Access tokens
 // of a revoked grant are refused by the resources in the same process at once:
-// see Options.Revocations. The store holds hashes of secrets only.
+// see Options.Revocations. The store holds hashes of secrets only, and the signing
+// keys, which Options.SealingKey seals: see Keys.
 package authserver

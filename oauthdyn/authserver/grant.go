@@ -4,9 +4,7 @@ package authserver
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/sealing"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/withdrawal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/redirecturi"
@@ -256,13 +255,5 @@ func unseal(old string, sealed []byte) (string, error) {
 }
 
 func successorCipher(old string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, []byte(old), nil, "oauthdyn refresh token successor", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
+	return sealing.Cipher([]byte(old), "oauthdyn refresh token successor")
 }

@@ -7,14 +7,15 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
@@ -72,29 +73,50 @@ func (s *Server) allScopes() []string {
 
 // addDocuments adds the routes of the metadata and the keys.
 func (s *Server) addDocuments() error {
-	md := s.metadata()
-	oauth, err := json.Marshal(md)
+	data, err := json.Marshal(s.metadata())
 	if err != nil {
 		return err
 	}
-	// OpenID Connect Discovery section 3 requires these two.
-	md.SubjectTypesSupported = []string{"public"}
-	md.IDTokenSigningAlgValuesSupported = []string{jose.ES256}
-	openID, err := json.Marshal(md)
-	if err != nil {
+	oauth := newDocument(data)
+	openID := &openIDMetadata{of: s.metadata()}
+	if _, err := openID.with(s.keys.current.Load().algorithms); err != nil {
 		return err
 	}
-	jwks, err := s.keys.PublicJWKS()
-	if err != nil {
-		return err
-	}
+	serveOpenID := serveDocument(func() (document, error) { return openID.with(s.keys.current.Load().algorithms) })
 	for _, suffix := range s.metadataSuffixes() {
-		s.routes[oauthdyn.WellKnownServer+suffix] = document(oauth)
-		s.routes[oauthdyn.WellKnownOpenID+suffix] = document(openID)
+		s.routes[oauthdyn.WellKnownServer+suffix] = serveDocument(func() (document, error) { return oauth, nil })
+		s.routes[oauthdyn.WellKnownOpenID+suffix] = serveOpenID
 	}
-	s.routes[s.base+oauthdyn.WellKnownOpenID] = document(openID)
-	s.routes[s.path(pathJWKS)] = document(jwks)
+	s.routes[s.base+oauthdyn.WellKnownOpenID] = serveOpenID
+	s.routes[s.path(pathJWKS)] = serveDocument(func() (document, error) { return s.keys.current.Load().jwks, nil })
 	return nil
+}
+
+// openIDMetadata is the metadata of OpenID Connect Discovery. It is made again
+// when the algorithms of the signing keys change.
+type openIDMetadata struct {
+	of oauthdyn.ServerMetadata
+
+	mu sync.Mutex
+	// mu guards the fields below.
+	made       document
+	algorithms []string
+}
+
+func (m *openIDMetadata) with(algorithms []string) (document, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.Equal(algorithms, m.algorithms) {
+		return m.made, nil
+	}
+	// Section 3 requires these two.
+	m.of.SubjectTypesSupported = []string{"public"}
+	m.of.IDTokenSigningAlgValuesSupported = algorithms
+	data, err := json.Marshal(m.of)
+	if err == nil {
+		m.made, m.algorithms = newDocument(data), algorithms
+	}
+	return m.made, err
 }
 
 // metadataSuffixes lists what may stand behind a well-known path: the path of
@@ -110,16 +132,35 @@ func (s *Server) metadataSuffixes() []string {
 	return suffixes
 }
 
-// document serves JSON that never changes.
-func document(data []byte) http.Handler {
+// documentMaxAge is how long others may keep the metadata and the keys. It is
+// less than keyring.PublishAhead.
+const documentMaxAge = 5 * time.Minute
+
+// A document is JSON and its entity tag.
+type document struct {
+	data []byte
+	etag string
+}
+
+func newDocument(data []byte) document {
 	sum := sha256.Sum256(data)
-	etag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	return document{data, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+}
+
+// serveDocument serves what a document is at the time.
+func serveDocument(current func() (document, error)) http.Handler {
+	cacheControl := fmt.Sprintf("public, max-age=%d", int(documentMaxAge.Seconds()))
 	return crossOrigin(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d, err := current()
+		if err != nil {
+			writeError(w, fail(http.StatusInternalServerError, oauthdyn.CodeServerError, "the document cannot be made"))
+			return
+		}
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
-		h.Set("Cache-Control", "public, max-age=300")
-		h.Set("ETag", etag)
+		h.Set("Cache-Control", cacheControl)
+		h.Set("ETag", d.etag)
 		h.Set("X-Content-Type-Options", "nosniff")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.data))
 	}), http.MethodGet)
 }

@@ -214,6 +214,9 @@ func TestOptions(t *testing.T) {
 		{"other resource", func(o *authserver.Options) {
 			o.ResourceServers = []authserver.ResourceServer{{ID: "a", Secret: longSecret, Resources: []string{"https://third.example"}}}
 		}, "no tokens are issued"},
+		{"signing algorithm", func(o *authserver.Options) { o.SigningAlgorithm = "HS256" }, `"HS256" is not ES256, RS256, EdDSA`},
+		{"hasty rotation", func(o *authserver.Options) { o.KeyRotation = time.Hour }, "24h0m0s at least"},
+		{"short sealing key", func(o *authserver.Options) { o.SealingKey = make([]byte, 31) }, "31 bytes, not 32"},
 		{"long codes", func(o *authserver.Options) { o.CodeTTL = 3600e9 }, "codes must not live"},
 	} {
 		_, err := newServer(t, test.edit)

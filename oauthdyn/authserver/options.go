@@ -99,6 +99,18 @@ type Options struct {
 	// the signatures themselves, as package resource does, need not ask.
 	ResourceServers []ResourceServer
 
+	// SigningAlgorithm is what signing keys are for: ES256, RS256 or EdDSA. After
+	// a change a key for the new one takes over, as in a rotation. Empty: that
+	// of the key that signs, ES256 for the first one.
+	SigningAlgorithm string
+
+	// KeyRotation is how long a signing key signs; at least a day. Default 90
+	// days; negative: until Keys.Rotate.
+	KeyRotation time.Duration
+
+	// SealingKey seals the private keys in the store; see KeyOptions.SealingKey.
+	SealingKey []byte
+
 	// Revocations are fed with what is revoked at the store: at once with what
 	// is revoked through this Server, within a second with the rest. Give the
 	// same ones to the resources in this process. Nil: nobody is told.

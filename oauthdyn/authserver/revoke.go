@@ -148,7 +148,7 @@ func (s *Server) foreignToken(r *http.Request, client *store.Client) {
 // ownToken returns the claims of an access token that this server has signed,
 // be it expired or revoked; nil if it is none.
 func (s *Server) ownToken(raw string) *jose.Claims {
-	claims, err := s.keys.Verify(raw)
+	claims, err := s.keys.verify(raw)
 	if err != nil || claims.Issuer != s.o.Issuer {
 		return nil
 	}

@@ -19,8 +19,6 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/clientdoc"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/remote"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose/jwt"
 )
 
@@ -42,8 +40,8 @@ const (
 )
 
 // ErrStore reports that the store failed when the signing keys or the
-// revocations were read from it, or a key was made. Other errors of New are
-// about the options.
+// revocations were read from it, or a key was made. Other errors of New, but for
+// ErrKeysSealed, are about the options.
 var ErrStore = errors.New("store")
 
 // collectInterval is how often the store is cleaned up.
@@ -57,7 +55,7 @@ type Server struct {
 	secure    bool   // https
 	loopback  bool   // the issuer is on a loopback address
 	resources []Resource
-	keys      *jose.KeySet
+	keys      *Keys
 	routes    map[string]http.Handler
 	feed      *feed
 	documents *clientdoc.Reader // nil: none are read
@@ -76,7 +74,8 @@ type Server struct {
 
 // New checks the options, loads the signing keys from the store or makes the
 // first one, and starts what has to be done regularly: the clean-up of the
-// store, and the feeding of Options.Revocations. Close ends that.
+// store, the rotation of the keys, and the feeding of Options.Revocations. Close
+// ends that.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
@@ -100,11 +99,19 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err := s.checkClientKeys(); err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
 	}
-	if s.keys, err = loadKeys(ctx, o.Store); err != nil {
+	s.keys, err = OpenKeys(KeyOptions{Store: o.Store, SealingKey: o.SealingKey, Algorithm: o.SigningAlgorithm, Rotation: o.KeyRotation, Logger: s.log})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.keys.keep(ctx); errors.Is(err, ErrKeysSealed) {
+		return nil, fmt.Errorf("authserver: %w", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("authserver: %w: signing keys: %w", ErrStore, err)
 	}
+	s.keys.audit = s.auditAdmin
 	s.feed = newFeed(&s.o)
 	s.admin = admin.New(admin.Options{Store: o.Store, ApprovalTTL: o.GrantTTL, Changed: s.revoked, Audit: s.auditAdmin, Logger: s.log})
+	s.keys.AddTo(s.admin)
 	if err := s.feed.readOn(ctx); err != nil {
 		return nil, fmt.Errorf("authserver: %w: revocations: %w", ErrStore, err)
 	}
@@ -115,6 +122,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s.stop = stop
 	s.background.Go(func() { s.collect(background) })
 	s.background.Go(func() { s.feed.run(background) })
+	s.background.Go(func() { s.keys.run(background) })
 	return s, nil
 }
 
@@ -130,32 +138,8 @@ func (s *Server) Close() {
 	s.background.Wait()
 }
 
-// loadKeys returns the signing keys. Of several servers that start on an empty
-// store, one makes the key.
-func loadKeys(ctx context.Context, keys store.Keys) (*jose.KeySet, error) {
-	for {
-		document, revision, err := keys.LoadKeys(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if document != nil {
-			return jose.ParseKeySet(document)
-		}
-		fresh, err := jose.NewKeySet()
-		if err != nil {
-			return nil, err
-		}
-		if document, err = fresh.Marshal(); err != nil {
-			return nil, err
-		}
-		switch err := keys.SaveKeys(ctx, document, revision); {
-		case err == nil:
-			return fresh, nil
-		case !errors.Is(err, store.ErrConflict):
-			return nil, err
-		}
-	}
-}
+// Keys returns the signing keys.
+func (s *Server) Keys() *Keys { return s.keys }
 
 // collect removes what has expired from the store until ctx ends.
 func (s *Server) collect(ctx context.Context) {

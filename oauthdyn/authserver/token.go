@@ -136,7 +136,7 @@ func (s *Server) respond(r *http.Request, g *store.Grant, t target, refreshToken
 	if end := g.End(); end.Before(expires) {
 		expires = end
 	}
-	access, err := s.keys.Sign(jose.Claims{
+	access, err := s.keys.sign(jose.Claims{
 		Issuer:   s.o.Issuer,
 		Subject:  g.Subject,
 		ClientID: g.ClientID,

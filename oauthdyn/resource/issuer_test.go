@@ -31,7 +31,7 @@ type issuerFixture struct {
 	t *testing.T
 
 	mu       sync.Mutex
-	keys     *jose.KeySet
+	keys     []*jose.SigningKey // the first one signs
 	down     bool
 	issuer   string // as the metadata says
 	fetches  atomic.Int32
@@ -39,11 +39,9 @@ type issuerFixture struct {
 }
 
 func newIssuerFixture(t *testing.T) *issuerFixture {
-	keys, err := jose.NewKeySet()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &issuerFixture{t: t, keys: keys, issuer: testIssuer}
+	f := &issuerFixture{t: t, issuer: testIssuer}
+	f.rotate(false)
+	return f
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -76,11 +74,11 @@ func (f *issuerFixture) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	case "/jwks":
 		f.fetches.Add(1)
-		data, err := f.keys.PublicJWKS()
-		if err != nil {
-			f.t.Error(err)
+		var public []jose.PublicKey
+		for _, k := range f.keys {
+			public = append(public, k.Public())
 		}
-		if _, err := w.Write(data); err != nil {
+		if err := json.NewEncoder(w).Encode(jose.NewPublicKeys(public...)); err != nil {
 			f.t.Error(err)
 		}
 	default:
@@ -117,7 +115,7 @@ func (f *issuerFixture) token(edits ...func(*jose.Claims)) string {
 	for _, edit := range edits {
 		edit(&c)
 	}
-	token, err := f.keys.Sign(c)
+	token, err := f.keys[0].Sign(c)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -128,15 +126,14 @@ func (f *issuerFixture) token(edits ...func(*jose.Claims)) string {
 func (f *issuerFixture) rotate(keep bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	age := time.Duration(-1)
-	if keep {
-		age = time.Hour
-	}
-	keys, err := f.keys.Rotate(time.Now(), age)
+	fresh, err := jose.NewSigningKey(jose.ES256)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.keys = keys
+	if !keep {
+		f.keys = nil
+	}
+	f.keys = append([]*jose.SigningKey{fresh}, f.keys...)
 }
 
 func (f *issuerFixture) set(change func()) {

@@ -35,17 +35,22 @@ const (
 type Error struct {
 	Code string `json:"error"`
 	Text string `json:"error_description"`
+
+	cause error // where it came from; nil when it came from another process
 }
 
 // Error returns the text.
 func (e *Error) Error() string { return e.Text }
 
+// Unwrap returns what has failed in this process.
+func (e *Error) Unwrap() error { return e.cause }
+
 func invalid(format string, args ...any) error {
-	return &Error{CodeInvalid, fmt.Sprintf(format, args...)}
+	return &Error{Code: CodeInvalid, Text: fmt.Sprintf(format, args...)}
 }
 
 func notFound(format string, args ...any) error {
-	return &Error{CodeNotFound, fmt.Sprintf(format, args...)}
+	return &Error{Code: CodeNotFound, Text: fmt.Sprintf(format, args...)}
 }
 
 // minApprovalTTL is longer than servers remember consent, if their
@@ -166,7 +171,7 @@ func (s *Service) do(ctx context.Context, name string, in []byte) (any, error) {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return nil, e
 	}
-	return nil, &Error{CodeFailed, err.Error()}
+	return nil, &Error{Code: CodeFailed, Text: err.Error(), cause: err}
 }
 
 // log writes a change down.

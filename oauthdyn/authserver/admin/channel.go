@@ -155,11 +155,11 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Service) answer(w http.ResponseWriter, r *http.Request) (status int, out any) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return http.StatusMethodNotAllowed, &Error{CodeInvalid, "operations take POST"}
+		return http.StatusMethodNotAllowed, &Error{Code: CodeInvalid, Text: "operations take POST"}
 	}
 	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxInput))
 	if err != nil {
-		return http.StatusBadRequest, &Error{CodeInvalid, "the input cannot be read: " + err.Error()}
+		return http.StatusBadRequest, &Error{Code: CodeInvalid, Text: "the input cannot be read: " + err.Error()}
 	}
 	out, err = s.do(r.Context(), strings.TrimPrefix(r.URL.Path, "/"), in)
 	if err == nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package store defines what an authorization server keeps, and the atomic
-// operations on it. Package memory and package bolt implement it; package
+// operations on it. Packages memory, bolt and redis implement it; package
 // storetest is the contract that every implementation passes.
 //
 // Each method is one atomic step: two callers never both win the redemption of

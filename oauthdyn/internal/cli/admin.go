@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
 // socketFile is the socket beside storeFile.
@@ -74,7 +75,13 @@ func (f *storeFlags) socket() (path string, ok bool) {
 
 // administer does something with a running server, or with the store if none
 // runs.
-func (a *app) administer(ctx context.Context, f *storeFlags, do func(admin.Caller) error) (err error) {
+func (a *app) administer(ctx context.Context, f *storeFlags, do func(admin.Caller) error) error {
+	return a.administerWith(ctx, f, nil, do)
+}
+
+// administerWith is administer, where a service without a server needs more
+// operations.
+func (a *app) administerWith(ctx context.Context, f *storeFlags, add func(*admin.Service, store.Store) error, do func(admin.Caller) error) (err error) {
 	if socket, ok := f.socket(); ok {
 		if remote, err := admin.Dial(ctx, socket); err == nil {
 			defer remote.Close()
@@ -92,7 +99,13 @@ func (a *app) administer(ctx context.Context, f *storeFlags, do func(admin.Calle
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return a.explainAdmin(do(admin.New(admin.Options{Store: db})))
+	service := admin.New(admin.Options{Store: db})
+	if add != nil {
+		if err := add(service, db); err != nil {
+			return err
+		}
+	}
+	return a.explainAdmin(do(service))
 }
 
 // explainAdmin tells mistakes of the user from failures.

@@ -38,10 +38,10 @@ func (a *app) checkConfig(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	var ways []string
-	if o.Login, ways, err = f.login(users, log); err != nil {
+	if o.Login, ways, err = f.login(users, o.SealingKey, log); err != nil {
 		return err
 	}
-	o.Store = memory.New(nil)
+	o.Store, o.Logger = memory.New(nil), nil // what it does there is of no interest
 	server, err := authserver.New(ctx, o)
 	if err != nil {
 		return &usageError{text: err.Error()}

@@ -107,7 +107,7 @@ func (a *app) command() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("oauthdyn {{.Version}}\n")
-	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand(), a.clientsCommand(), a.grantsCommand(),
+	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand(), a.clientsCommand(), a.grantsCommand(), a.keysCommand(),
 		a.backupCommand(), a.restoreCommand(), a.migrateCommand())
 	group(root, "Be a client of one:",
 		a.doctorCommand(), a.loginCommand(), a.tokenCommand(), a.refreshCommand(), a.revokeCommand(), a.introspectCommand(),

@@ -47,6 +47,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"token":      getToken,
 	"waitlisten": waitListen,
 	"revoke":     revoke,
+	"pemkey":     pemKey,
 	"ask":        ask,
 	"waitfile":   waitFile,
 	"tokenlife":  tokenLife,

@@ -32,7 +32,8 @@ const (
 // unused are variables that mean nothing here, and why.
 var unused = []struct{ name, reason string }{
 	{envSecret, "tokens are signed with a key pair, which is made on the first start; nobody can forge them who only checks them"},
-	{envAlgorithm, "the algorithm is that of the signing key"},
+	{envAlgorithm, "--signing-algorithm is what tokens are signed with"},
+	{envPrivateKey, "oauthdyn keys import takes the key over, so that its tokens can still be verified"},
 	{envMCPVersion, "clients of every version are served"},
 	{envSessionTTL, "the original did not use it; --session-ttl is how long people stay signed in at the browser"},
 }

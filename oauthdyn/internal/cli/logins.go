@@ -5,10 +5,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -33,7 +30,6 @@ const (
 	envGitHubSecret = "GITHUB_CLIENT_SECRET"
 	envGitHubUsers  = "ALLOWED_GITHUB_USERS"
 	envOIDCSecret   = "OIDC_CLIENT_SECRET"
-	envKey          = "OAUTHDYN_KEY"
 )
 
 // loginFlags say how people sign in, and who may.
@@ -45,8 +41,7 @@ type loginFlags struct {
 	oidcScopes, oidcParams                                        []string
 	oidcAllow                                                     allowFlags
 
-	maxAge  time.Duration
-	keyFile string
+	maxAge time.Duration
 }
 
 type allowFlags struct{ users, groups, domains []string }
@@ -73,16 +68,11 @@ func (f *loginFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.oidcParams, "oidc-param", nil, "`NAME=VALUE` to add to the request for a sign-in; repeatable")
 
 	flags.DurationVar(&f.maxAge, "recheck", 24*time.Hour, "how long the word of GitHub or the provider counts while it cannot be asked again")
-	flags.StringVar(&f.keyFile, "key-file", "", "`FILE` with 32 random bytes in base64, which encrypt the tokens that are kept to ask again (default the value of $"+envKey+"; none are kept without)")
 }
 
 // login composes the ways to sign in, and names them: with a password if there
-// are users or there is no other way.
-func (f *loginFlags) login(users *local.Users, log *slog.Logger) (login authserver.Login, labels []string, err error) {
-	key, err := f.key()
-	if err != nil {
-		return nil, nil, err
-	}
+// are users or there is no other way. key seals the tokens of providers.
+func (f *loginFlags) login(users *local.Users, key []byte, log *slog.Logger) (login authserver.Login, labels []string, err error) {
 	var ways []choose.Way
 	if id := cmp.Or(f.githubID, os.Getenv(envGitHubID)); id != "" {
 		login, err := f.github(id, key, log)
@@ -213,26 +203,6 @@ func secretOf(file, flag, variable string) (string, error) {
 		return value, nil
 	}
 	return "", &usageError{text: "the secret is missing: set " + flag + " or $" + variable}
-}
-
-// key reads the key that encrypts tokens; nil if there is none.
-func (f *loginFlags) key() ([]byte, error) {
-	if f.keyFile == "" && os.Getenv(envKey) == "" {
-		return nil, nil
-	}
-	const hint = "openssl rand -base64 32 makes one"
-	text, err := secretOf(f.keyFile, "--key-file", envKey)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &hintedError{err, hint}
-	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(key) != 32 {
-		return nil, &hintedError{errors.New("the key is not 32 bytes in base64"), hint}
-	}
-	return key, nil
 }
 
 func asUsage(err error) error {

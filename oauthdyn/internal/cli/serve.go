@@ -39,6 +39,7 @@ type serveFlags struct {
 	logLevel  string
 	logFormat string
 	storeFlags
+	keyFlags
 	machineFlags
 	loginFlags
 	registrationFlags
@@ -92,6 +93,7 @@ alone; see there.`,
 	flags.StringVar(&f.issuer, "issuer", "", "`URL` of the server as clients see it (default the first --acme-host, or the address listened on, if it is a loopback one)")
 	flags.StringVar(&f.addr, "addr", "127.0.0.1:9000", "`HOST:PORT` to listen on; port 0 means any free one")
 	f.storeFlags.add(cmd)
+	f.keyFlags.add(cmd)
 	flags.StringVar(&f.users, "users", "", "`FILE` of users (default DIR/users)")
 	flags.StringArrayVar(&f.resources, "resource", nil, "`URI[=SCOPE,SCOPE]` of an MCP server that tokens are for; repeatable; the first is for clients that name none")
 	flags.StringArrayVar(&f.askers, "resource-server", nil, "`SERVER` like 'id=ID secret-file=FILE resource=URI' that may ask about tokens (RFC 7662), those of the resource or all; repeatable")
@@ -209,6 +211,9 @@ func (f *serveFlags) options(log *slog.Logger) (o authserver.Options, err error)
 	if f.verify {
 		o.Revocations = &resource.Revocations{}
 	}
+	if err := f.keyFlags.apply(&o); err != nil {
+		return o, err
+	}
 	for _, r := range f.resources {
 		o.Resources = append(o.Resources, parseResource(r))
 	}
@@ -280,12 +285,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	o.Admins = f.admins
 	var ways []string
-	if o.Login, ways, err = f.login(users, log); err != nil {
+	if o.Login, ways, err = f.login(users, o.SealingKey, log); err != nil {
 		return err
 	}
 	server, err := authserver.New(ctx, o)
-	if errors.Is(err, authserver.ErrStore) {
-		return err
+	if errors.Is(err, authserver.ErrStore) || errors.Is(err, authserver.ErrKeysSealed) {
+		return explainKeys(err)
 	}
 	if err != nil {
 		return &usageError{text: err.Error()}

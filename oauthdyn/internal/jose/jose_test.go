@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/big"
 	"reflect"
@@ -35,26 +34,36 @@ func claims() Claims {
 	}
 }
 
-func newSet(t testing.TB) (*KeySet, *PublicKeys) {
+func newKey(t testing.TB) (*SigningKey, *PublicKeys) {
 	t.Helper()
-	set, err := NewKeySet()
+	key, err := NewSigningKey(ES256)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return set, public(t, set)
+	return key, published(t, key)
 }
 
-func public(t testing.TB, set *KeySet) *PublicKeys {
+// published returns what others see of keys.
+func published(t testing.TB, keys ...*SigningKey) *PublicKeys {
 	t.Helper()
-	data, err := set.PublicJWKS()
+	parsed, err := ParseJWKS(jwks(t, keys...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := ParseJWKS(data)
+	return parsed
+}
+
+func jwks(t testing.TB, keys ...*SigningKey) []byte {
+	t.Helper()
+	var public []PublicKey
+	for _, k := range keys {
+		public = append(public, k.Public())
+	}
+	data, err := json.Marshal(NewPublicKeys(public...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	return data
 }
 
 func verify(raw string, keys *PublicKeys) (*Claims, error) {
@@ -68,7 +77,7 @@ func verify(raw string, keys *PublicKeys) (*Claims, error) {
 // b64 encodes a part of a token.
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// signES256 signs what KeySet.Sign never would.
+// signES256 signs what SigningKey.Sign never would.
 func signES256(t testing.TB, key *ecdsa.PrivateKey, header, payload string) string {
 	t.Helper()
 	input := b64(header) + "." + b64(payload)
@@ -89,8 +98,8 @@ func rawSignature(n int, r, s *big.Int) string {
 }
 
 func TestSignAndVerify(t *testing.T) {
-	set, keys := newSet(t)
-	raw, err := set.Sign(claims())
+	key, keys := newKey(t)
+	raw, err := key.Sign(claims())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,67 +118,101 @@ func TestSignAndVerify(t *testing.T) {
 	if err := json.Unmarshal(header, &h); err != nil {
 		t.Fatal(err)
 	}
-	if want := map[string]string{"alg": "ES256", "typ": "at+jwt", "kid": set.ActiveID()}; !reflect.DeepEqual(h, want) {
+	if want := map[string]string{"alg": "ES256", "typ": "at+jwt", "kid": key.Public().ID()}; !reflect.DeepEqual(h, want) {
 		t.Errorf("header %v, want %v", h, want)
 	}
 }
 
 func TestThumbprintIsThatOfRFC7638(t *testing.T) {
-	set, _ := newSet(t)
-	data, err := set.PublicJWKS()
-	if err != nil {
+	key, _ := newKey(t)
+	data := jwks(t, key)
+	var set struct{ Keys []map[string]string }
+	if err := json.Unmarshal(data, &set); err != nil {
 		t.Fatal(err)
 	}
-	var jwks struct{ Keys []map[string]string }
-	if err := json.Unmarshal(data, &jwks); err != nil {
-		t.Fatal(err)
-	}
-	k := jwks.Keys[0]
+	k := set.Keys[0]
 	sum := sha256.Sum256(fmt.Appendf(nil, `{"crv":"P-256","kty":"EC","x":%q,"y":%q}`, k["x"], k["y"]))
 	if want := base64.RawURLEncoding.EncodeToString(sum[:]); k["kid"] != want || k["alg"] != "ES256" || k["use"] != "sig" || k["d"] != "" {
 		t.Errorf("key %v, want kid %s and no private part", k, want)
 	}
 }
 
-func TestRotation(t *testing.T) {
-	set, _ := newSet(t)
-	old, err := set.Sign(claims())
+func TestMarshalAndPrint(t *testing.T) {
+	for _, algorithm := range Algorithms {
+		key, err := NewSigningKey(algorithm)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := key.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := ParseSigningKey(data, "name")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Public().ID() != "name" || again.Public().Algorithm() != algorithm {
+			t.Errorf("%s: %v", algorithm, again)
+		}
+		raw, err := again.Sign(claims())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What others see of the first key verifies it, once it has the name.
+		public := key.Public()
+		public.id = "name"
+		if _, err := verify(raw, NewPublicKeys(public)); err != nil {
+			t.Errorf("%s: %v", algorithm, err)
+		}
+		if data, err = json.Marshal(public); err != nil {
+			t.Fatal(err)
+		}
+		if parsed, err := ParsePublicKey(data); err != nil || !parsed.Equal(public) || strings.Contains(string(data), `"d"`) {
+			t.Errorf("%s: %s, %v", algorithm, data, err)
+		}
+		if text := fmt.Sprintf("%v %+v %#v %s", key, key, key, key); strings.Count(text, key.String()) != 4 || len(text) > 300 {
+			t.Errorf("prints as %s", text)
+		}
+	}
+}
+
+func TestKeysThatAreRefused(t *testing.T) {
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	next, err := set.Rotate(now, time.Hour)
-	if err != nil {
-		t.Fatal(err)
+	if _, err := ImportSigningKey(p384, ""); err == nil || !strings.Contains(err.Error(), "P-256") {
+		t.Errorf("P-384: %v", err)
 	}
-	stored, err := next.Marshal()
-	if err != nil {
-		t.Fatal(err)
+	if _, err := NewSigningKey("HS256"); err == nil {
+		t.Error("HS256: no error")
 	}
-	if next, err = ParseKeySet(stored); err != nil {
-		t.Fatal(err)
+	if _, err := ParseSigningKey([]byte("hush"), ""); err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("rubbish: %v", err)
 	}
-	if next.ActiveID() == set.ActiveID() {
-		t.Error("the key is the same")
+}
+
+// A token without a key id is tried with few keys of its algorithm.
+func TestNoKeyID(t *testing.T) {
+	var keys []*SigningKey
+	for range maxTried + 1 {
+		key, _ := newKey(t)
+		keys = append(keys, key)
 	}
-	if _, err := verify(old, public(t, next)); err != nil {
-		t.Errorf("token of the retired key: %v", err)
-	}
-	later, err := next.Rotate(now.Add(time.Hour+1), time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := verify(old, public(t, later)); !errors.Is(err, ErrUnknownKey) {
-		t.Errorf("token of the dropped key: %v", err)
-	}
-	if text := fmt.Sprintf("%v %+v %#v", next, next, next); strings.Contains(text, `"d"`) || !strings.Contains(text, "2 keys") {
-		t.Errorf("prints as %s", text)
+	last := keys[maxTried-1].private.(*ecdsa.PrivateKey)
+	raw := signES256(t, last, `{"alg":"ES256","typ":"at+jwt"}`, `{"iss":"i","sub":"s","aud":"a","exp":1900000000}`)
+	for n, want := range []string{"unknown key", "signature is wrong", "signature is wrong", "signature is wrong", "", "too many"} {
+		_, err := verify(raw, published(t, keys[:n]...))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d keys: %v, want %q", n, err, want)
+		}
 	}
 }
 
 func TestS80toS87HostileTokens(t *testing.T) {
-	set, keys := newSet(t)
-	key := set.keys[0].private
-	kid := set.ActiveID()
+	signing, keys := newKey(t)
+	key := signing.private.(*ecdsa.PrivateKey)
+	kid := signing.Public().ID()
 	good := `{"alg":"ES256","typ":"at+jwt","kid":"` + kid + `"}`
 	payload := `{"iss":"i","sub":"s","aud":"a","exp":1900000000}`
 	if _, err := verify(signES256(t, key, good, payload), keys); err != nil {
@@ -278,11 +321,8 @@ func overflow(r, s *big.Int) string {
 }
 
 func TestS83ParseJWKS(t *testing.T) {
-	set, _ := newSet(t)
-	data, err := set.PublicJWKS()
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, _ := newKey(t)
+	data := jwks(t, key)
 	ours := strings.TrimSuffix(strings.TrimPrefix(string(data), `{"keys":[`), `]}`)
 	for _, test := range []struct {
 		name, in string
@@ -346,12 +386,8 @@ func TestS85Check(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	set, err := NewKeySet()
-	if err != nil {
-		f.Fatal(err)
-	}
-	keys := public(f, set)
-	valid, err := set.Sign(claims())
+	key, keys := newKey(f)
+	valid, err := key.Sign(claims())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -371,10 +407,10 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkSign(b *testing.B) {
-	set, _ := newSet(b)
+	key, _ := newKey(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := set.Sign(claims()); err != nil {
+		if _, err := key.Sign(claims()); err != nil {
 			b.Fatal(err)
 		}
 	}

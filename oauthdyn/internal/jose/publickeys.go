@@ -8,6 +8,8 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,18 +23,104 @@ const (
 
 	// minRSABits is the least RSA modulus that RFC 7518 section 3.3 allows.
 	minRSABits = 2048
+
+	// maxRSABits bounds the work of a verification.
+	maxRSABits = 8192
+
+	// maxTried bounds the keys that are tried for a token without a key id.
+	maxTried = 4
 )
 
 // PublicKeys are the keys that verify the tokens of one issuer. It is immutable
 // and safe for concurrent use.
 type PublicKeys struct {
-	keys []publicKey
+	keys []PublicKey
 }
 
-type publicKey struct {
+// A PublicKey verifies what one private key has signed.
+type PublicKey struct {
 	id        string
 	algorithm string
 	key       any // *ecdsa.PublicKey, *rsa.PublicKey or ed25519.PublicKey
+}
+
+// ID returns the key id; it may be empty.
+func (p PublicKey) ID() string { return p.id }
+
+// Algorithm returns the one of Algorithms that the key is for.
+func (p PublicKey) Algorithm() string { return p.algorithm }
+
+// NewPublicKeys makes a set.
+func NewPublicKeys(keys ...PublicKey) *PublicKeys {
+	return &PublicKeys{keys: append([]PublicKey{}, keys...)}
+}
+
+// newPublicKey takes a key that can verify signatures with an allowed algorithm.
+func newPublicKey(raw any, id string) (PublicKey, error) {
+	p := PublicKey{id: id, key: raw}
+	switch raw := raw.(type) {
+	case *ecdsa.PublicKey:
+		if raw.Curve != elliptic.P256() {
+			return p, errors.New("an ECDSA key must be on the curve P-256")
+		}
+		p.algorithm = ES256
+	case *rsa.PublicKey:
+		if bits := raw.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+			return p, fmt.Errorf("an RSA key must have %d to %d bits, and this one has %d", minRSABits, maxRSABits, bits)
+		}
+		p.algorithm = RS256
+	case ed25519.PublicKey:
+		p.algorithm = EdDSA
+	default:
+		return p, errors.New("a key must be of type RSA, ECDSA or Ed25519")
+	}
+	return p, nil
+}
+
+// thumbprint returns the JWK thumbprint: RFC 7638.
+func (p PublicKey) thumbprint() (string, error) {
+	key, err := jwk.Import(p.key)
+	if err != nil {
+		return "", err
+	}
+	sum, err := key.Thumbprint(crypto.SHA256)
+	return base64.RawURLEncoding.EncodeToString(sum), err
+}
+
+// ParsePublicKey reads one key, written by MarshalJSON.
+func ParsePublicKey(data []byte) (PublicKey, error) {
+	key, err := jwk.ParseKey(data)
+	if err != nil {
+		return PublicKey{}, errors.New("not a JWK")
+	}
+	p, ok := readJWK(key)
+	if !ok || p.id == "" {
+		return PublicKey{}, errors.New("not a public key for signatures with an id")
+	}
+	return p, nil
+}
+
+// MarshalJSON encodes the key as a JWK (RFC 7517).
+func (p PublicKey) MarshalJSON() ([]byte, error) {
+	key, err := jwk.Import(p.key)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range map[string]any{
+		jwk.KeyIDKey: p.id, jwk.AlgorithmKey: p.algorithm, jwk.KeyUsageKey: jwk.ForSignature,
+	} {
+		if err := key.Set(name, value); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(key)
+}
+
+// MarshalJSON encodes the keys as a JWK set.
+func (k *PublicKeys) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Keys []PublicKey `json:"keys"`
+	}{k.keys})
 }
 
 // ParseJWKS reads a JWK set (RFC 7517 section 5). Keys of unknown type, for
@@ -48,44 +136,30 @@ func ParseJWKS(data []byte) (*PublicKeys, error) {
 		if len(keys.keys) == maxKeys {
 			break
 		}
-		if key, ok := set.Key(i); ok {
-			keys.add(key)
+		key, _ := set.Key(i)
+		if p, ok := readJWK(key); ok {
+			keys.keys = append(keys.keys, p)
 		}
 	}
 	return keys, nil
 }
 
-// add takes a key in if it can verify signatures with an allowed algorithm.
-func (k *PublicKeys) add(key jwk.Key) {
+// readJWK takes a key that can verify signatures with an allowed algorithm.
+func readJWK(key jwk.Key) (p PublicKey, ok bool) {
 	if use, ok := key.KeyUsage(); ok && use != "sig" {
-		return
+		return p, false
 	}
 	var raw any
 	if err := jwk.Export(key, &raw); err != nil {
-		return
+		return p, false
 	}
-	p := publicKey{key: raw}
-	switch raw := raw.(type) {
-	case *ecdsa.PublicKey:
-		if raw.Curve != elliptic.P256() {
-			return
-		}
-		p.algorithm = ES256
-	case *rsa.PublicKey:
-		if raw.N.BitLen() < minRSABits {
-			return
-		}
-		p.algorithm = RS256
-	case ed25519.PublicKey:
-		p.algorithm = EdDSA
-	default:
-		return
+	id, _ := key.KeyID()
+	p, err := newPublicKey(raw, id)
+	if err != nil {
+		return p, false
 	}
-	if alg, ok := key.Algorithm(); ok && alg.String() != p.algorithm {
-		return
-	}
-	p.id, _ = key.KeyID()
-	k.keys = append(k.keys, p)
+	alg, ok := key.Algorithm()
+	return p, !ok || alg.String() == p.algorithm
 }
 
 // Len returns the number of usable keys.
@@ -94,36 +168,35 @@ func (k *PublicKeys) Len() int { return len(k.keys) }
 // Lacks reports whether a key of another set is missing here. A key that was
 // replaced under the same id is missing.
 func (k *PublicKeys) Lacks(other *PublicKeys) bool {
-	return slices.ContainsFunc(other.keys, func(want publicKey) bool {
-		return !slices.ContainsFunc(k.keys, want.equal)
+	return slices.ContainsFunc(other.keys, func(want PublicKey) bool {
+		return !slices.ContainsFunc(k.keys, want.Equal)
 	})
 }
 
-func (p publicKey) equal(other publicKey) bool {
+// Equal reports whether both are the same key under the same id.
+func (p PublicKey) Equal(other PublicKey) bool {
 	key, ok := p.key.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && p.id == other.id && key.Equal(other.key)
 }
 
-// find returns the key with an id. A token without a key id fits if just one
-// key has its algorithm.
-func (k *PublicKeys) find(id, algorithm string) (any, error) {
-	var found any
+// find returns the key with an id. A token without a key id can be signed by
+// any of a few keys.
+func (k *PublicKeys) find(id, algorithm string) (found []any, err error) {
 	for _, p := range k.keys {
-		if id != "" && p.id == id {
-			if p.algorithm != algorithm {
-				return nil, fmt.Errorf("key is not for %s", algorithm)
-			}
-			return p.key, nil
-		}
-		if id == "" && p.algorithm == algorithm {
-			if found != nil {
-				return nil, errors.New("no key id, and several keys could fit")
-			}
-			found = p.key
+		switch {
+		case id != "" && p.id == id && p.algorithm != algorithm:
+			return nil, fmt.Errorf("key is not for %s", algorithm)
+		case id != "" && p.id == id:
+			return []any{p.key}, nil
+		case id == "" && p.algorithm == algorithm:
+			found = append(found, p.key)
 		}
 	}
-	if found == nil {
+	switch {
+	case len(found) == 0:
 		return nil, ErrUnknownKey
+	case len(found) > maxTried:
+		return nil, errors.New("no key id, and too many keys could fit")
 	}
 	return found, nil
 }

@@ -136,7 +136,7 @@ func (f Profile) allowsType(typ string) bool {
 // Verify checks the signature and returns the claims. The error is
 // ErrUnknownKey if a newer key set could help.
 func (t *Token) Verify(keys *PublicKeys) (*Claims, error) {
-	key, err := keys.find(t.KeyID, t.Algorithm)
+	fitting, err := keys.find(t.KeyID, t.Algorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +144,10 @@ func (t *Token) Verify(keys *PublicKeys) (*Claims, error) {
 	if !ok {
 		return nil, fmt.Errorf("algorithm %q is not allowed", t.Algorithm)
 	}
-	if _, err := jws.Verify([]byte(t.raw), jws.WithKey(alg, key)); err != nil {
-		return nil, errors.New("signature is wrong")
+	for _, key := range fitting {
+		if _, err := jws.Verify([]byte(t.raw), jws.WithKey(alg, key)); err == nil {
+			return t.claims, nil
+		}
 	}
-	return t.claims, nil
+	return nil, errors.New("signature is wrong")
 }

@@ -104,7 +104,7 @@ func TestPage(t *testing.T) {
 		if res.StatusCode != http.StatusOK || strings.Contains(page, "script") {
 			t.Errorf("%s: %s", query, res.Status)
 		}
-		for _, text := range []string{"Sign in with Away &amp; Co</a>", "Sign in with a password</a>", "to continue to “Test client”"} {
+		for _, text := range []string{"Sign in with Away &amp; Co</a>", "Sign in with a password</a>", "to continue to “<bdi>Test client</bdi>”"} {
 			if !strings.Contains(page, text) {
 				t.Errorf("%s: the page does not say %q", query, text)
 			}

@@ -15,7 +15,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 )
@@ -45,6 +44,9 @@ func NewKey(algorithm, id string) (*Key, error) {
 	return k, err
 }
 
+// Private returns the private half.
+func (k *Key) Private() crypto.Signer { return k.private }
+
 // JWKS encodes the public halves of keys.
 func JWKS(keys ...*Key) ([]byte, error) {
 	set := []map[string]string{}
@@ -69,13 +71,21 @@ func JWKS(keys ...*Key) ([]byte, error) {
 
 func encode(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
-// Sign makes a token of a given type with the claims, which are JSON.
+// Sign makes a token of a given type with the claims, which are JSON. A type or
+// key id that is empty is left out.
 func (k *Key) Sign(typ, claims string) (string, error) {
-	header := fmt.Sprintf(`{"alg":%q,"kid":%q}`, k.Algorithm, k.ID)
-	if typ != "" {
-		header = fmt.Sprintf(`{"alg":%q,"kid":%q,"typ":%q}`, k.Algorithm, k.ID, typ)
+	header := map[string]string{"alg": k.Algorithm}
+	if k.ID != "" {
+		header["kid"] = k.ID
 	}
-	input := encode([]byte(header)) + "." + encode([]byte(claims))
+	if typ != "" {
+		header["typ"] = typ
+	}
+	data, err := json.Marshal(header)
+	if err != nil {
+		return "", err
+	}
+	input := encode(data) + "." + encode([]byte(claims))
 	sig, err := k.sign([]byte(input))
 	return input + "." + encode(sig), err
 }

@@ -6,10 +6,7 @@ package vouch
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +14,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/sealing"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/allow"
 )
 
@@ -191,13 +189,5 @@ func (k *Keeper) token(record kept) string {
 }
 
 func (k *Keeper) cipher() (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, k.Key, nil, "oauthdyn token of an identity provider", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
+	return sealing.Cipher(k.Key, "oauthdyn token of an identity provider")
 }
