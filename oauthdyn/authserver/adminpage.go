@@ -45,7 +45,9 @@ func (s *Server) showAdmin(w http.ResponseWriter, r *http.Request, v visit) {
 	switch {
 	case page.Client != "":
 		err = s.addClient(r, &page)
-	case page.Person != "" || q.Get("view") == "grants":
+	case q.Get("view") == pages.ViewKeys:
+		err = s.addKeys(r, &page)
+	case page.Person != "" || q.Get("view") == pages.ViewGrants:
 		err = s.addGrants(r, &page, admin.GrantQuery{Subject: page.Person})
 	default:
 		err = s.addClients(r, &page)
@@ -174,6 +176,22 @@ func (s *Server) changeAdmin(w http.ResponseWriter, r *http.Request, v visit) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, s.adminURL(append(view, "done", done)...), http.StatusSeeOther)
+}
+
+// addKeys adds the signing keys, which are changed by command only.
+func (s *Server) addKeys(r *http.Request, page *pages.Admin) error {
+	page.View = pages.ViewKeys
+	list, err := admin.Call[KeyList](r.Context(), s.admin, OpListKeys, struct{}{})
+	if err != nil {
+		return err
+	}
+	for _, k := range list.Keys {
+		page.Keys = append(page.Keys, pages.Key{
+			ID: k.ID, Algorithm: k.Algorithm, State: string(k.State), Sealed: k.Sealed,
+			Created: k.Created, Signs: k.Signs, Retires: k.Retires, Until: k.Until,
+		})
+	}
+	return nil
 }
 
 // adminURL is an address of the page; parameters without value are left out.

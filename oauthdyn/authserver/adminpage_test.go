@@ -3,6 +3,8 @@
 package authserver_test
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -95,6 +97,27 @@ func TestAdministrators(t *testing.T) {
 	w.mu.Unlock()
 	if got := strings.Join(recorded, ", "); got != "revoke success by local:carol, revoke success by local:carol, client.delete success by local:carol" {
 		t.Errorf("on record: %s", got)
+	}
+}
+
+// The signing keys are shown with their states, and nothing that signs.
+func TestAdministratorsSeeKeys(t *testing.T) {
+	h := newPagesHarness(t, nil)
+	b, _ := h.asCarol()
+	page := b.open("/admin?view=keys")
+	_, tokens := h.grantTo("App", oauthdyntest.Username, oauthdyntest.Password)
+	header, err := base64.RawURLEncoding.DecodeString(strings.Split(tokens.AccessToken, ".")[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var signed struct{ Kid, Alg string }
+	if err := json.Unmarshal(header, &signed); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"active", signed.Kid, signed.Alg, "Signing keys"} {
+		if want == "" || !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q: %s", want, page)
+		}
 	}
 }
 

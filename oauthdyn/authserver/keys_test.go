@@ -444,15 +444,27 @@ func TestKeysRacers(t *testing.T) {
 				}
 				all.Wait()
 			}
+			var mu sync.Mutex
+			told := map[string]bool{} // what the racers got
+			tell := func(what string) {
+				mu.Lock()
+				defer mu.Unlock()
+				told[what] = true
+			}
 			race(func() error {
 				s, err := authserver.New(t.Context(), authserver.Options{
 					Issuer: keyIssuer, Store: db, Login: local.New(), Resources: []authserver.Resource{{URI: keyResource}},
 				})
 				if err == nil {
+					tell(get(s, "/jwks").Body.String())
 					s.Close()
 				}
 				return err
 			})
+			if len(told) != 1 {
+				t.Errorf("the first servers have %d key sets", len(told))
+			}
+			clear(told)
 			s := newSigner(t, db)
 			if diff := cmp.Diff([]string{"active ES256"}, s.states()); diff != "" {
 				t.Error(diff)
@@ -461,12 +473,17 @@ func TestKeysRacers(t *testing.T) {
 				return func() error {
 					keys, err := authserver.OpenKeys(authserver.KeyOptions{Store: db})
 					if err == nil {
-						_, err = keys.Rotate(t.Context(), o)
+						var l authserver.KeyList
+						l, err = keys.Rotate(t.Context(), o)
+						tell(l.Changed)
 					}
 					return err
 				}
 			}
 			race(rotation(authserver.KeyRotation{}))
+			if len(told) != 1 {
+				t.Errorf("%d next keys were made", len(told))
+			}
 			if diff := cmp.Diff([]string{"active ES256", "next ES256"}, s.states()); diff != "" {
 				t.Error(diff)
 			}

@@ -203,25 +203,35 @@ func TestE1ClientOfADocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for grants, named := range map[string]bool{`["client_credentials"]`: true, `["authorization_code"]`: true, `["authorization_code","client_credentials"]`: false} {
+	const itself, bearer, nobody = "for itself", "for people", ""
+	for name, test := range map[string]struct{ grants, named string }{
+		"that grant":        {`["client_credentials"]`, itself},
+		"another grant":     {`["authorization_code"]`, itself},
+		"not named":         {`["authorization_code","client_credentials"]`, nobody},
+		"named for another": {`["authorization_code","client_credentials"]`, bearer},
+	} {
 		site := oauthdyntest.NewClientDocument(t, oauthdyn.ClientMetadata{ClientName: "Unused"})
 		document := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprintf(w, `{"client_id":%q,"client_name":"Robot","redirect_uris":[%q],"grant_types":%s,"token_endpoint_auth_methods_supported":["private_key_jwt","none"],"jwks":%s}`, site.URL, callback, grants, set)
+			fmt.Fprintf(w, `{"client_id":%q,"client_name":"Robot","redirect_uris":[%q],"grant_types":%s,"token_endpoint_auth_methods_supported":["private_key_jwt","none"],"jwks":%s}`, site.URL, callback, test.grants, set)
 		}))
 		site.Serve(document)
 		h := newDocumentHarness(t, site, func(o *authserver.Options) {
 			o.Clients = []authserver.Client{{ID: "robot", Secret: robotSecret}}
-			if named {
+			switch test.named {
+			case itself:
 				o.Clients = append(o.Clients, authserver.Client{ID: site.URL})
+			case bearer:
+				o.IdentityProviders = []authserver.Issuer{{ID: "https://idp.example"}}
+				o.Clients = append(o.Clients, authserver.Client{ID: site.URL, GrantTypes: []string{grantBearer}})
 			}
 		})
 		client, err := oauthdyn.New(oauthdyn.Config{Resource: h.ResourceURL, ClientMetadataURL: site.URL, ClientKey: key, Flow: oauthdyn.ClientCredentials{}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := client.Authenticate(t.Context()); (err == nil) != named {
-			t.Errorf("%s, named %v: %v", grants, named, err)
+		if _, err := client.Authenticate(t.Context()); (err == nil) != (test.named == itself) {
+			t.Errorf("%s: %v", name, err)
 		}
 		wantError(t, h.token(robotForm("client_id", site.URL)), 400, oauthdyn.CodeUnauthorizedClient) // without its key
 	}

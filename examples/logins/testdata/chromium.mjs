@@ -8,9 +8,9 @@ import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const timeout = 30_000; // ms; only matters when something is missing
+const timeout = 90_000; // ms; only matters when something is missing
 
-const browser = await chromium.launch({ executablePath: process.argv[2], args: ['--no-sandbox'] });
+const browser = await chromium.launch({ executablePath: process.argv[2], timeout, args: ['--no-sandbox'] });
 const visits = new Map(); // id -> { page, context, requests, complaints }
 
 const labelled = (page, name) => page.getByLabel(name, { exact: true });

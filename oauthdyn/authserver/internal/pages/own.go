@@ -43,6 +43,7 @@ const (
 	ViewClients = "clients"
 	ViewClient  = "client"
 	ViewGrants  = "grants"
+	ViewKeys    = "keys"
 )
 
 // Admin shows administrators clients and grants, and lets them end those.
@@ -57,6 +58,7 @@ type Admin struct {
 	Person  string   // subject of the person whose grants are shown
 	Clients []Client // one of them in ViewClient
 	Grants  []Grant
+	Keys    []Key
 	Total   int    // grants of the client that is shown
 	Next    string // address of the next page; empty: there is none
 }
@@ -68,6 +70,15 @@ type Client struct {
 	Hosts          []string // where it sends people
 	URL            string   // of the page that shows it
 	Created, Used  time.Time
+}
+
+// Key is a signing key as administrators see it. Times that are not known are
+// zero.
+type Key struct {
+	ID, Algorithm, State string
+	Sealed               bool // in the store
+
+	Created, Signs, Retires, Until time.Time
 }
 
 func (SignIn) template() string { return "signin.html" }
