@@ -103,7 +103,8 @@ func (s *Server) startDevice(w http.ResponseWriter, r *http.Request) (*deviceAut
 	if request.Scopes, err = chooseScopes(form.Get("scope"), resources); err != nil {
 		return nil, err
 	}
-	if err := s.limit(r, countDeviceStarts, maxDeviceStarts); err != nil {
+	if err := s.within(w, r, "there were too many requests; try again in a minute",
+		limit{countDeviceStarts, hashOf(networkOf(r)), maxDeviceStarts}); err != nil {
 		return nil, err
 	}
 	code := randomString(secretBytes)

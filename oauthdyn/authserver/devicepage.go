@@ -64,8 +64,8 @@ func (s *Server) enterUserCode(w http.ResponseWriter, r *http.Request) {
 		s.staleForm(w)
 		return
 	}
-	if err := s.limitGuesses(r); err != nil {
-		w.Header().Set("Retry-After", "60")
+	if err := s.within(w, r, "there were too many codes; try again in a minute",
+		limit{countGuesses, hashOf(networkOf(r)), maxGuesses}, limit{countGuesses, store.Hash{}, maxAllGuesses}); err != nil {
 		s.errorPage(w, err.Status, "Too many codes", err.Description)
 		return
 	}
@@ -91,37 +91,6 @@ func (s *Server) enterUserCode(w http.ResponseWriter, r *http.Request) {
 		Registration: registrationHash(client),
 		Device:       d,
 	}, client)
-}
-
-// limitGuesses bounds how many codes are tried.
-func (s *Server) limitGuesses(r *http.Request) *oauthdyn.Error {
-	if err := s.limit(r, countGuesses, maxGuesses); err != nil {
-		return err
-	}
-	n, _, err := s.o.Store.Count(r.Context(), countGuesses, store.Hash{}, time.Minute)
-	if err != nil {
-		return s.internal(r, "count guesses", err)
-	}
-	if n > maxAllGuesses {
-		return tooMany()
-	}
-	return nil
-}
-
-func tooMany() *oauthdyn.Error {
-	return fail(http.StatusTooManyRequests, oauthdyn.CodeTemporarilyUnavailable, "there were too many requests; try again in a minute")
-}
-
-// limit bounds how often something happens in a minute from one network.
-func (s *Server) limit(r *http.Request, kind store.Kind, most int) *oauthdyn.Error {
-	n, _, err := s.o.Store.Count(r.Context(), kind, hashOf(networkOf(r)), time.Minute)
-	if err != nil {
-		return s.internal(r, "count requests", err)
-	}
-	if n > most {
-		return tooMany()
-	}
-	return nil
 }
 
 // approveDevice ends a request of a device: it gets its tokens when it asks

@@ -3,11 +3,8 @@
 package authserver
 
 import (
-	"errors"
 	"net/http"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/internal/pages"
@@ -134,7 +131,9 @@ const (
 
 // signInFor begins a sign-in that ends at the page.
 func (s *Server) signInFor(w http.ResponseWriter, r *http.Request, p ownPage) {
-	if err := s.limitSignIns(w, r); err != nil {
+	err := s.within(w, r, "too many people sign in right now; try again in a minute",
+		limit{kindSignIns, hashOf(networkOf(r)), maxSignInsOfNetwork}, limit{kindAllSignIns, store.Hash{}, maxSignIns})
+	if err != nil {
 		s.failOwn(w, err)
 		return
 	}
@@ -145,28 +144,6 @@ func (s *Server) signInFor(w http.ResponseWriter, r *http.Request, p ownPage) {
 		return
 	}
 	http.Redirect(w, r, s.path(pathLogin)+"?tx="+id, http.StatusSeeOther)
-}
-
-// limitSignIns counts a sign-in. Who is over the narrow limit does not use up
-// the wide one.
-func (s *Server) limitSignIns(w http.ResponseWriter, r *http.Request) *oauthdyn.Error {
-	for _, l := range []struct {
-		kind store.Kind
-		id   store.Hash
-		max  int
-	}{{kindSignIns, hashOf(networkOf(r)), maxSignInsOfNetwork}, {kindAllSignIns, store.Hash{}, maxSignIns}} {
-		n, ends, err := s.o.Store.Count(r.Context(), l.kind, l.id, time.Minute)
-		switch {
-		case errors.Is(err, store.ErrFull):
-			// So many networks that the limit for all is what counts.
-		case err != nil:
-			return s.internal(r, "count sign-ins", err)
-		case n > l.max:
-			w.Header().Set("Retry-After", strconv.Itoa(1+int(max(time.Until(ends), 0)/time.Second)))
-			return fail(http.StatusTooManyRequests, oauthdyn.CodeTemporarilyUnavailable, "too many people sign in right now; try again in a minute")
-		}
-	}
-	return nil
 }
 
 // backTo shows a page after a change, so that to load it again changes nothing.

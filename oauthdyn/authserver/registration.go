@@ -6,10 +6,8 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
@@ -56,9 +54,6 @@ func (r *Registration) complete() {
 	}
 }
 
-// registrationWindow is what the limits are about.
-const registrationWindow = time.Minute
-
 // Kinds of counters.
 const (
 	kindByNetwork  store.Kind = "registrations of a network"
@@ -66,47 +61,12 @@ const (
 	kindInAll      store.Kind = "registrations"
 )
 
-// limitRegistrations counts a new client. Who is over a narrow limit does not
-// use up a wide one.
+// limitRegistrations counts a new client.
 func (s *Server) limitRegistrations(w http.ResponseWriter, r *http.Request, md *oauthdyn.ClientMetadata) *oauthdyn.Error {
-	for _, l := range []struct {
-		kind  store.Kind
-		id    store.Hash
-		limit int
-	}{
-		{kindBySoftware, hashOf(md.SoftwareID, alike(md.RedirectURIs)), s.o.Registration.PerSoftware},
-		{kindByNetwork, hashOf(networkOf(r)), s.o.Registration.PerNetwork},
-		{kindInAll, store.Hash{}, s.o.Registration.InAll},
-	} {
-		if l.limit < 0 {
-			continue
-		}
-		n, ends, err := s.o.Store.Count(r.Context(), l.kind, l.id, registrationWindow)
-		switch {
-		case errors.Is(err, store.ErrFull):
-			continue // so many networks that the limit for all is what counts
-		case err != nil:
-			return s.internal(r, "count registrations", err)
-		case n > l.limit:
-			s.log.LogAttrs(r.Context(), slog.LevelWarn, "too many registrations", slog.String("limit", string(l.kind)), slog.String("network", networkOf(r)))
-			w.Header().Set("Retry-After", strconv.Itoa(1+int(max(time.Until(ends), 0)/time.Second)))
-			return fail(http.StatusTooManyRequests, oauthdyn.CodeTemporarilyUnavailable, "too many clients register right now; try again later, with the registration that you have if you have one")
-		}
-	}
-	return nil
-}
-
-// networkOf is the network that a request came from: what one attacker has.
-func networkOf(r *http.Request) string {
-	addr, bits := peerAddress(r), 64
-	if addr.Is4() {
-		bits = 24
-	}
-	network, err := addr.Prefix(bits)
-	if err != nil || !network.IsValid() {
-		return "" // over no network
-	}
-	return network.String()
+	return s.within(w, r, "too many clients register right now; try again later, with the registration that you have if you have one",
+		limit{kindBySoftware, hashOf(md.SoftwareID, alike(md.RedirectURIs)), s.o.Registration.PerSoftware},
+		limit{kindByNetwork, hashOf(networkOf(r)), s.o.Registration.PerNetwork},
+		limit{kindInAll, store.Hash{}, s.o.Registration.InAll})
 }
 
 const (
