@@ -90,7 +90,14 @@ func (a *app) showGrant(ctx context.Context, f *clientFlags, client *oauthdyn.Cl
 	t.add("client_id", g.ClientID)
 	t.add("scope", g.Scope)
 	t.add("token", g.TokenType+", "+untilText(creds.Grant.Expiry))
-	t.add("refresh token", map[bool]string{true: "yes", false: "none: sign in again when the token ends"}[g.Refreshable || f.credentials || f.assertionFile != ""])
+	switch {
+	case g.Refreshable:
+		t.add("refresh token", "yes")
+	case f.credentials || f.assertionFile != "":
+		t.add("refresh token", "none, and none is needed: the same flags get the next token")
+	default:
+		t.add("refresh token", "none: sign in again when the token ends")
+	}
 	return t.write(a.stdout, title)
 }
 
