@@ -19,7 +19,6 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
 )
 
@@ -104,15 +103,8 @@ func (s *authServer) startOn(ctx context.Context, flags ...string) (_ *authServe
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.MkdirTemp(s.scratch, "oauthdyn-")
+	data, err := dataOfPerson(s.scratch)
 	if err != nil {
-		return nil, err
-	}
-	users, err := local.Open(filepath.Join(data, "users"))
-	if err != nil {
-		return nil, err
-	}
-	if err := users.Set(person, personPassword); err != nil {
 		return nil, err
 	}
 	secret := filepath.Join(data, "robot-secret")

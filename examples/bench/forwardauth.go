@@ -125,15 +125,8 @@ func (s *oauthdynAuth) start(ctx context.Context) (_ server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.MkdirTemp(s.scratch, "oauthdyn-")
+	data, err := dataOfPerson(s.scratch)
 	if err != nil {
-		return nil, err
-	}
-	users, err := local.Open(filepath.Join(data, "users"))
-	if err != nil {
-		return nil, err
-	}
-	if err := users.Set(person, personPassword); err != nil {
 		return nil, err
 	}
 	protected := "http://" + address + "/mcp"
@@ -161,6 +154,19 @@ func (s *oauthdynAuth) start(ctx context.Context) (_ server, err error) {
 	}
 	started.client = checksOf(token.AccessToken, "local:"+person)
 	return started, nil
+}
+
+// dataOfPerson makes a data directory for oauthdyn serve, where the person can
+// sign in.
+func dataOfPerson(scratch string) (dir string, err error) {
+	if dir, err = os.MkdirTemp(scratch, "oauthdyn-"); err != nil {
+		return "", err
+	}
+	users, err := local.Open(filepath.Join(dir, "users"))
+	if err != nil {
+		return "", err
+	}
+	return dir, users.Set(person, personPassword)
 }
 
 // checksOf opens sessions that ask about a request with this token, and expect
