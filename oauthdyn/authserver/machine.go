@@ -64,19 +64,6 @@ func (s *Server) atMost(form url.Values, allowed, scopes []string) (target, *oau
 // token. The grant is in the store as any other, so that it can be revoked.
 func (s *Server) grantAtOnce(r *http.Request, subject User, client *store.Client, t target) (*tokenResponse, *oauthdyn.Error) {
 	ctx, now := r.Context(), time.Now()
-	hash := store.HashOf(randomString(secretBytes)) // of a code that nobody has
-	err := s.o.Store.PutCode(ctx, store.Code{
-		Hash:      hash,
-		ClientID:  client.ID,
-		Subject:   subject.Subject,
-		Username:  subject.Name,
-		Scopes:    t.scopes,
-		Resources: t.resources,
-		Expires:   now.Add(s.o.CodeTTL),
-	})
-	if err != nil {
-		return nil, s.internal(r, "begin a grant", err)
-	}
 	grant := store.Grant{
 		ID:        store.HashOf(randomString(secretBytes)),
 		ClientID:  client.ID,
@@ -87,7 +74,7 @@ func (s *Server) grantAtOnce(r *http.Request, subject User, client *store.Client
 		Created:   now,
 		Expires:   now.Add(s.o.AccessTokenTTL + time.Minute), // the token is signed in a moment
 	}
-	if err := s.o.Store.RedeemCode(ctx, hash, grant); err != nil {
+	if err := s.o.Store.CreateGrant(ctx, grant); err != nil {
 		return nil, s.internal(r, "make a grant", err)
 	}
 	if e := s.touch(r, client); e != nil {

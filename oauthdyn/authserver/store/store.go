@@ -132,6 +132,10 @@ type Codes interface {
 // Grants are what people have allowed clients to do, each with its family of
 // refresh tokens.
 type Grants interface {
+	// CreateGrant stores a grant that no code was redeemed for. Its id is a fresh
+	// random one.
+	CreateGrant(ctx context.Context, g Grant) error
+
 	// Grant returns a grant that is alive, or ErrNotFound.
 	Grant(ctx context.Context, id Hash) (*Grant, error)
 

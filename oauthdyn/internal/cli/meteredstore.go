@@ -107,6 +107,11 @@ func (s *meteredStore) RedeemCode(ctx context.Context, code store.Hash, g store.
 	return s.Store.RedeemCode(ctx, code, g)
 }
 
+func (s *meteredStore) CreateGrant(ctx context.Context, g store.Grant) (err error) {
+	defer s.ended("create_grant", time.Now(), &err)
+	return s.Store.CreateGrant(ctx, g)
+}
+
 func (s *meteredStore) Grant(ctx context.Context, id store.Hash) (v *store.Grant, err error) {
 	defer s.ended("grant", time.Now(), &err)
 	return s.Store.Grant(ctx, id)

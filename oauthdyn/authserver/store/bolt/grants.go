@@ -60,8 +60,18 @@ func (s *Store) RedeemCode(_ context.Context, code store.Hash, g store.Grant) er
 		case err != nil:
 			return err
 		}
-		return errors.Join(put(codes, code[:], c), put(tx.Bucket(bucketGrants), g.ID[:], g), index(tx, &g))
+		return errors.Join(put(codes, code[:], c), putGrant(tx, &g))
 	})
+}
+
+// CreateGrant implements store.Grants.
+func (s *Store) CreateGrant(_ context.Context, g store.Grant) error {
+	return s.update(func(tx *bbolt.Tx) error { return putGrant(tx, &g) })
+}
+
+// putGrant stores a new grant and makes it found by its owners.
+func putGrant(tx *bbolt.Tx, g *store.Grant) error {
+	return errors.Join(put(tx.Bucket(bucketGrants), g.ID[:], g), index(tx, g))
 }
 
 // Grant implements store.Grants.

@@ -136,7 +136,7 @@ func (s *Store) put(tx *bbolt.Tx, r store.Record, now time.Time) error {
 				return err
 			}
 		}
-		return errors.Join(put(tx.Bucket(bucketGrants), r.Grant.ID[:], r.Grant), index(tx, r.Grant))
+		return putGrant(tx, r.Grant)
 	case r.Approval != nil && now.Before(r.Approval.Expires):
 		key := append(bytes.Clone(r.Approval.Subject[:]), r.Approval.Fingerprint[:]...)
 		return tx.Bucket(bucketApprovals).Put(key, timeBytes(r.Approval.Expires))

@@ -84,6 +84,11 @@ func (s *Store) deleteGrant(t *tx, g *store.Grant) {
 	t.delete(&s.grants, id)
 }
 
+// CreateGrant implements store.Grants.
+func (s *Store) CreateGrant(ctx context.Context, g store.Grant) error {
+	return s.update(ctx, func(t *tx) error { return s.putGrant(t, &g) })
+}
+
 // Grant implements store.Grants.
 func (s *Store) Grant(ctx context.Context, id store.Hash) (*store.Grant, error) {
 	g, err := readJSON[store.Grant](ctx, s, &s.grants, string(id[:]))

@@ -85,6 +85,31 @@ func testCodes(t *testing.T, f *fixture) {
 	f.check("revoked grant", err, store.ErrNotFound)
 }
 
+// testCreateGrant makes a grant that nobody had a code for.
+func testCreateGrant(t *testing.T, f *fixture) {
+	ctx := t.Context()
+	g := grant("g", f.now())
+	f.must(f.CreateGrant(ctx, g))
+	kept, err := f.Grant(ctx, g.ID)
+	f.must(err)
+	if !reflect.DeepEqual(*kept, g) {
+		t.Errorf("grant came back as %+v, want %+v", *kept, g)
+	}
+	for _, o := range []store.Owner{{ClientID: g.ClientID}, {Subject: g.Subject}} {
+		if grants, err := f.ListGrants(ctx, o); len(grants) != 1 || err != nil {
+			t.Errorf("%+v has %d grants, %v", o, len(grants), err)
+		}
+	}
+	if all, err := f.AllGrants(ctx, store.Hash{}, 2); len(all) != 1 || err != nil {
+		t.Errorf("there are %d grants, %v", len(all), err)
+	}
+	if n, err := f.RevokeGrants(ctx, store.Owner{ClientID: g.ClientID}); n != 1 || err != nil {
+		t.Errorf("%d grants were revoked, %v", n, err)
+	}
+	_, err = f.Grant(ctx, g.ID)
+	f.check("a revoked grant", err, store.ErrNotFound)
+}
+
 func testCodeFailures(t *testing.T, f *fixture) {
 	ctx := t.Context()
 	f.must(f.FailCode(ctx, store.HashOf("unknown")))

@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		{"code failures", testCodeFailures},
 		{"code expiry", testCodeExpiry},
 		{"code race", testCodeRace},
+		{"grants without a code", testCreateGrant},
 		{"refresh", testRefresh},
 		{"refresh grace", testRefreshGrace},
 		{"refresh expiry", testRefreshExpiry},
