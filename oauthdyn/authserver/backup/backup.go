@@ -46,6 +46,12 @@ var (
 	ErrDamaged = errors.New("the backup is damaged")
 )
 
+// An Exporter has records to copy: a store, or what another server has kept.
+type Exporter interface {
+	// Export is that of store.Transfers.
+	Export(ctx context.Context, fn func(store.Record) error) error
+}
+
 type header struct {
 	Format  int       `json:"oauthdyn_backup"`
 	Created time.Time `json:"created"`
@@ -59,7 +65,7 @@ type end struct {
 
 // Write writes a backup and returns how many records it has. The store can be in
 // use; see store.Transfers for what that means.
-func Write(ctx context.Context, w io.Writer, from store.Transfers) (records int, err error) {
+func Write(ctx context.Context, w io.Writer, from Exporter) (records int, err error) {
 	out := bufio.NewWriter(w)
 	sum := sha256.New()
 	lines := json.NewEncoder(io.MultiWriter(out, sum))
@@ -85,7 +91,7 @@ func Write(ctx context.Context, w io.Writer, from store.Transfers) (records int,
 // WriteFile writes a backup to a new file that its owner alone can read, down to
 // the disk. If that fails there is no file. The error matches fs.ErrExist if
 // there is one already.
-func WriteFile(ctx context.Context, path string, from store.Transfers) (records int, err error) {
+func WriteFile(ctx context.Context, path string, from Exporter) (records int, err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return 0, fmt.Errorf("backup: %s: %w; name a new file", path, fs.ErrExist)
@@ -141,7 +147,7 @@ func Read(ctx context.Context, r io.ReadSeeker, to store.Store, o *ReadOptions) 
 // Copy stores all records of one store in another, which is empty, and returns
 // how many. Nothing should write to the first: what is written while it is
 // copied may be left behind. Nil options are valid.
-func Copy(ctx context.Context, from store.Transfers, to store.Store, o *ReadOptions) (records int, err error) {
+func Copy(ctx context.Context, from Exporter, to store.Store, o *ReadOptions) (records int, err error) {
 	if o == nil {
 		o = &ReadOptions{}
 	}
@@ -160,7 +166,7 @@ func Copy(ctx context.Context, from store.Transfers, to store.Store, o *ReadOpti
 }
 
 // Empty returns ErrNotEmpty if a store has records.
-func Empty(ctx context.Context, s store.Transfers) error {
+func Empty(ctx context.Context, s Exporter) error {
 	return s.Export(ctx, func(store.Record) error { return ErrNotEmpty })
 }
 

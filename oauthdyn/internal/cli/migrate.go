@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/backup"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/original"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
@@ -81,6 +84,9 @@ func (f *migrateFlags) check() error {
 	case f.original && f.withoutGrants:
 		return &usageError{text: "--original and --without-grants do not go together"}
 	}
+	if _, err := f.originalOptions(); err != nil {
+		return err
+	}
 	for _, s := range []*storeFlags{&f.from, &f.to} {
 		if err := s.checkPassword(); err != nil {
 			return err
@@ -101,9 +107,6 @@ func (a *app) migrate(ctx context.Context, f *migrateFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
-	if err := backup.Empty(ctx, to); err != nil {
-		return notEmpty(err)
-	}
 	if f.original {
 		return a.migrateOriginal(ctx, f, to)
 	}
@@ -119,41 +122,54 @@ func (a *app) migrate(ctx context.Context, f *migrateFlags) (err error) {
 	return a.sayRecords(f.output, n, "Copied %d records.\n")
 }
 
-// importStep is how many records are stored at once.
-const importStep = 500
-
 func (a *app) migrateOriginal(ctx context.Context, f *migrateFlags, to store.Store) (err error) {
-	o := original.Options{}
-	for _, text := range f.resources {
-		r := parseResource(text)
-		o.Resources = append(o.Resources, r.URI)
-		o.Scopes = append(o.Scopes, r.Scopes...)
+	from := &originalStore{}
+	if from.options, err = f.originalOptions(); err != nil {
+		return err
 	}
 	password, err := f.from.password()
 	if err != nil {
 		return err
 	}
-	from, err := redis.Connect(f.from.store, password, originalTimeout)
-	if err != nil {
+	if from.db, err = redis.Connect(f.from.store, password, originalTimeout); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, from.Close()) }()
-	var waiting []store.Record
-	report, err := original.Read(ctx, from, o, func(r store.Record) error {
-		if waiting = append(waiting, r); len(waiting) < importStep {
-			return nil
+	defer func() { err = errors.Join(err, from.db.Close()) }()
+	if _, err := backup.Copy(ctx, from, to, nil); err != nil {
+		return notEmpty(err)
+	}
+	return a.sayOriginal(f, from.report)
+}
+
+// originalOptions reads --resource.
+func (f *migrateFlags) originalOptions() (o original.Options, err error) {
+	for _, text := range f.resources {
+		r := parseResource(text)
+		uri, err := oauthdyn.CanonicalResource(r.URI)
+		if err != nil {
+			return o, &usageError{text: "--resource: " + err.Error()}
 		}
-		err := to.Import(ctx, waiting)
-		waiting = waiting[:0]
-		return err
-	})
-	if err == nil {
-		err = to.Import(ctx, waiting)
+		o.Resources = append(o.Resources, uri)
+		for _, scope := range r.Scopes {
+			if !slices.Contains(o.Scopes, scope) {
+				o.Scopes = append(o.Scopes, scope)
+			}
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return a.sayOriginal(f, report)
+	return o, nil
+}
+
+// originalStore is the original's Redis as a store to copy from.
+type originalStore struct {
+	db      goredis.UniversalClient
+	options original.Options
+	report  *original.Report
+}
+
+// Export implements backup.Exporter.
+func (s *originalStore) Export(ctx context.Context, fn func(store.Record) error) (err error) {
+	s.report, err = original.Read(ctx, s.db, s.options, fn)
+	return err
 }
 
 func (a *app) sayOriginal(f *migrateFlags, report *original.Report) error {
