@@ -4,10 +4,8 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,26 +13,7 @@ import (
 
 // TestAuthServerSmoke gets real tokens, with few calls, from what needs only Go.
 func TestAuthServerSmoke(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	args := []string{"-auth-server", "-rounds", "1", "-duration", "10s", "-calls", "64", "-systems", "bolt", "-json"}
-	if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitOK {
-		t.Fatalf("exit %d\n%s", code, stderr.String())
-	}
-	var res results
-	if err := json.Unmarshal(stdout.Bytes(), &res); err != nil {
-		t.Fatal(err)
-	}
-	if len(res.Systems) != 1 || len(res.Systems[0].Rounds) != 1 {
-		t.Fatalf("%+v", res)
-	}
-	for _, l := range authServerLoads {
-		if got := res.Systems[0].Rounds[0].Loads[l.Key]; got.Rate <= 0 || got.Errors != 0 {
-			t.Errorf("%s: %+v", l.Title, got)
-		}
-	}
-	if left := descendants(os.Getpid()); len(left) > 0 {
-		t.Errorf("processes left: %v", left)
-	}
+	smoke(t, authServerLoads, "-auth-server", boltName)
 }
 
 func TestAuthServerMissing(t *testing.T) {

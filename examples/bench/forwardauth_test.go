@@ -15,8 +15,14 @@ import (
 
 // TestForwardAuthSmoke checks real tokens, with few calls, on what needs only Go.
 func TestForwardAuthSmoke(t *testing.T) {
+	smoke(t, forwardAuthLoads, "-forward-auth", bareName, oauthdynName)
+}
+
+// smoke measures systems with few calls, of which each must get the right reply.
+func smoke(t *testing.T, loads []load, comparison string, systems ...string) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
-	args := []string{"-forward-auth", "-rounds", "1", "-duration", "5s", "-calls", "64", "-systems", "bare,oauthdyn", "-json"}
+	args := []string{comparison, "-rounds", "1", "-duration", "10s", "-calls", "64", "-systems", strings.Join(systems, ","), "-json"}
 	if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitOK {
 		t.Fatalf("exit %d\n%s", code, stderr.String())
 	}
@@ -24,14 +30,14 @@ func TestForwardAuthSmoke(t *testing.T) {
 	if err := json.Unmarshal(stdout.Bytes(), &res); err != nil {
 		t.Fatal(err)
 	}
-	if len(res.Systems) != 2 {
-		t.Fatalf("%d systems, want 2", len(res.Systems))
+	if len(res.Systems) != len(systems) {
+		t.Fatalf("%d systems, want %d", len(res.Systems), len(systems))
 	}
 	for _, s := range res.Systems {
 		if len(s.Rounds) != 1 {
 			t.Fatalf("%s: %d rounds, want 1", s.Title, len(s.Rounds))
 		}
-		for _, l := range forwardAuthLoads {
+		for _, l := range loads {
 			if got := s.Rounds[0].Loads[l.Key]; got.Rate <= 0 || got.Errors != 0 {
 				t.Errorf("%s: %s: %+v", s.Title, l.Title, got)
 			}
