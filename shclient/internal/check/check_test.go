@@ -61,7 +61,7 @@ func stdioTarget(t *testing.T) Target {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Target{Name: "self", Command: []string{self}, Env: append(os.Environ(), "CHECK_TEST_SERVER=1")}
+	return Target{Name: "self", Command: []string{self}, Env: append(os.Environ(), "CHECK_TEST_SERVER=1", "GORACE=atexit_sleep_ms=0")}
 }
 
 func rule(id string, level Level, check func(context.Context, *Probe) error) Rule {

@@ -67,11 +67,11 @@ func (e *RPCError) Error() string { return fmt.Sprintf("error %d: %s", e.Code, e
 
 // Error codes of JSON-RPC.
 const (
-	codeParse          = -32700
-	codeInvalidRequest = -32600
-	codeNoMethod       = -32601
-	codeInvalidParams  = -32602
-	codeInternal       = -32603
+	CodeParse          = -32700
+	CodeInvalidRequest = -32600
+	CodeNoMethod       = -32601
+	CodeInvalidParams  = -32602
+	CodeInternal       = -32603
 )
 
 // text is a JSON string, or empty if raw is none.

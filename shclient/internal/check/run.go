@@ -195,9 +195,9 @@ func (r *run) shared(ctx context.Context, p *Probe) (*Session, error) {
 	return s, nil
 }
 
-// once returns what f made of the server in a version, and calls it if that has
+// Once returns what f made of the server in a version, and calls it if that has
 // not happened yet. Errors are kept as well.
-func once[T any](p *Probe, name string, f func() (T, error)) (T, error) {
+func Once[T any](p *Probe, name string, f func() (T, error)) (T, error) {
 	type key struct{ version, name string }
 	type outcome struct {
 		value T

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -147,9 +148,7 @@ func (p *Probe) params(params map[string]any) any {
 		return params
 	}
 	all := map[string]any{"_meta": p.Meta()}
-	for name, value := range params {
-		all[name] = value
-	}
+	maps.Copy(all, params)
 	return all
 }
 

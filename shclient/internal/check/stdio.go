@@ -55,7 +55,7 @@ func (p *Probe) start(ctx context.Context) (*Process, error) {
 	ctx, kill := context.WithCancel(ctx)
 	t := p.run.target
 	s := &Process{probe: p, cmd: exec.CommandContext(ctx, t.Command[0], t.Command[1:]...), kill: kill, lines: make(chan []byte, maxQueued), done: make(chan struct{})}
-	s.cmd.Env = t.Env
+	s.cmd.Env, s.cmd.Dir = t.Env, t.Dir
 	s.cmd.Stderr = t.Stderr
 	s.cmd.WaitDelay = killGrace
 	var err error

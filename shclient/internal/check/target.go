@@ -25,6 +25,8 @@ type Target struct {
 	Command []string
 	// Env is the environment of Command; nil means that of this process.
 	Env []string
+	// Dir is its working directory; empty means that of this process.
+	Dir string
 	// Stderr gets what Command writes there; nil means nobody does.
 	Stderr io.Writer
 

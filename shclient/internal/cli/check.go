@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +32,7 @@ var checkFormats = []string{"text", "json", "junit", "markdown"}
 func (a *app) checkCommand() *cobra.Command {
 	var f checkFlags
 	cmd := &cobra.Command{
-		Use:   "check URL | -- COMMAND [ARGUMENT...]",
+		Use:   "check TARGET | -- COMMAND [ARGUMENT...]",
 		Short: "Check a server against the specification",
 		Long: `Check a server against the specification: each MUST and SHOULD that can be seen
 from outside, in each protocol version that the server speaks. What is broken is
@@ -44,7 +43,9 @@ Tools may have effects: only those annotated with readOnlyHint are called, unles
 --call-tools is given.
 
 Exit status: 0 no MUST is broken, 2 something could not be found out, 5 a MUST is
-broken, otherwise as shclient.`,
+broken, otherwise as shclient.
+
+` + targetHelp,
 		Example: `  shclient check https://example.com/mcp
   shclient check -- npx -y @modelcontextprotocol/server-everything
   shclient check --protocol 2025-11-25 --rule 'tools.*' https://example.com/mcp
@@ -84,13 +85,17 @@ func (a *app) check(cmd *cobra.Command, args []string, f *checkFlags) error {
 		return err
 	}
 	f.options.Rules, f.options.Versions = rules, f.protocols
-	target, err := a.checkTarget(cmd, args)
+	t, err := a.onlyTarget(cmd, args)
+	if err != nil {
+		return err
+	}
+	target, err := a.checkTarget(cmd, t)
 	if err != nil {
 		return err
 	}
 	report, err := check.Run(cmd.Context(), target, f.options)
 	if err != nil {
-		return checkFailed(target, err)
+		return checkFailed(t, err)
 	}
 	if err := a.writeReport(report, f); err != nil {
 		return err
@@ -99,15 +104,15 @@ func (a *app) check(cmd *cobra.Command, args []string, f *checkFlags) error {
 }
 
 // checkFailed is the error of a server that could not be checked.
-func checkFailed(t check.Target, err error) error {
+func checkFailed(t target, err error) error {
 	_, login := errors.AsType[*shclient.AuthError](err)
 	switch {
-	case errors.Is(err, context.Canceled) || login:
-		return at(t.Name, err)
+	case login:
+		return at(t, err)
 	case errors.Is(err, check.ErrUnauthorized):
-		return &exitError{failure{exitAuth, err.Error(), "run shclient login " + t.Name + ", or pass a valid token with --token-file"}, err}
+		return &exitError{failure{exitAuth, err.Error(), "run shclient login " + t.String() + ", or pass a valid token with --token-file"}, err}
 	}
-	return &exitError{failure{exitUnreachable, oneLine(err.Error()), "is " + t.Name + " an MCP server?"}, err}
+	return unreachable(t, err)
 }
 
 // verdict is the error that the exit status comes from. The report has said it
@@ -136,39 +141,33 @@ func (a *app) writeReport(r *check.Report, f *checkFlags) error {
 	return r.WriteText(a.stdout, check.Style{Color: terminal && !plain, Exchanges: f.exchanges, Skipped: f.showSkipped})
 }
 
-// checkTarget is the server at a URL, or a command.
-func (a *app) checkTarget(cmd *cobra.Command, args []string) (check.Target, error) {
-	t := check.Target{Secrets: check.NewSecrets(os.Environ())}
-	if cmd.ArgsLenAtDash() == 0 && len(args) > 0 {
-		t.Name, t.Command = args[0], args
+// checkTarget is the server as package check wants it.
+func (a *app) checkTarget(cmd *cobra.Command, t target) (check.Target, error) {
+	c := check.Target{Name: t.String(), Secrets: check.NewSecrets(append(os.Environ(), t.env...))}
+	if t.url == "" {
+		c.Command, c.Env, c.Dir = t.command, append(os.Environ(), t.env...), t.dir
 		if a.verbose {
-			t.Stderr = a.stderr
+			c.Stderr = a.stderr
 		}
-		return t, nil
+		return c, nil
 	}
-	if len(args) == 0 {
-		return t, usage(cmd, "want the URL of an MCP server, or -- and a command")
-	}
-	if err := wantURL(cmd, args); err != nil {
-		return t, err
-	}
-	o, err := a.options(cmd, args[0])
+	o, err := a.options(cmd, t)
 	if err != nil {
-		return t, err
+		return c, err
 	}
 	base := http.RoundTripper(http.DefaultTransport.(*http.Transport).Clone())
 	if o.HTTPClient != nil && o.HTTPClient.Transport != nil {
 		base = o.HTTPClient.Transport
 	}
-	o.HTTPClient = &http.Client{Transport: t.Secrets.Watch(base)}
+	o.HTTPClient = &http.Client{Transport: c.Secrets.Watch(base)}
 	for _, values := range o.Header {
 		for _, value := range values {
-			t.Secrets.Add(value)
+			c.Secrets.Add(value)
 		}
 	}
-	t.Name, t.URL, t.Anonymous = withoutQuery(args[0]), args[0], o.HTTPClient
-	if t.Client, err = shclient.NewHTTPClient(o); err != nil {
-		return t, usage(cmd, "%s", plain(err))
+	c.URL, c.Anonymous = t.url, o.HTTPClient
+	if c.Client, err = shclient.NewHTTPClient(o); err != nil {
+		return c, usage(cmd, "%s", plain(err))
 	}
-	return t, nil
+	return c, nil
 }
