@@ -4,6 +4,7 @@ package shell
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"strings"
@@ -43,8 +44,9 @@ func NewEditor(in, out *os.File, h *History, complete Completer) *Editor {
 }
 
 // ReadLine reads a line. It is io.EOF at Ctrl-D, and when the terminal is gone.
-// Ctrl-C takes back the line.
-func (e *Editor) ReadLine(prompt string) (string, error) {
+// Ctrl-C takes back the line. When ctx is done the terminal is as before, but
+// a read of it goes on that cannot be interrupted: read no more then.
+func (e *Editor) ReadLine(ctx context.Context, prompt string) (string, error) {
 	before, err := term.MakeRaw(int(e.in.Fd()))
 	if err != nil {
 		return "", err
@@ -54,11 +56,21 @@ func (e *Editor) ReadLine(prompt string) (string, error) {
 		_ = e.term.SetSize(width, height) // it draws for another width, no more
 	}
 	e.term.SetPrompt(prompt)
-	line, err := e.term.ReadLine()
-	if err == term.ErrPasteIndicator {
-		err = nil
+	type outcome struct {
+		line string
+		err  error
 	}
-	return line, err
+	done := make(chan outcome, 1)
+	go func() {
+		line, err := e.term.ReadLine()
+		done <- outcome{line, err}
+	}()
+	select {
+	case o := <-done:
+		return o.line, o.err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
 }
 
 // keys makes Ctrl-C what takes back a line (Ctrl-E, Ctrl-U); to a term.Terminal
