@@ -41,6 +41,8 @@ type app struct {
 	verbose bool
 
 	clientEra, serverEra eraFlag // of the bridge
+
+	inside *shellSession // nil outside of a shell
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -54,11 +56,16 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	f := explain(err, ctx.Err() != nil)
+	a.report(f)
+	return f.code
+}
+
+// report tells how something failed.
+func (a *app) report(f failure) {
 	fmt.Fprintf(a.stderr, "shclient: %s\n", f.text)
 	if f.hint != "" {
 		fmt.Fprintf(a.stderr, "hint: %s\n", f.hint)
 	}
-	return f.code
 }
 
 const rootHelp = `shclient connects programs and people with remote MCP servers.
@@ -97,7 +104,15 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens to stderr")
 	root.Flags().Var(&a.clientEra, "protocol", "`era` that the program on stdin may speak: auto (either), legacy (2024-11-05 to 2025-11-25) or modern (since 2026-07-28)")
 	root.Flags().Var(&a.serverEra, "server-protocol", "`era` that the server speaks: auto (it is asked), legacy or modern")
-	root.AddCommand(a.listCommand(), a.callCommand(), a.compatCommand(), a.checkCommand(), a.loginCommand(), a.logoutCommand())
+	root.AddCommand(
+		a.listCommand(),
+		a.callCommand(),
+		a.compatCommand(),
+		a.checkCommand(),
+		a.shellCommand(),
+		a.loginCommand(),
+		a.logoutCommand(),
+	)
 	return root
 }
 
