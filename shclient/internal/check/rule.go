@@ -79,6 +79,18 @@ type Rule struct {
 func Rules() []Rule {
 	return slices.Concat(
 		lifecycleRules(),
+		jsonrpcRules(),
+		httpRules(),
+		sseRules(),
+		sessionRules(),
+		stdioRules(),
+		listRules(),
+		toolRules(),
+		callRules(),
+		resourceRules(),
+		promptRules(),
+		utilityRules(),
+		observed(), // last: they look at what the others have seen
 	)
 }
 
