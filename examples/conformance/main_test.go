@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// browserArgument makes this binary the browser of the page that is named next.
+const browserArgument = "browse"
+
 // TestMain is the client that the suite judges when it is the suite that runs
 // this binary: with the URL of the server behind what the test gave it.
 func TestMain(m *testing.M) {
@@ -28,10 +31,12 @@ func TestMain(m *testing.M) {
 }
 
 func judgedClient(ctx context.Context, scenario string, args []string) error {
-	switch len(args) {
-	case 1: // URL
-		return oauthClient(ctx, scenario, args[0])
-	case 3: // version, shclient, URL
+	switch {
+	case len(args) == 1: // URL
+		return libraryClient(ctx, scenario, args[0])
+	case len(args) == 2 && args[0] == browserArgument: // page
+		return follow(ctx, args[1])
+	case len(args) == 3: // version, shclient, URL
 		return stdioClient(ctx, scenario, args[0], args[1], args[2])
 	}
 	return fmt.Errorf("unexpected arguments %q", args)
