@@ -54,8 +54,7 @@ func libraryClient(ctx context.Context, scenario, url string) error {
 	if err != nil {
 		return err
 	}
-	_, tools := newClient(scenario)
-	client, err := shclient.New(shclient.Options{URL: url, OAuth: oauth})
+	client, err := shclient.New(shclient.Options{URL: url, OAuth: oauth}, newClient(scenario))
 	if err != nil {
 		return err
 	}
@@ -64,7 +63,7 @@ func libraryClient(ctx context.Context, scenario, url string) error {
 	if err != nil {
 		return err
 	}
-	return perform(ctx, scenario, session, tools)
+	return perform(ctx, scenario, session, client.ListTools)
 }
 
 // oauthConfig is what a program would configure for a scenario, with what the

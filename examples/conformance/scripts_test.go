@@ -13,39 +13,22 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// newClient is the client of a scenario, on stdio or as a library. When it has
-// listed the tools, they are where the second result points.
-func newClient(scenario string) (*mcp.Client, *[]*mcp.Tool) {
+// newClient is the client of a scenario, on stdio or as a library.
+func newClient(scenario string) *mcp.Client {
 	client := mcp.NewClient(&mcp.Implementation{Name: "conformance", Version: "1.0.0"}, &mcp.ClientOptions{
 		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
 			// Defaults are filled in by the SDK.
 			return &mcp.ElicitResult{Action: "accept", Content: accepted[scenario]}, nil
 		},
 	})
-	tools := new([]*mcp.Tool)
-	client.AddSendingMiddleware(keepTools(tools))
 	if err := mcp.AddSendingCustomMethod[*skillsParams, *skillsResult](client, listSkills); err != nil {
 		panic(err) // it is not one of the standard
 	}
-	return client, tools
-}
-
-// keepTools keeps the tools as they came through the bridge. The SDK leaves out
-// those that clients over HTTP must not call, which is the bridge's business.
-func keepTools(tools *[]*mcp.Tool) mcp.Middleware {
-	return func(next mcp.MethodHandler) mcp.MethodHandler {
-		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-			result, err := next(ctx, method, req)
-			if list, ok := result.(*mcp.ListToolsResult); ok && err == nil {
-				*tools = slices.Clone(list.Tools)
-			}
-			return result, err
-		}
-	}
+	return client
 }
 
 // perform does what a scenario asks of a client.
-func perform(ctx context.Context, scenario string, session *mcp.ClientSession, tools *[]*mcp.Tool) error {
+func perform(ctx context.Context, scenario string, session *mcp.ClientSession, listTools func(context.Context) ([]*mcp.Tool, error)) error {
 	script := scripts[scenario]
 	switch {
 	case isOAuth(scenario):
@@ -53,10 +36,11 @@ func perform(ctx context.Context, scenario string, session *mcp.ClientSession, t
 	case script == nil:
 		return fmt.Errorf("the scenario %s is unknown", scenario)
 	}
-	if _, err := session.ListTools(ctx, nil); err != nil {
+	tools, err := listTools(ctx)
+	if err != nil {
 		return err
 	}
-	return script(ctx, session, *tools)
+	return script(ctx, session, tools)
 }
 
 // accepted is what the user fills into forms, by scenario.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,13 +69,32 @@ func stdioClient(ctx context.Context, scenario, version, shclient, url string) e
 	bridge := exec.CommandContext(ctx, shclient, append(flags, url)...)
 	bridge.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "BROWSER="+browser+" "+browserArgument)
 	bridge.Stderr = os.Stderr
-	client, tools := newClient(scenario)
-	client.AddSendingMiddleware(oneEra(version))
+	var tools []*mcp.Tool
+	client := newClient(scenario)
+	client.AddSendingMiddleware(keepTools(&tools), oneEra(version))
 	session, err := client.Connect(ctx, &mcp.CommandTransport{Command: bridge}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		return err
 	}
-	return errors.Join(perform(ctx, scenario, session, tools), session.Close())
+	err = perform(ctx, scenario, session, func(ctx context.Context) ([]*mcp.Tool, error) {
+		_, err := session.ListTools(ctx, nil)
+		return tools, err
+	})
+	return errors.Join(err, session.Close())
+}
+
+// keepTools keeps the tools as they came through the bridge. The SDK leaves out
+// those that clients over HTTP must not call, which is the bridge's business.
+func keepTools(tools *[]*mcp.Tool) mcp.Middleware {
+	return func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			result, err := next(ctx, method, req)
+			if list, ok := result.(*mcp.ListToolsResult); ok && err == nil {
+				*tools = slices.Clone(list.Tools)
+			}
+			return result, err
+		}
+	}
 }
 
 // oneEra keeps a modern client from falling back to initialize. A legacy one
