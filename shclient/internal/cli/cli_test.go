@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			env.Values["t"] = env.T()
 			return nil
 		},
