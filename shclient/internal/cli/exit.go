@@ -58,7 +58,7 @@ func usage(cmd *cobra.Command, format string, args ...any) error {
 	return &exitError{failure: failure{
 		code: exitUsage,
 		text: fmt.Sprintf(format, args...),
-		hint: "run " + cmd.CommandPath() + " --help",
+		hint: "run " + strings.TrimSpace(cmd.CommandPath()) + " --help",
 	}}
 }
 

@@ -100,22 +100,22 @@ func (a *app) list(ctx context.Context, c *shclient.Client, kind string) (*liste
 		l.items, l.drawn = nonNil(tools), screen.Tools(tools)
 	case "resources":
 		var resources []*mcp.Resource
-		resources, err = collect(has.Resources != nil, session.Resources(ctx, nil))
+		resources, err = allPages(has.Resources != nil, session.Resources(ctx, nil))
 		l.items, l.drawn = nonNil(resources), screen.Resources(resources)
 	case "templates":
 		var templates []*mcp.ResourceTemplate
-		templates, err = collect(has.Resources != nil, session.ResourceTemplates(ctx, nil))
+		templates, err = allPages(has.Resources != nil, session.ResourceTemplates(ctx, nil))
 		l.member, l.items, l.drawn = "resourceTemplates", nonNil(templates), screen.Templates(templates)
 	case "prompts":
 		var prompts []*mcp.Prompt
-		prompts, err = collect(has.Prompts != nil, session.Prompts(ctx, nil))
+		prompts, err = allPages(has.Prompts != nil, session.Prompts(ctx, nil))
 		l.items, l.drawn = nonNil(prompts), screen.Prompts(prompts)
 	}
 	return l, err
 }
 
-// collect reads all pages of a list, of a server that has the capability.
-func collect[T any](has bool, pages iter.Seq2[*T, error]) (all []*T, err error) {
+// allPages reads all pages of a list, of a server that has the capability.
+func allPages[T any](has bool, pages iter.Seq2[*T, error]) (all []*T, err error) {
 	if !has {
 		return nil, nil
 	}
