@@ -109,8 +109,3 @@ func Clip(text string, width int) string {
 	}
 	return strings.TrimRight(text[:end], " ") + "…"
 }
-
-// pad adds spaces up to width columns.
-func pad(text string, width int) string {
-	return text + strings.Repeat(" ", max(0, width-Width(text)))
-}
