@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"shclient": func() { os.Exit(Main()) },
 		"browser":  browse,
+		"richserver": func() {
+			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+		},
 		"stdioserver": func() {
 			_ = toolServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
@@ -72,6 +75,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "stateful":
 		handler = mcpHandler(nil)
+	case "rich":
+		handler = mcpHandlerOf(richServer(), nil)
+	case "rich-modern":
+		handler = mcpHandlerOf(richServer(), &mcp.StreamableHTTPOptions{Stateless: true})
 	case "stateless":
 		handler = mcpHandler(&mcp.StreamableHTTPOptions{Stateless: true})
 	case "empty":
@@ -124,7 +131,10 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 
 // mcpHandler serves a few real tools.
 func mcpHandler(o *mcp.StreamableHTTPOptions) http.Handler {
-	s := toolServer()
+	return mcpHandlerOf(toolServer(), o)
+}
+
+func mcpHandlerOf(s *mcp.Server, o *mcp.StreamableHTTPOptions) http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, o)
 }
 
