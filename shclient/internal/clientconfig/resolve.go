@@ -20,7 +20,6 @@ type Resolved struct {
 
 	Command []string
 	Env     []string // NAME=value, beside the environment of the process
-	Unset   []string // names of the environment that the command does not get
 	Dir     string   // of the command; "" for the current one
 }
 
@@ -64,7 +63,6 @@ func (s *Server) Resolve(system *System) (*Resolved, error) {
 	for name, value := range s.entry.Env {
 		if value.null {
 			delete(env, name)
-			r.Unset = append(r.Unset, name)
 			continue
 		}
 		env[name] = expand("env: "+name, value.text)
@@ -72,7 +70,6 @@ func (s *Server) Resolve(system *System) (*Resolved, error) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		r.Env = append(r.Env, name+"="+env[name])
 	}
-	slices.Sort(r.Unset)
 	if s.entry.Cwd != "" {
 		r.Dir = s.absolute(system, expand("cwd", s.entry.Cwd))
 	} else if s.Project != "" {
