@@ -4,9 +4,9 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -113,30 +113,18 @@ func listingOf(catalog *clientconfig.Catalog) configListing {
 }
 
 func (a *app) writeServers(catalog *clientconfig.Catalog) error {
-	width, terminal := a.terminal()
-	if terminal && len(catalog.Servers) == 0 {
+	screen := a.screen(a.stdout)
+	if screen.Terminal() && len(catalog.Servers) == 0 {
 		_, err := fmt.Fprintln(a.stdout, "No MCP client has a server configured.")
 		return err
 	}
-	var b strings.Builder
+	var rows [][]string
 	home := a.system().Home()
 	for _, s := range catalog.Servers {
-		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\n", oneLine(s.ID()), oneLine(s.Summary()), oneLine(serverNotes(s)), shortPath(s.File, home))
+		rows = append(rows, []string{s.ID(), s.Summary(), serverNotes(s), shortPath(s.File, home)})
 	}
-	if !terminal {
-		_, err := a.stdout.Write([]byte(b.String()))
-		return err
-	}
-	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, b.String())
-	_ = w.Flush() // into memory
-	for line := range strings.Lines(table.String()) {
-		if _, err := fmt.Fprintln(a.stdout, clip(strings.TrimRight(line, " \n"), width)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := io.WriteString(a.stdout, screen.Table([]string{"NAME", "SERVER", "NOTES", "FILE"}, rows))
+	return err
 }
 
 // serverNotes is what else there is to know of an entry.
