@@ -136,9 +136,7 @@ func (a *app) writeReport(r *check.Report, f *checkFlags) error {
 	case "markdown":
 		return r.WriteMarkdown(a.stdout)
 	}
-	_, terminal := a.terminal()
-	_, plain := a.lookupEnv("NO_COLOR")
-	return r.WriteText(a.stdout, check.Style{Color: terminal && !plain, Exchanges: f.exchanges, Skipped: f.showSkipped})
+	return r.WriteText(a.stdout, check.Style{Color: a.screen(a.stdout).Color, Exchanges: f.exchanges, Skipped: f.showSkipped})
 }
 
 // checkTarget is the server as package check wants it.

@@ -103,6 +103,7 @@ func (a *app) root() *cobra.Command {
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),
+		a.configCommand(),
 	)
 	return root
 }
