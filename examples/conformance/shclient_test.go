@@ -132,7 +132,7 @@ func bridgeFlags(scenario, dir string) ([]string, error) {
 		add(flag, name)
 	}
 	if isOAuth(scenario) {
-		//add("--client-metadata-url", metadataURL)
+		add("--client-metadata-url", metadataURL)
 	}
 	add("--client-id", given.ClientID)
 	add("--auth-server", given.Issuer)
@@ -144,8 +144,8 @@ func bridgeFlags(scenario, dir string) ([]string, error) {
 	case "auth/wif-jwt-bearer":
 		secret("--assertion-file", given.JWT)
 	case "auth/enterprise-managed-authorization":
-		add("--identity-provider", given.IdPIssuer)
-		add("--identity-provider-client-id", given.IdPClientID)
+		add("--idp", given.IdPIssuer)
+		add("--idp-client-id", given.IdPClientID)
 		secret("--id-token-file", given.IdPIDToken)
 	}
 	return flags, err

@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,10 +92,16 @@ func atVersion(version string) []string {
 
 var listedScenario = regexp.MustCompile(`(?m)^  - (\S+)`)
 
+// listed keeps what listScenarios found.
+var listed sync.Map
+
 // listScenarios asks the suite what it runs at a version; side is --server or
 // --client.
 func listScenarios(t *testing.T, side, version string) []string {
 	t.Helper()
+	if names, ok := listed.Load(side + version); ok {
+		return names.([]string)
+	}
 	out, err := suite(t, append([]string{"list", side}, atVersion(version)...)...).Output()
 	if err != nil {
 		t.Fatalf("list scenarios: %v", err)
@@ -106,6 +113,7 @@ func listScenarios(t *testing.T, side, version string) []string {
 	if len(names) == 0 {
 		t.Fatalf("the suite lists no scenarios:\n%s", out)
 	}
+	listed.Store(side+version, names)
 	return names
 }
 
