@@ -71,7 +71,7 @@ func (a *app) shell(cmd *cobra.Command, t target, noHistory bool) error {
 	run.inside = &shellSession{target: t, client: client, known: &knowledge{client: client}}
 	in, isFile := a.stdin.(*os.File)
 	out, _ := a.stdout.(*os.File)
-	if _, terminal := a.terminal(); !isFile || !terminal || !term.IsTerminal(int(in.Fd())) {
+	if !isFile || !a.screen(a.stdout).Terminal() || !term.IsTerminal(int(in.Fd())) {
 		run.stdin = strings.NewReader("") // the script is not for the commands in it
 		return run.script(cmd.Context(), a.stdin)
 	}
@@ -132,7 +132,7 @@ func (a *app) interact(ctx context.Context, editor *shell.Editor) error {
 		}
 		over, err := a.interruptible(ctx, line)
 		if err != nil {
-			a.report(explain(err, errors.Is(err, context.Canceled)))
+			a.report(err, explain(err, errors.Is(err, context.Canceled)), false)
 		}
 		if over {
 			return nil
