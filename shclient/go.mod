@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/atrawog/mcp-oauth-gateway/oauthdyn v0.1.0
 	github.com/atrawog/mcp-oauth-gateway/shproxy v0.1.0
+	github.com/creack/pty v1.1.24
 	github.com/google/go-cmp v0.7.0
 	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/rogpeppe/go-internal v1.16.0

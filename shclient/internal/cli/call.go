@@ -59,6 +59,7 @@ func (a *app) call(ctx context.Context, c *shclient.Client, t target, name strin
 	if err != nil {
 		return err
 	}
+	a.remember(t, tools)
 	i := slices.IndexFunc(tools, func(t *mcp.Tool) bool { return t.Name == name })
 	if i < 0 {
 		return &exitError{failure: failure{exitUsage, fmt.Sprintf("the server has no tool %q", name), hint}}

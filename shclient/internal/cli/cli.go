@@ -31,6 +31,7 @@ func Main() int {
 
 // app is one run of the command.
 type app struct {
+	args      []string
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
@@ -46,6 +47,7 @@ type app struct {
 
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
+	a.args = args
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -104,7 +106,9 @@ func (a *app) root() *cobra.Command {
 		a.loginCommand(),
 		a.logoutCommand(),
 		a.configCommand(),
+		a.completionCommand(),
 	)
+	a.complete(root)
 	return root
 }
 

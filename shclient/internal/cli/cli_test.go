@@ -154,6 +154,12 @@ func toolServer() *mcp.Server {
 		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, nil, errors.New("out of tea")
 		})
+	mcp.AddTool(s, &mcp.Tool{Name: "wait"},
+		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			fmt.Fprintln(os.Stderr, "waiting")
+			<-ctx.Done()
+			return nil, nil, ctx.Err()
+		})
 	mcp.AddTool(s, &mcp.Tool{Name: "add"},
 		func(_ context.Context, _ *mcp.CallToolRequest, in struct{ A, B float64 }) (*mcp.CallToolResult, any, error) {
 			return &mcp.CallToolResult{Content: []mcp.Content{}}, map[string]any{"sum": in.A + in.B}, nil
