@@ -6,7 +6,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -44,6 +43,8 @@ type app struct {
 	foreign  []string // notes on flags that are those of another program
 
 	secretsFrom io.Reader // stdin, in commands that have no other use for it
+
+	inside *shellSession // nil outside of a shell
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -52,15 +53,12 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	f := explain(err, ctx.Err() != nil)
-	fmt.Fprintf(a.stderr, "shclient: %s\n", f.text)
-	if f.hint != "" {
-		fmt.Fprintf(a.stderr, "hint: %s\n", f.hint)
-	}
+	a.report(err, f, wantsJSON(cmd, args))
 	return f.code
 }
 
@@ -101,7 +99,16 @@ func (a *app) root() *cobra.Command {
 	a.bridging.register(root.Flags())
 	a.registerForeign(root.Flags())
 	setHelp(root)
-	root.AddCommand(a.listCommand(), a.callCommand(), a.compatCommand(), a.loginCommand(), a.logoutCommand())
+	root.AddCommand(
+		a.listCommand(),
+		a.callCommand(),
+		a.compatCommand(),
+		a.checkCommand(),
+		a.shellCommand(),
+		a.loginCommand(),
+		a.logoutCommand(),
+		a.configCommand(),
+	)
 	return root
 }
 

@@ -20,6 +20,7 @@ type connectFlags struct {
 	headers     []string
 	headerFiles []string
 	tokenFile   string
+	config      string // file with servers by name
 	allowHTTP   bool
 
 	staticSecret string // of the client, as mcp-remote has it
@@ -33,6 +34,7 @@ func (f *connectFlags) register(flags *pflag.FlagSet) {
 		flags.StringArrayVarP(&f.headers, "header", "H", nil, "`header` for each request, such as 'X-Key: ${KEY}' with KEY from the environment")
 		flags.StringArrayVar(&f.headerFiles, "header-file", nil, "`file` with such headers, one a line, so that they stay out of the list of processes")
 		flags.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token, instead of a login; or set "+tokenEnv)
+		flags.StringVar(&f.config, "config", "", "`file` with servers by name, instead of those of known clients")
 		f.networkFlags.register(flags)
 		flags.BoolVar(&f.allowHTTP, "allow-http", false, "take an http URL of another machine; there is no login then, and everybody on the way can read and change all")
 	})

@@ -4,182 +4,63 @@ package cli
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"sync"
-	"testing"
+	"slices"
+	"strings"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// moreServers are further kinds of servers that scripts can start.
-var moreServers = map[string]func(*testscript.TestScript){
-	"tls":      startTLS,
-	"machines": startMachines,
-	"proxied":  startProxied,
-}
-
-// startTLS starts a server whose certificate ca.pem vouches for.
-func startTLS(ts *testscript.TestScript) {
-	s := httptest.NewTLSServer(mcpHandler(nil))
-	ts.Defer(func() {
-		s.CloseClientConnections()
-		s.Close()
+// richServer offers something of everything that the commands are about.
+func richServer() *mcp.Server {
+	s := mcp.NewServer(&mcp.Implementation{Name: "rich", Version: "1"}, &mcp.ServerOptions{
+		CompletionHandler: completeLanguage,
 	})
-	writeCertificate(ts, s)
-	ts.Setenv("URL", s.URL+"/mcp")
-}
-
-func writeCertificate(ts *testscript.TestScript, s *httptest.Server) {
-	writePEM(ts, "ca.pem", "CERTIFICATE", s.Certificate().Raw)
-}
-
-func writePEM(ts *testscript.TestScript, name, kind string, data []byte) {
-	ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}), 0o600))
-}
-
-// startMachines starts a server with an authorization server that gives tokens
-// to programs: to "robot" with the secret in robot.secret, to "signer" with the
-// key in signer.pem, and to the devices of people.
-func startMachines(ts *testscript.TestScript) {
-	const secret = "a secret for the robot"
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	ts.Check(err)
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	ts.Check(err)
-	writePEM(ts, "signer.pem", "PRIVATE KEY", der)
-	ts.Check(os.WriteFile(ts.MkAbs("robot.secret"), []byte(secret+"\n"), 0o600))
-	jwks, err := oauthdyn.PublicKeySet(key, "")
-	ts.Check(err)
-	s := oauthdyntest.New(ts.Value("t").(testing.TB), &oauthdyntest.Options{
-		Handler: mcpHandler(nil),
-		Adjust: func(o *authserver.Options) {
-			o.DeviceFlow = true
-			o.Clients = []authserver.Client{{ID: "robot", Secret: secret}, {ID: "signer", JWKS: jwks}}
-		},
-	})
-	ts.Setenv("URL", s.ResourceURL)
-	ts.Setenv("ISSUER", s.Issuer)
-}
-
-// startProxied starts https://mcp.example.com/mcp and its authorization server
-// https://auth.example.com, which can be reached through the proxy at $PROXY
-// only.
-func startProxied(ts *testscript.TestScript) {
-	const issuer, resourceURL = "https://auth.example.com", "https://mcp.example.com/mcp"
-	users := local.New()
-	ts.Check(users.Set(oauthdyntest.Username, oauthdyntest.Password))
-	as, err := authserver.New(context.Background(), authserver.Options{
-		Issuer: issuer, Login: users, Store: memory.New(nil), Resources: []authserver.Resource{{URI: resourceURL, Name: "Test"}},
-	})
-	ts.Check(err)
-	ts.Defer(as.Close)
-	auth := httptest.NewTLSServer(as)
-	ts.Defer(auth.Close)
-	roots := x509.NewCertPool()
-	roots.AddCert(auth.Certificate())
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots},
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, network, auth.Listener.Addr().String())
-		},
-	}
-	ts.Defer(transport.CloseIdleConnections)
-	verifier, err := resource.NewJWTVerifier(resource.JWTOptions{
-		Issuers: []string{issuer}, Audience: resourceURL, HTTPClient: &http.Client{Transport: transport},
-	})
-	ts.Check(err)
-	res, err := resource.New(resource.Options{Resource: resourceURL, AuthorizationServers: []string{issuer}, Verifier: verifier})
-	ts.Check(err)
-	handler, mux := mcpHandler(nil), http.NewServeMux()
-	mux.Handle("/mcp", res.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Host = r.Context().Value(http.LocalAddrContextKey).(net.Addr).String() // the SDK wants it so
-		handler.ServeHTTP(w, r)
-	})))
-	mux.Handle(res.MetadataPath(), res.MetadataHandler())
-	protected := httptest.NewTLSServer(mux)
-	ts.Defer(func() {
-		protected.CloseClientConnections()
-		protected.Close()
-	})
-	proxy := newTunnel(map[string]string{
-		"mcp.example.com:443":  protected.Listener.Addr().String(),
-		"auth.example.com:443": auth.Listener.Addr().String(),
-	})
-	ts.Defer(proxy.close)
-	writeCertificate(ts, auth)
-	ts.Setenv("URL", resourceURL)
-	ts.Setenv("PROXY", proxy.server.URL)
-}
-
-// tunnel is an HTTP proxy that connects to the hosts that it knows.
-type tunnel struct {
-	server *httptest.Server
-	hosts  map[string]string
-	open   sync.WaitGroup
-
-	mu    sync.Mutex
-	conns []net.Conn // mu guards it
-}
-
-func newTunnel(hosts map[string]string) *tunnel {
-	p := &tunnel{hosts: hosts}
-	p.server = httptest.NewServer(p)
-	return p
-}
-
-func (p *tunnel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	to := p.hosts[r.Host]
-	if r.Method != http.MethodConnect || to == "" {
-		http.Error(w, "unknown host", http.StatusBadGateway)
-		return
-	}
-	server, err := net.Dial("tcp", to)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	client, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		server.Close()
-		return
-	}
-	fmt.Fprint(client, "HTTP/1.1 200 OK\r\n\r\n")
-	p.mu.Lock()
-	p.conns = append(p.conns, client, server)
-	p.mu.Unlock()
-	for from, to := range map[net.Conn]net.Conn{client: server, server: client} {
-		p.open.Go(func() {
-			_, _ = io.Copy(to, from) // one end is gone
-			to.Close()
-			from.Close()
+	mcp.AddTool(s, &mcp.Tool{Name: "noop", Description: "Do nothing."},
+		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
+			return &mcp.CallToolResult{Content: []mcp.Content{}}, nil, nil
 		})
-	}
+	s.AddPrompt(&mcp.Prompt{
+		Name: "greet", Description: "Greet somebody.",
+		Arguments: []*mcp.PromptArgument{
+			{Name: "name", Description: "whom", Required: true},
+			{Name: "language"},
+		},
+	}, greet)
+	s.AddResource(&mcp.Resource{URI: "docs://readme", Name: "readme", MIMEType: "text/markdown", Size: 2048, Description: "What it is.\nMore."}, readme)
+	s.AddResource(&mcp.Resource{URI: "docs://logo", Name: "logo", MIMEType: "image/png"}, readme)
+	s.AddResourceTemplate(&mcp.ResourceTemplate{URITemplate: "docs://page/{n}", Name: "page", MIMEType: "text/plain", Description: "A page."}, readme)
+	return s
 }
 
-func (p *tunnel) close() {
-	p.server.Close()
-	p.mu.Lock()
-	for _, c := range p.conns {
-		c.Close()
+func greet(_ context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+	word := map[string]string{"": "Hello", "fr": "Bonjour"}[req.Params.Arguments["language"]]
+	return &mcp.GetPromptResult{
+		Description: "A greeting.",
+		Messages: []*mcp.PromptMessage{
+			{Role: "user", Content: &mcp.TextContent{Text: word + ", **" + req.Params.Arguments["name"] + "**!"}},
+			{Role: "assistant", Content: &mcp.TextContent{Text: "And you?"}},
+		},
+	}, nil
+}
+
+func readme(_ context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
+	contents := &mcp.ResourceContents{URI: req.Params.URI, MIMEType: "text/plain"}
+	switch uri := req.Params.URI; {
+	case uri == "docs://logo":
+		contents.MIMEType, contents.Blob = "image/png", []byte("\x89PNG logo")
+	case uri == "docs://readme":
+		contents.MIMEType, contents.Text = "text/markdown", "# Read me\n- first"
+	case strings.HasPrefix(uri, "docs://page/"):
+		contents.Text = "page " + strings.TrimPrefix(uri, "docs://page/")
 	}
-	p.mu.Unlock()
-	p.open.Wait()
+	return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{contents}}, nil
+}
+
+func completeLanguage(_ context.Context, req *mcp.CompleteRequest) (*mcp.CompleteResult, error) {
+	values := []string{"de", "en", "fr"}
+	if c := req.Params.Context; c != nil && c.Arguments["name"] == "Amélie" {
+		values = []string{"fr"}
+	}
+	values = slices.DeleteFunc(values, func(v string) bool { return !strings.HasPrefix(v, req.Params.Argument.Value) })
+	return &mcp.CompleteResult{Completion: mcp.CompletionResultDetails{Values: values, Total: len(values)}}, nil
 }
