@@ -4,6 +4,7 @@ package shclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -112,7 +113,7 @@ func (o *Options) login(logger *slog.Logger, transport http.RoundTripper) (http.
 	if config.HTTPClient == nil && o.HTTPClient != nil {
 		config.HTTPClient = o.HTTPClient
 	} else if config.HTTPClient == nil {
-		config.TLSConfig, config.Network = o.TLSConfig, o.Network
+		config.TLSConfig, config.Network = cmp.Or(config.TLSConfig, o.TLSConfig), cmp.Or(config.Network, o.Network)
 	}
 	if config.Logger == nil {
 		config.Logger = logger

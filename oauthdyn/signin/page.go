@@ -66,7 +66,7 @@ func (p Process) open(ctx context.Context, page string) error {
 // listener, through a tunnel for one.
 func (p Process) askForRedirect(ctx context.Context, page string) (string, error) {
 	p.print("", page)
-	fmt.Fprint(p.Stderr, "If the browser runs on another machine, it ends at an address that it cannot open.\nPaste that address here: ")
+	fmt.Fprint(p.Stderr, "If the browser runs on another machine, it ends at an address that it cannot open.\nPaste that address here:\n")
 	line, err := bufio.NewReader(io.LimitReader(p.Terminal, maxPasted)).ReadString('\n')
 	if strings.TrimSpace(line) != "" {
 		return line, nil
