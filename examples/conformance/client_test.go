@@ -43,7 +43,7 @@ func self(t *testing.T) string {
 // scenarios of a version.
 func judgeClient(t *testing.T, version, command string, known baseline) {
 	t.Helper()
-	args := []string{"client", "--command", command, "--suite", "all"}
+	args := []string{"client", "--command", command, "--suite", "all", "--timeout", "60000"}
 	results := runSuite(t, append(args, atVersion(version)...)...)
 	for name, checks := range results {
 		// A client that does nothing passes what the suite skips then.

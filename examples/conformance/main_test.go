@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// clientTimeout is less than the suite gives a client.
+const clientTimeout = 55 * time.Second
+
 // browserArgument makes this binary the browser of the page that is named next.
 const browserArgument = "browse"
 
@@ -22,7 +25,7 @@ func TestMain(m *testing.M) {
 	if scenario == "" {
 		os.Exit(m.Run())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
 	defer cancel()
 	if err := judgedClient(ctx, scenario, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -31,6 +34,14 @@ func TestMain(m *testing.M) {
 }
 
 func judgedClient(ctx context.Context, scenario string, args []string) error {
+	if last := len(args) - 1; needsStream[scenario] && last >= 0 {
+		url, stop, err := watchStream(args[last])
+		if err != nil {
+			return err
+		}
+		defer stop()
+		args[last] = url
+	}
 	switch {
 	case len(args) == 1: // URL
 		return libraryClient(ctx, scenario, args[0])
