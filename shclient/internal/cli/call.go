@@ -85,7 +85,7 @@ If the tool reports an error, its text is printed too and the exit status is 5.
 	}
 	cmd.Flags().BoolVar(&flags.json, "json", false, "write the result as one JSON document")
 	cmd.Flags().StringVar(&flags.params, "params", "", "all arguments as one `JSON` object, or @file, or - for stdin")
-	cmd.Flags().StringVar(&flags.save, "save", "", "keep images, audio and other binary content in a `directory`; no file is overwritten")
+	cmd.Flags().StringVar(&flags.save, "save", "", "keep images, audio and other binary content in a `dir`ectory; no file is overwritten")
 	flags.register(cmd.Flags())
 	return cmd
 }
@@ -103,6 +103,7 @@ func (a *app) call(ctx context.Context, k *talk, c *shclient.Client, t target, n
 	if err != nil {
 		return nil, err
 	}
+	a.remember(t, tools)
 	i := slices.IndexFunc(tools, func(t *mcp.Tool) bool { return t.Name == name })
 	if i < 0 {
 		var names []string

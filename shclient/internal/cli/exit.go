@@ -107,7 +107,7 @@ func explain(err error, interrupted bool) failure {
 		}
 		return failure{exitAuth, plain(auth), "run shclient login " + t.String()}
 	}
-	if t.url == "" && (errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)) {
+	if len(t.command) > 0 && (errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)) {
 		return failure{exitUnreachable, t.String() + " has ended before it answered", "--verbose shows what it writes to stderr"}
 	}
 	if isUnreachable(err) {

@@ -44,7 +44,7 @@ type talkFlags struct {
 
 func (f *talkFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.sampling, "sampling", false, "let the server ask for what a model would say, and ask you for it")
-	flags.StringArrayVar(&f.roots, "root", nil, "`directory` that the server may know you work in (more than once)")
+	flags.StringArrayVar(&f.roots, "root", nil, "`dir`ectory that the server may know you work in (more than once)")
 	flags.StringVar(&f.level, "level", "", "show log messages of the server from this `level` on: "+strings.Join(logLevels, ", "))
 }
 

@@ -94,11 +94,6 @@ func (a *app) urlTarget(cmd *cobra.Command, args []string) (target, error) {
 	return t, err
 }
 
-// lookupTarget finds a server by its name in the configurations of clients.
-func (a *app) lookupTarget(cmd *cobra.Command, name string) (target, error) {
-	return target{}, usage(cmd, "%q is not the URL of an MCP server (http://… or https://…)", withoutQuery(name))
-}
-
 // options are those of the library for a target with a URL. Headers of the
 // flags replace those of the configuration.
 func (a *app) options(cmd *cobra.Command, t target) (shclient.Options, error) {
