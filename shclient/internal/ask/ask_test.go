@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//lint:file-ignore SA1019 servers of the legacy era ask for it
+
 package ask
 
 import (
