@@ -15,7 +15,6 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
-	"github.com/atrawog/mcp-oauth-gateway/shclient"
 )
 
 // tokenEnv names the variable that holds a bearer token.
@@ -25,12 +24,14 @@ const tokenEnv = "MCP_CLIENT_ACCESS_TOKEN"
 type connectFlags struct {
 	headers   []string
 	tokenFile string
+	config    string // file with servers by name
 	signin.Flags
 }
 
 func (f *connectFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "`header` for each request, such as 'X-Key: ${KEY}' with KEY from the environment")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token, instead of a login; or set "+tokenEnv)
+	flags.StringVar(&f.config, "config", "", "`file` with servers by name, instead of those of known clients")
 	f.Flags.Add(flags)
 }
 
@@ -40,20 +41,6 @@ func checkURL(cmd *cobra.Command, text string) error {
 		return usage(cmd, "%q is not the URL of an MCP server (http://… or https://…)", withoutQuery(text))
 	}
 	return nil
-}
-
-// options are those of the library for one server.
-func (a *app) options(cmd *cobra.Command, server string) (shclient.Options, error) {
-	o := shclient.Options{URL: server, Logger: a.logger()}
-	header, err := a.header()
-	if err != nil {
-		return o, usage(cmd, "%v", err)
-	}
-	o.Header = header
-	if header.Get("Authorization") == "" {
-		o.OAuth, err = a.oauth(cmd, server)
-	}
-	return o, err
 }
 
 // headerName is a field name (RFC 9110 section 5.1).

@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
+	"syscall"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/render"
 )
 
 // Exit statuses. Those of a client follow what users of other MCP command
@@ -56,16 +58,19 @@ func usage(cmd *cobra.Command, format string, args ...any) error {
 	return &exitError{failure: failure{
 		code: exitUsage,
 		text: fmt.Sprintf(format, args...),
-		hint: "run " + cmd.CommandPath() + " --help",
+		hint: "run " + strings.TrimSpace(cmd.CommandPath()) + " --help",
 	}}
 }
 
-// at adds the server to an error, for hints that name it.
-func at(server string, err error) error {
+// at adds the target to an error, for hints that name it.
+func at(t target, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &serverError{withoutQuery(server), err}
+	if _, known := errors.AsType[*exitError](err); known {
+		return err
+	}
+	return &serverError{t, err}
 }
 
 // withoutQuery is a URL as it is shown: keys may hide in the query.
@@ -75,7 +80,7 @@ func withoutQuery(server string) string {
 }
 
 type serverError struct {
-	server string
+	target target
 	error
 }
 
@@ -89,21 +94,24 @@ func explain(err error, interrupted bool) failure {
 	if interrupted {
 		return failure{code: exitFailure, text: "interrupted"}
 	}
-	server := "URL"
+	var t target
 	if known, ok := errors.AsType[*serverError](err); ok {
-		server = known.server
+		t = known.target
 	}
 	if status, ok := errors.AsType[*shclient.StatusError](err); ok {
-		return explainStatus(status, server)
+		return explainStatus(status, t)
 	}
 	if auth, ok := errors.AsType[*shclient.AuthError](err); ok {
 		if _, file := errors.AsType[*fs.PathError](err); file {
 			return failure{code: exitFailure, text: plain(auth)}
 		}
-		return failure{exitAuth, plain(auth), "run shclient login " + server}
+		return failure{exitAuth, plain(auth), "run shclient login " + t.String()}
+	}
+	if len(t.command) > 0 && (errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)) {
+		return failure{exitUnreachable, t.String() + " has ended before it answered", "--verbose shows what it writes to stderr"}
 	}
 	if isUnreachable(err) {
-		return failure{exitUnreachable, "cannot reach " + server + ": " + networkText(err), "check the URL, and that the server runs"}
+		return failure{exitUnreachable, "cannot reach " + t.String() + ": " + networkText(err), "check the URL, and that the server runs"}
 	}
 	if wire, ok := errors.AsType[*jsonrpc.Error](err); ok && wire.Code != codeRejected {
 		return failure{exitTool, fmt.Sprintf("the server answered with error %d: %s", wire.Code, oneLine(wire.Message)), ""}
@@ -111,10 +119,10 @@ func explain(err error, interrupted bool) failure {
 	return failure{code: exitFailure, text: plain(err)}
 }
 
-func explainStatus(e *shclient.StatusError, server string) failure {
+func explainStatus(e *shclient.StatusError, t target) failure {
 	switch {
 	case e.Status == http.StatusUnauthorized:
-		return failure{exitAuth, "the server wants a login: " + e.Error(), "run shclient login " + server + ", or pass a valid token with --token-file"}
+		return failure{exitAuth, "the server wants a login: " + e.Error(), "run shclient login " + t.String() + ", or pass a valid token with --token-file"}
 	case e.Status == http.StatusForbidden:
 		return failure{exitAuth, "the server denies access: " + e.Error(), ""}
 	case e.Status == http.StatusProxyAuthRequired || e.Status >= 500:
@@ -158,8 +166,6 @@ func plain(err error) string {
 	return text
 }
 
-// oneLine puts text, which may be a stranger's, on one line without control
-// characters.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
-}
+// oneLine puts text, which may be a stranger's, on one line without what could
+// control a terminal.
+func oneLine(text string) string { return render.Line(text) }
