@@ -100,7 +100,9 @@ func (r *remote) resume(ctx context.Context, c *call, now sessionState, cur *cur
 			return resp
 		}
 		resp.Body.Close()
-		if resp.StatusCode < 500 {
+		// To a server that has not noticed yet that the connection broke, the
+		// stream is in use: 409.
+		if resp.StatusCode < 500 && resp.StatusCode != http.StatusConflict {
 			return nil
 		}
 	}

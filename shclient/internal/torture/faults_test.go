@@ -38,6 +38,35 @@ func (s *scene) kill() {
 	s.calm(fmt.Sprint("a kill (", m, ")"))
 }
 
+// change puts a server of the other era in the place of one that was killed. A
+// call may fail until the bridge has found that out.
+func (s *scene) change() {
+	held := s.middle(s.callers / 2)
+	stop := s.roam(true)
+	s.server.kill()
+	s.must(s.relay.hangUp(s.dice.IntN(2) == 0))
+	if s.cast.server == kindModern {
+		s.cast.server = kindLegacy
+	} else {
+		s.cast.server = kindModern
+	}
+	s.server.become(s.cast.server)
+	s.server.restart()
+	s.fail(held, "the server was killed")
+	stop()
+	for tries := 0; ; tries++ {
+		m := s.do(0)
+		if m == nil || m.Error == nil {
+			break
+		}
+		if tries == 3 {
+			s.violate("the bridge does not find out that the server is of the other era: %s", m.Error.Message)
+			return
+		}
+	}
+	s.calm("a change of eras")
+}
+
 // forget drops the sessions in mid-call.
 func (s *scene) forget() {
 	held := s.middle(s.callers / 2)

@@ -45,7 +45,10 @@ type scene struct {
 	seed    uint64
 	begun   time.Time
 	notes   []string
-	jobs    struct {
+
+	slowest     time.Duration
+	slowestName string
+	jobs        struct {
 		sync.Mutex
 		n int
 	}

@@ -20,6 +20,7 @@ var casts = []struct {
 	{cast{"2026-07-28", modern, kindModern, true}, 10},
 	{cast{"2026-07-28 to Streamable HTTP", modern, kindLegacy, false}, 5},
 	{cast{"2025-11-25 to 2026-07-28", legacy, kindModern, false}, 5},
+	{cast{"changing eras", modern, kindLegacy, false}, 4},
 }
 
 // Whatever happens to the server, its sessions, its tokens and the way to it,
@@ -44,21 +45,30 @@ func TestTorture(t *testing.T) {
 	}
 }
 
+// changes reports whether the server becomes one of the other era again and
+// again.
+func (c cast) changes() bool { return c.name == "changing eras" }
+
 // play lets one fault follow the other as long as there are to be more, and
 // checks what is left in the end.
 func (s *scene) play(more func(faults int) bool, random bool) {
 	s.calm("the start")
-	s.kill() // a bridge that has seen one holds what it needs
+	s.timed("kill", s.kill) // a bridge that has seen one holds what it needs
 	s.calm("a kill")
 	before := s.rest()
 	others := s.others()
 	for n := 0; more(n) && s.well(); n++ {
-		if n < len(others) && !random {
-			others[n]()
-		}
-		s.kill()
+		other := n
 		if random {
-			others[s.dice.IntN(len(others))]()
+			other = s.dice.IntN(len(others))
+		}
+		if other < len(others) {
+			s.timed(others[other].name, others[other].play)
+		}
+		if s.cast.changes() {
+			s.timed("change", s.change)
+		} else {
+			s.timed("kill", s.kill)
 		}
 	}
 	if s.well() {
@@ -74,19 +84,39 @@ func (s *scene) play(more func(faults int) bool, random bool) {
 	if s.t.Failed() {
 		s.t.Logf("seed: SHCLIENT_TORTURE_SEED=%d", s.seed)
 	}
+	s.note("the slowest fault was %s, %s", s.slowestName, s.slowest.Round(time.Millisecond))
 	s.t.Log(s.summary())
 }
 
+// A fault is what befalls a scene.
+type fault struct {
+	name string
+	play func()
+}
+
 // others are the faults beside kills.
-func (s *scene) others() []func() {
-	all := []func(){s.cut, s.stall, s.slow, s.deaf, s.withdraw}
+func (s *scene) others() []fault {
+	if s.cast.changes() {
+		return []fault{{"withdraw", s.withdraw}, {"deaf", s.deaf}, {"kill", s.kill}}
+	}
+	all := []fault{{"cut", s.cut}, {"stall", s.stall}, {"slow", s.slow}, {"deaf", s.deaf}, {"withdraw", s.withdraw}}
 	if s.cast.server != kindModern {
-		all = append(all, s.forget, s.forgetIdle)
+		all = append(all, fault{"forget", s.forget}, fault{"forgetIdle", s.forgetIdle})
 	}
 	if s.auth != nil {
-		all = append(all, s.revoke, s.regrant, s.outage)
+		all = append(all, fault{"revoke", s.revoke}, fault{"regrant", s.regrant}, fault{"outage", s.outage})
 	}
 	return all
+}
+
+// timed plays a fault, and remembers the slowest. That is reported, and never
+// judged.
+func (s *scene) timed(name string, play func()) {
+	begun := time.Now()
+	play()
+	if took := time.Since(begun); took > s.slowest {
+		s.slowest, s.slowestName = took, name
+	}
 }
 
 // well reports whether nothing is wrong so far.
