@@ -10,9 +10,21 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// documentedServer has the tools that the README calls.
+// documentedServer has what the command lines of the README are about, besides
+// what the rich server has.
 func documentedServer() *mcp.Server {
-	s := toolServer()
+	s := richServer()
+	s.AddPrompt(&mcp.Prompt{Name: "review", Arguments: []*mcp.PromptArgument{{Name: "language"}, {Name: "code"}}},
+		func(_ context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+			what := &mcp.TextContent{Text: "Review this " + req.Params.Arguments["language"] + ": " + req.Params.Arguments["code"]}
+			return &mcp.GetPromptResult{Messages: []*mcp.PromptMessage{{Role: "user", Content: what}}}, nil
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "fetch"},
+		func(_ context.Context, _ *mcp.CallToolRequest, in struct {
+			URL string `json:"url"`
+		}) (*mcp.CallToolResult, any, error) {
+			return text("Contents of %s", in.URL), nil, nil
+		})
 	mcp.AddTool(s, &mcp.Tool{Name: "search"},
 		func(_ context.Context, _ *mcp.CallToolRequest, in struct {
 			Query string `json:"query"`
@@ -23,9 +35,11 @@ func documentedServer() *mcp.Server {
 	mcp.AddTool(s, &mcp.Tool{Name: "plot"},
 		func(_ context.Context, _ *mcp.CallToolRequest, in struct {
 			Points [][]int `json:"points"`
-			Title  string  `json:"title"`
+			Title  string  `json:"title,omitempty"`
 		}) (*mcp.CallToolResult, any, error) {
-			return text("%s of %v", strings.TrimSpace(in.Title), in.Points), nil, nil
+			result := text("%s of %v", strings.TrimSpace(in.Title), in.Points)
+			result.Content = append(result.Content, &mcp.ImageContent{MIMEType: "image/png", Data: []byte("\x89PNG plot")})
+			return result, nil, nil
 		})
 	return s
 }

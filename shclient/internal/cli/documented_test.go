@@ -24,7 +24,7 @@ func TestDocumentedCommandLines(t *testing.T) {
 		t.Fatalf("%d scripts, %v", len(scripts), err)
 	}
 	for _, name := range scripts {
-		for _, line := range readLines(t, name) {
+		for _, line := range linesOf(t, name) {
 			if strings.HasPrefix(line, "#") {
 				continue
 			}
@@ -43,7 +43,7 @@ func TestDocumentedCommandLines(t *testing.T) {
 	}
 }
 
-func readLines(t *testing.T, name string) []string {
+func linesOf(t *testing.T, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -56,7 +56,7 @@ func readLines(t *testing.T, name string) []string {
 func readmeLines(t *testing.T) (list []string) {
 	t.Helper()
 	block := false
-	for _, line := range readLines(t, "../../README.md") {
+	for _, line := range linesOf(t, "../../README.md") {
 		if strings.HasPrefix(line, "```") {
 			block = line == "```sh"
 		} else if text := commandLine(line); block && text != "" {
@@ -95,6 +95,7 @@ func commandLine(line string) string {
 		"https://example.com/mcp":                        "$URL",
 		"npx -y @modelcontextprotocol/server-everything": "stdioserver",
 		"npx -y some-server":                             "stdioserver",
+		"richserver":                                     "stdioserver",
 	} {
 		text = strings.ReplaceAll(text, from, to)
 	}
