@@ -31,6 +31,7 @@ func Main() int {
 
 // app is one run of the command.
 type app struct {
+	args      []string
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
@@ -49,6 +50,7 @@ type app struct {
 
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
+	a.args = args
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -102,13 +104,18 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.listCommand(),
 		a.callCommand(),
+		a.readCommand(),
+		a.promptCommand(),
+		a.completeCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),
 		a.configCommand(),
+		a.completionCommand(),
 	)
+	a.complete(root)
 	return root
 }
 
