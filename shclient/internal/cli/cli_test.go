@@ -102,7 +102,12 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("URL", s.ResourceURL)
 		return
 	default:
-		ts.Fatalf("unknown kind of server %q", args[0])
+		start := moreServers[args[0]]
+		if start == nil {
+			ts.Fatalf("unknown kind of server %q", args[0])
+		}
+		start(ts)
+		return
 	}
 	s := httptest.NewServer(handler)
 	ts.Defer(func() {
