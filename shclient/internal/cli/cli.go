@@ -105,6 +105,7 @@ func (a *app) root() *cobra.Command {
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),
+		a.doctorCommand(),
 		a.configCommand(),
 		a.completionCommand(),
 	)
