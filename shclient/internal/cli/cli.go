@@ -100,6 +100,9 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.listCommand(),
 		a.callCommand(),
+		a.readCommand(),
+		a.promptCommand(),
+		a.completeCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
 		a.shellCommand(),
