@@ -342,7 +342,7 @@ func TestBridgeResumesStreams(t *testing.T) {
 					w.WriteHeader(503) // the server comes back a little later
 					return
 				case 2:
-					http.Error(w, "stream ID conflicts with ongoing stream", 409) // and has not noticed the cut
+					http.Error(w, "stream ID conflicts with ongoing stream", http.StatusConflict) // and has not noticed the cut
 					return
 				}
 				writeEvents(w, "id: b\ndata: "+progress+"\n\n")
