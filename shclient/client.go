@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"sync"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -19,6 +21,10 @@ import (
 // maxTools bounds what ListTools collects over all pages.
 const maxTools = 10_000
 
+// discoverLimit is how long a server on a transport of the SDK may take to start
+// and to answer server/discover; one that is silent is taken to be legacy.
+const discoverLimit = 20 * time.Second
+
 // A Client makes typed calls to one server. It connects at the first call, in
 // the newest protocol version that the server speaks. It is safe for concurrent
 // use.
@@ -27,8 +33,10 @@ const maxTools = 10_000
 // no MCP server would give is a [*StatusError]; a failed login is an
 // [*AuthError].
 type Client struct {
-	endpoint *endpoint
-	answers  *answerTransport
+	client    *mcp.Client
+	transport mcp.Transport
+	endpoint  *endpoint        // nil over a transport of the caller
+	answers   *answerTransport // nil over a transport of the caller
 
 	mu      sync.Mutex
 	session *mcp.ClientSession // mu guards it
@@ -36,7 +44,12 @@ type Client struct {
 }
 
 // New returns a client for the server that o names. It does not connect.
-func New(o Options) (*Client, error) {
+//
+// client says who calls, and handles what the server asks and tells: progress,
+// log messages, elicitation, sampling, changes; of a legacy server what belongs
+// to no call is listened to as well. Nil means a client named shclient without
+// capabilities, which listens to nothing.
+func New(o Options, client *mcp.Client) (*Client, error) {
 	e, err := o.endpoint(func(base http.RoundTripper) http.RoundTripper {
 		return &probeTransport{base}
 	})
@@ -45,7 +58,44 @@ func New(o Options) (*Client, error) {
 	}
 	answers := &answerTransport{endpoint: e.name(), base: e.client.Transport}
 	e.client.Transport = answers
-	return &Client{endpoint: e, answers: answers}, nil
+	transport := &mcp.StreamableClientTransport{
+		Endpoint:             e.url.String(),
+		HTTPClient:           e.client,
+		DisableStandaloneSSE: client == nil,
+	}
+	return &Client{client: orDefault(client, e.logger), transport: transport, endpoint: e, answers: answers}, nil
+}
+
+// NewOver returns a client for the server at the other end of a transport of
+// the SDK, such as an [mcp.CommandTransport]. client is that of [New], and gets
+// a middleware: a server that does not answer server/discover within 20 seconds
+// is taken to be legacy. It does not connect.
+func NewOver(transport mcp.Transport, client *mcp.Client) *Client {
+	client = orDefault(client, nil)
+	client.AddSendingMiddleware(limitDiscover)
+	return &Client{client: client, transport: transport}
+}
+
+func orDefault(client *mcp.Client, logger *slog.Logger) *mcp.Client {
+	if client != nil {
+		return client
+	}
+	return mcp.NewClient(
+		&mcp.Implementation{Name: "shclient", Version: buildinfo.Version()},
+		&mcp.ClientOptions{Logger: logger, Capabilities: &mcp.ClientCapabilities{}},
+	)
+}
+
+// limitDiscover bounds the question whether the server speaks the modern era.
+func limitDiscover(next mcp.MethodHandler) mcp.MethodHandler {
+	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+		if method == "server/discover" {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, discoverLimit)
+			defer cancel()
+		}
+		return next(ctx, method, req)
+	}
 }
 
 // Session returns the SDK's session, for everything else that MCP offers. It
@@ -59,16 +109,8 @@ func (c *Client) Session(ctx context.Context) (*mcp.ClientSession, error) {
 	if c.session != nil {
 		return c.session, nil
 	}
-	client := mcp.NewClient(
-		&mcp.Implementation{Name: "shclient", Version: buildinfo.Version()},
-		&mcp.ClientOptions{Logger: c.endpoint.logger, Capabilities: &mcp.ClientCapabilities{}},
-	)
-	err := c.answers.connect(func() (err error) {
-		c.session, err = client.Connect(ctx, &mcp.StreamableClientTransport{
-			Endpoint:             c.endpoint.url.String(),
-			HTTPClient:           c.endpoint.client,
-			DisableStandaloneSSE: true,
-		}, nil)
+	err := c.connect(func() (err error) {
+		c.session, err = c.client.Connect(ctx, c.transport, nil)
 		return err
 	})
 	if err != nil {
@@ -76,6 +118,13 @@ func (c *Client) Session(ctx context.Context) (*mcp.ClientSession, error) {
 		return nil, c.failed("connecting", err)
 	}
 	return c.session, nil
+}
+
+func (c *Client) connect(do func() error) error {
+	if c.answers == nil {
+		return do()
+	}
+	return c.answers.connect(do)
 }
 
 // ListTools returns all tools of the server, page by page until the last.
@@ -128,7 +177,7 @@ func (c *Client) failed(doing string, err error) error {
 	_, answered := errors.AsType[*StatusError](err)
 	_, login := errors.AsType[*AuthError](err)
 	_, request := errors.AsType[*url.Error](err)
-	if answered || login || request {
+	if c.endpoint != nil && (answered || login || request) {
 		err = c.endpoint.explain(err)
 	}
 	return fmt.Errorf("shclient: %s: %w", doing, err)
@@ -144,7 +193,9 @@ func (c *Client) Close() error {
 	}
 	err := c.session.Close()
 	c.session = nil
-	c.endpoint.client.CloseIdleConnections()
+	if c.endpoint != nil {
+		c.endpoint.client.CloseIdleConnections()
+	}
 	if err != nil {
 		return fmt.Errorf("shclient: closing the session: %w", err)
 	}

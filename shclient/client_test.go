@@ -23,7 +23,7 @@ import (
 
 func newClient(t testing.TB, o shclient.Options) *shclient.Client {
 	t.Helper()
-	c, err := shclient.New(o)
+	c, err := shclient.New(o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"https://a b/", "not a URL"},
 	}
 	for _, tt := range tests {
-		_, err := shclient.New(shclient.Options{URL: tt.url})
+		_, err := shclient.New(shclient.Options{URL: tt.url}, nil)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "pw") {
 			t.Errorf("%q: err = %v, want %s", tt.url, err, tt.want)
 		}
@@ -211,3 +211,50 @@ func (s *spy) Write(b []byte) (int, error) {
 }
 
 func (s *spy) Flush() { s.ResponseWriter.(http.Flusher).Flush() }
+
+func TestClientOverATransport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, silent := range []bool{false, true} {
+			near, far := mcp.NewInMemoryTransports()
+			s := toolServer(nil)
+			if silent {
+				s.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+					return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+						if method == "server/discover" {
+							<-ctx.Done()
+							return nil, ctx.Err()
+						}
+						return next(ctx, method, req)
+					}
+				})
+			}
+			server, err := s.Connect(t.Context(), far, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := shclient.NewOver(near, nil)
+			tools, err := c.ListTools(t.Context())
+			if err != nil || len(tools) != 6 {
+				t.Fatalf("silent %t: %d tools, %v", silent, len(tools), err)
+			}
+			session, err := c.Session(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := session.InitializeResult().ProtocolVersion >= "2026-07-28", !silent; got != want {
+				t.Errorf("silent %t: modern %t", silent, got)
+			}
+			_, err = session.CallTool(t.Context(), &mcp.CallToolParams{Name: "none"})
+			if rpc, ok := errors.AsType[*jsonrpc.Error](err); !ok || rpc.Code != jsonrpc.CodeInvalidParams {
+				t.Errorf("silent %t: unknown tool: %v", silent, err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.Session(t.Context()); err == nil {
+				t.Error("a closed client connects")
+			}
+			_ = server.Wait()
+		}
+	})
+}

@@ -19,7 +19,7 @@
 //	c, err := shclient.New(shclient.Options{
 //		URL:   "https://mcp.example.com/mcp",
 //		OAuth: &oauthdyn.Config{ClientName: "my program"},
-//	})
+//	}, nil)
 //	…
 //	defer c.Close()
 //	result, err := c.CallTool(ctx, "echo", map[string]any{"message": "hello"})

@@ -19,7 +19,7 @@ func ExampleClient() {
 	server := httptest.NewServer(streamable(toolServer(nil), nil))
 	defer server.Close()
 
-	c, err := shclient.New(shclient.Options{URL: server.URL})
+	c, err := shclient.New(shclient.Options{URL: server.URL}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -171,7 +171,7 @@ func TestWrongToken(t *testing.T) {
 	}
 	o := p.options(nil)
 	o.Header = http.Header{"Authorization": {"Bearer wrong"}}
-	if _, err := shclient.New(o); err == nil {
+	if _, err := shclient.New(o, nil); err == nil {
 		t.Error("a token and a login go together")
 	}
 }

@@ -92,7 +92,7 @@ func (t *transcript) visit(ctx context.Context, v *visitor, g *gateway, m *mount
 		return err
 	}
 	// The clients share the store, so the second finds the token of the first.
-	client, err := shclient.New(shclient.Options{URL: m.url, OAuth: &oauth})
+	client, err := shclient.New(shclient.Options{URL: m.url, OAuth: &oauth}, nil)
 	if err != nil {
 		return err
 	}

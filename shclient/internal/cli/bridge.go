@@ -34,7 +34,7 @@ func (f *eraFlag) Set(name string) error {
 // bridge runs until the program at the other end, or a signal, ends it. Both
 // are the normal end of a bridge.
 func (a *app) bridge(cmd *cobra.Command, args []string) error {
-	o, err := a.options(cmd, args[0])
+	o, err := a.options(cmd, target{url: args[0]})
 	if err != nil {
 		return err
 	}
@@ -50,5 +50,5 @@ func (a *app) bridge(cmd *cobra.Command, args []string) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
 	}
-	return at(args[0], err)
+	return at(target{url: args[0]}, err)
 }

@@ -22,7 +22,7 @@ const maxArgumentFile = 64 << 20
 func (a *app) callCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "call URL TOOL [key=value | key:=json | key=@file]...",
+		Use:   "call TARGET TOOL [key=value | key:=json | key=@file]...",
 		Short: "Call a tool",
 		Long: `Call a tool and print what it returns.
 
@@ -30,21 +30,22 @@ Arguments are written as the tool's schema asks for: limit=5 becomes a number if
 the tool wants a number. key:=json passes JSON as it is, key=@file the contents of
 a file (- is stdin). Name the key of an array more than once to add elements.
 
-If the tool reports an error, its text is printed too and the exit status is 5.`,
+If the tool reports an error, its text is printed too and the exit status is 5.
+
+` + targetHelp,
 		Example: `  shclient call https://example.com/mcp echo message=hello
-  shclient call https://example.com/mcp plot points:='[[1,2],[3,4]]' title=@title.txt`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			switch len(args) {
-			case 0:
-				return usage(cmd, "the URL of an MCP server is missing")
-			case 1:
+  shclient call https://example.com/mcp plot points:='[[1,2],[3,4]]' title=@title.txt
+  shclient call echo message=hello -- npx -y @modelcontextprotocol/server-everything`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, args, err := a.target(cmd, args)
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
 				return usage(cmd, "the name of a tool is missing")
 			}
-			return checkURL(cmd, args[0])
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd, args[0], func(ctx context.Context, c *shclient.Client) error {
-				return a.call(ctx, cmd, c, args, asJSON)
+			return a.withClient(cmd, t, nil, func(ctx context.Context, c *shclient.Client) error {
+				return a.call(ctx, c, t, args[0], args[1:], asJSON)
 			})
 		},
 	}
@@ -52,8 +53,8 @@ If the tool reports an error, its text is printed too and the exit status is 5.`
 	return cmd
 }
 
-func (a *app) call(ctx context.Context, cmd *cobra.Command, c *shclient.Client, args []string, asJSON bool) error {
-	name, hint := args[1], "run shclient list "+withoutQuery(args[0])
+func (a *app) call(ctx context.Context, c *shclient.Client, t target, name string, args []string, asJSON bool) error {
+	hint := "run shclient list " + t.hint()
 	tools, err := c.ListTools(ctx)
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func (a *app) call(ctx context.Context, cmd *cobra.Command, c *shclient.Client, 
 	if err != nil {
 		return fmt.Errorf("tool %s: %w", name, err)
 	}
-	arguments, err := schema.Encode(args[2:], a.readArgument)
+	arguments, err := schema.Encode(args, a.readArgument)
 	if err != nil {
 		return &exitError{failure: failure{exitUsage, err.Error(), hint}}
 	}

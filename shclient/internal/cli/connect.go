@@ -15,7 +15,6 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
-	"github.com/atrawog/mcp-oauth-gateway/shclient"
 )
 
 // tokenEnv names the variable that holds a bearer token.
@@ -40,20 +39,6 @@ func checkURL(cmd *cobra.Command, text string) error {
 		return usage(cmd, "%q is not the URL of an MCP server (http://… or https://…)", withoutQuery(text))
 	}
 	return nil
-}
-
-// options are those of the library for one server.
-func (a *app) options(cmd *cobra.Command, server string) (shclient.Options, error) {
-	o := shclient.Options{URL: server, Logger: a.logger()}
-	header, err := a.header()
-	if err != nil {
-		return o, usage(cmd, "%v", err)
-	}
-	o.Header = header
-	if header.Get("Authorization") == "" {
-		o.OAuth, err = a.oauth(cmd, server)
-	}
-	return o, err
 }
 
 // headerName is a field name (RFC 9110 section 5.1).

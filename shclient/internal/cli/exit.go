@@ -11,9 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
@@ -60,12 +62,15 @@ func usage(cmd *cobra.Command, format string, args ...any) error {
 	}}
 }
 
-// at adds the server to an error, for hints that name it.
-func at(server string, err error) error {
+// at adds the target to an error, for hints that name it.
+func at(t target, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &serverError{withoutQuery(server), err}
+	if _, known := errors.AsType[*exitError](err); known {
+		return err
+	}
+	return &serverError{t, err}
 }
 
 // withoutQuery is a URL as it is shown: keys may hide in the query.
@@ -75,7 +80,7 @@ func withoutQuery(server string) string {
 }
 
 type serverError struct {
-	server string
+	target target
 	error
 }
 
@@ -89,21 +94,24 @@ func explain(err error, interrupted bool) failure {
 	if interrupted {
 		return failure{code: exitFailure, text: "interrupted"}
 	}
-	server := "URL"
+	var t target
 	if known, ok := errors.AsType[*serverError](err); ok {
-		server = known.server
+		t = known.target
 	}
 	if status, ok := errors.AsType[*shclient.StatusError](err); ok {
-		return explainStatus(status, server)
+		return explainStatus(status, t)
 	}
 	if auth, ok := errors.AsType[*shclient.AuthError](err); ok {
 		if _, file := errors.AsType[*fs.PathError](err); file {
 			return failure{code: exitFailure, text: plain(auth)}
 		}
-		return failure{exitAuth, plain(auth), "run shclient login " + server}
+		return failure{exitAuth, plain(auth), "run shclient login " + t.String()}
+	}
+	if t.url == "" && (errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)) {
+		return failure{exitUnreachable, t.String() + " has ended before it answered", "--verbose shows what it writes to stderr"}
 	}
 	if isUnreachable(err) {
-		return failure{exitUnreachable, "cannot reach " + server + ": " + networkText(err), "check the URL, and that the server runs"}
+		return failure{exitUnreachable, "cannot reach " + t.String() + ": " + networkText(err), "check the URL, and that the server runs"}
 	}
 	if wire, ok := errors.AsType[*jsonrpc.Error](err); ok && wire.Code != codeRejected {
 		return failure{exitTool, fmt.Sprintf("the server answered with error %d: %s", wire.Code, oneLine(wire.Message)), ""}
@@ -111,10 +119,10 @@ func explain(err error, interrupted bool) failure {
 	return failure{code: exitFailure, text: plain(err)}
 }
 
-func explainStatus(e *shclient.StatusError, server string) failure {
+func explainStatus(e *shclient.StatusError, t target) failure {
 	switch {
 	case e.Status == http.StatusUnauthorized:
-		return failure{exitAuth, "the server wants a login: " + e.Error(), "run shclient login " + server + ", or pass a valid token with --token-file"}
+		return failure{exitAuth, "the server wants a login: " + e.Error(), "run shclient login " + t.String() + ", or pass a valid token with --token-file"}
 	case e.Status == http.StatusForbidden:
 		return failure{exitAuth, "the server denies access: " + e.Error(), ""}
 	case e.Status == http.StatusProxyAuthRequired || e.Status >= 500:

@@ -21,15 +21,20 @@ import (
 func (a *app) listCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list URL",
+		Use:   "list TARGET",
 		Short: "List the tools of a server",
 		Long: `List the tools of a server with their arguments; * marks those that are required.
 
 Into a pipe it writes one line per tool: name, arguments and description,
-separated by tabs.`,
-		Args: wantURL,
+separated by tabs.
+
+` + targetHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.withClient(cmd, args[0], func(ctx context.Context, c *shclient.Client) error {
+			t, err := a.onlyTarget(cmd, args)
+			if err != nil {
+				return err
+			}
+			return a.withClient(cmd, t, nil, func(ctx context.Context, c *shclient.Client) error {
 				tools, err := c.ListTools(ctx)
 				if err != nil {
 					return err
@@ -43,21 +48,6 @@ separated by tabs.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON document")
 	return cmd
-}
-
-// withClient runs f with a client for server, and closes the session after it.
-func (a *app) withClient(cmd *cobra.Command, server string, f func(context.Context, *shclient.Client) error) error {
-	o, err := a.options(cmd, server)
-	if err != nil {
-		return err
-	}
-	c, err := shclient.New(o)
-	if err != nil {
-		return usage(cmd, "%s", plain(err))
-	}
-	err = f(cmd.Context(), c)
-	_ = c.Close() // the result is there; a server that minds the farewell changes nothing
-	return at(server, err)
 }
 
 func nonNil(tools []*mcp.Tool) []*mcp.Tool {

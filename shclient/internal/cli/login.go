@@ -16,53 +16,53 @@ import (
 
 func (a *app) loginCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "login URL",
+		Use:   "login TARGET",
 		Short: "Log in to a server and keep the login",
 		Long: `Log in to a server and keep the login for later commands and bridges. The other
 commands log in by themselves when they must; this one does it ahead of time, and
 replaces a login that is there.`,
-		Args: wantURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return at(args[0], a.login(cmd, args[0]))
+			t, err := a.urlTarget(cmd, args)
+			if err != nil {
+				return err
+			}
+			return at(t, a.login(cmd, t))
 		},
 	}
 }
 
-func (a *app) login(cmd *cobra.Command, server string) error {
+func (a *app) login(cmd *cobra.Command, t target) error {
 	ctx := cmd.Context()
-	header, err := a.header()
-	if err != nil {
-		return usage(cmd, "%v", err)
-	}
-	if header.Get("Authorization") != "" {
-		return usage(cmd, "a token is given already, by --token-file, --header or %s", tokenEnv)
-	}
-	config, err := a.oauth(cmd, server)
+	o, err := a.options(cmd, t)
 	if err != nil {
 		return err
 	}
-	client, err := oauthdyn.New(*config)
+	if o.OAuth == nil {
+		return usage(cmd, "a token is given already, by --token-file, --header, %s or the configuration", tokenEnv)
+	}
+	client, err := oauthdyn.New(*o.OAuth)
 	if err != nil {
 		return err
 	}
-	switch wanted, err := asksForLogin(ctx, client, shclient.Options{URL: server, Header: header, Logger: a.logger()}); {
+	o.OAuth = nil
+	switch wanted, err := asksForLogin(ctx, client, o); {
 	case err != nil:
 		return err
 	case !wanted:
-		_, err := fmt.Fprintf(a.stdout, "%s does not ask for a login.\n", withoutQuery(server))
+		_, err := fmt.Fprintf(a.stdout, "%s does not ask for a login.\n", t)
 		return err
 	}
 	if _, err := client.Authenticate(ctx); err != nil {
 		return loginError(err)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Logged in to %s.\n", withoutQuery(server))
+	_, err = fmt.Fprintf(a.stdout, "Logged in to %s.\n", t)
 	return err
 }
 
 // asksForLogin tries the server without a token. One that works is asked for
 // its OAuth metadata, since it may want a login for some calls only.
 func asksForLogin(ctx context.Context, client *oauthdyn.Client, o shclient.Options) (bool, error) {
-	c, err := shclient.New(o)
+	c, err := shclient.New(o, nil)
 	if err != nil {
 		return false, err
 	}
@@ -88,14 +88,17 @@ func loginError(err error) error {
 
 func (a *app) logoutCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "logout URL",
+		Use:   "logout TARGET",
 		Short: "Forget the login to a server",
 		Long: `Forget the login to a server and the registration that came with it. An
 authorization server that can end logins is told to; at others a token that was
 copied stays valid until it expires.`,
-		Args: wantURL,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, err := a.oauth(cmd, args[0])
+			t, err := a.urlTarget(cmd, args)
+			if err != nil {
+				return err
+			}
+			config, err := a.oauth(cmd, t.url)
 			if err != nil {
 				return err
 			}
@@ -106,7 +109,7 @@ copied stays valid until it expires.`,
 			if err := client.Logout(cmd.Context()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "Logged out of %s.\n", withoutQuery(args[0]))
+			_, err = fmt.Fprintf(a.stdout, "Logged out of %s.\n", t)
 			return err
 		},
 	}
