@@ -97,7 +97,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens to stderr")
 	root.Flags().Var(&a.clientEra, "protocol", "`era` that the program on stdin may speak: auto (either), legacy (2024-11-05 to 2025-11-25) or modern (since 2026-07-28)")
 	root.Flags().Var(&a.serverEra, "server-protocol", "`era` that the server speaks: auto (it is asked), legacy or modern")
-	root.AddCommand(a.listCommand(), a.callCommand(), a.compatCommand(), a.loginCommand(), a.logoutCommand())
+	root.AddCommand(a.listCommand(), a.callCommand(), a.compatCommand(), a.loadCommand(), a.loginCommand(), a.logoutCommand())
 	return root
 }
 

@@ -133,8 +133,8 @@ func isAnswer(frame []byte, m jsonrpc.Message, id int64) bool {
 	return bytes.Equal(m.ID.Of(frame), strconv.AppendInt(digits[:0], id, 10))
 }
 
-// judge returns what is wrong with an answer.
-func judge(frame []byte, m jsonrpc.Message) error {
+// Judge returns what is wrong with an answer.
+func Judge(frame []byte, m jsonrpc.Message) error {
 	if m.Error.Present() {
 		code, _ := jsonrpc.ErrorCode(frame, m)
 		text, _ := jsonrpc.Lookup(frame, m.Error, "message")

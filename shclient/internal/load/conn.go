@@ -94,7 +94,7 @@ func (l *connLane) exchange(conn net.Conn, deadline time.Time) (answered time.Ti
 	m, err := l.answer.read(resp, id)
 	answered = l.answer.at
 	if err == nil {
-		err = judge(l.answer.frame, m)
+		err = Judge(l.answer.frame, m)
 	}
 	_, drained := io.CopyN(io.Discard, resp.Body, maxDrainBytes)
 	return answered, drained == io.EOF && !resp.Close, err
@@ -225,7 +225,7 @@ func (l *clientLane) Do(deadline time.Time) (time.Time, error) {
 	defer resp.Body.Close()
 	m, err := l.answer.read(resp, id)
 	if err == nil {
-		err = judge(l.answer.frame, m)
+		err = Judge(l.answer.frame, m)
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxDrainBytes) // so that the connection can be used again
 	return l.answer.at, err

@@ -29,9 +29,10 @@ const (
 
 // A Failure is a call without the result that it was made for.
 type Failure struct {
-	Class Class
-	Kind  string // what is counted, such as "HTTP 503"
-	Text  string // what it said this time, on one line; may be empty
+	Class  Class
+	Kind   string // what is counted, such as "HTTP 503"
+	Text   string // what it said this time, on one line; may be empty
+	Status int    // of HTTP, if that is the failure
 }
 
 // Error is the kind and the text.
@@ -41,6 +42,9 @@ func (f *Failure) Error() string {
 	}
 	return f.Kind + ": " + f.Text
 }
+
+// IsNoMCP reports whether the answer was none of an MCP server.
+func (f *Failure) IsNoMCP() bool { return f.Kind == badAnswerKind }
 
 // maxText is how many characters of a stranger's text are kept.
 const maxText = 200
@@ -62,8 +66,10 @@ func oneLine(text string) string {
 // errInterrupted is a call that the end of the run cut off. It does not count.
 var errInterrupted = errors.New("interrupted")
 
+const badAnswerKind = "bad answer"
+
 func badAnswer(format string, args ...any) error {
-	return &Failure{Class: ClassServer, Kind: "bad answer", Text: oneLine(fmt.Sprintf(format, args...))}
+	return &Failure{Class: ClassServer, Kind: badAnswerKind, Text: oneLine(fmt.Sprintf(format, args...))}
 }
 
 // statusFailure is an HTTP response that carries no answer.
@@ -72,7 +78,7 @@ func statusFailure(status int, body []byte) error {
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		class = ClassAuth
 	}
-	return &Failure{Class: class, Kind: fmt.Sprintf("HTTP %d", status), Text: oneLine(string(body))}
+	return &Failure{Class: class, Kind: fmt.Sprintf("HTTP %d", status), Text: oneLine(string(body)), Status: status}
 }
 
 // failureOf tells what an error of the connection means.

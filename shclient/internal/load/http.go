@@ -78,7 +78,7 @@ func NewHTTP(o HTTP) (Target, error) {
 // A witness remembers what the last successful message to the server looked
 // like when it left.
 type witness struct {
-	base http.RoundTripper
+	base *http.Transport
 	mu   sync.Mutex
 	url  *url.URL    // mu guards it
 	head http.Header // mu guards it
@@ -96,6 +96,9 @@ func (w *witness) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return resp, err
 }
+
+// CloseIdleConnections lets that of http.Client reach the base.
+func (w *witness) CloseIdleConnections() { w.base.CloseIdleConnections() }
 
 func (w *witness) last() (*url.URL, http.Header) {
 	w.mu.Lock()
@@ -119,9 +122,9 @@ func (t *httpTarget) Open(ctx context.Context) (Session, error) {
 		frame, m, err := s.Ask(ctx, "server/discover", nil)
 		switch {
 		case err == nil && era.IsModern(frame, m):
-			return s, judge(frame, m)
+			return s, Judge(frame, m)
 		case err == nil && t.Protocol == Modern:
-			return nil, &Failure{Class: ClassServer, Kind: "the server does not speak " + era.Modern, Text: errorText(judge(frame, m))}
+			return nil, &Failure{Class: ClassServer, Kind: "the server does not speak " + era.Modern, Text: errorText(Judge(frame, m))}
 		case err != nil && (t.Protocol == Modern || !mayBeLegacy(err)):
 			return nil, err
 		}
@@ -149,7 +152,7 @@ func (s *httpSession) initialize(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := judge(frame, m); err != nil {
+	if err := Judge(frame, m); err != nil {
 		return err
 	}
 	version, _ := jsonrpc.Lookup(frame, m.Result, "protocolVersion")

@@ -56,7 +56,7 @@ func (t *linesTarget) open(ctx context.Context, modern bool) (Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &linesSession{linesTarget: t, conn: conn, waiting: make(map[string]*waiter), ended: make(chan struct{}), replies: make(chan []byte, maxReplies)}
+	s := &linesSession{linesTarget: t, conn: conn, waiting: make(map[string]*waiter), ended: make(chan struct{}), replies: make(chan []byte, maxReplies), writing: make(chan struct{}, 1)}
 	go s.receive()
 	go s.answer()
 	if modern {
@@ -77,7 +77,7 @@ func (s *linesSession) discover(ctx context.Context) error {
 	s.version = era.Modern
 	frame, m, err := s.Ask(ctx, "server/discover", nil)
 	if err == nil && !era.IsModern(frame, m) {
-		err = &Failure{Class: ClassServer, Kind: "the server does not speak " + era.Modern, Text: errorText(judge(frame, m))}
+		err = &Failure{Class: ClassServer, Kind: "the server does not speak " + era.Modern, Text: errorText(Judge(frame, m))}
 	}
 	return err
 }
@@ -87,7 +87,7 @@ func (s *linesSession) initialize(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := judge(frame, m); err != nil {
+	if err := Judge(frame, m); err != nil {
 		return err
 	}
 	version, _ := jsonrpc.Lookup(frame, m.Result, "protocolVersion")
@@ -108,8 +108,8 @@ type linesSession struct {
 
 	replies chan []byte // to requests of the server
 
-	writing sync.Mutex  // held while a line is written
-	guard   *time.Timer // writing guards it
+	writing chan struct{} // a lock, held while a line is written
+	guard   *time.Timer   // writing guards it
 
 	mu      sync.Mutex
 	ids     int64              // mu guards it
@@ -164,8 +164,8 @@ func (s *linesSession) remove(w *waiter) {
 const writeTimeout = 30 * time.Second
 
 func (s *linesSession) send(line []byte) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	s.writing <- struct{}{}
+	defer func() { <-s.writing }()
 	if s.guard == nil {
 		s.guard = time.AfterFunc(writeTimeout, s.interrupt)
 	} else {
@@ -229,7 +229,7 @@ func (s *linesSession) take(line []byte, at time.Time) {
 		if w.keep {
 			h.frame = bytes.Clone(line)
 		} else {
-			h.err = judge(line, m)
+			h.err = Judge(line, m)
 		}
 		w.heard <- h
 	}
@@ -364,10 +364,11 @@ func (l *linesLane) unlessClosed(err error) error {
 func (l *linesLane) Close() {
 	l.once.Do(func() {
 		close(l.closed)
-		if !l.session.writing.TryLock() {
-			l.session.conn.Close()
-			return
+		select {
+		case l.session.writing <- struct{}{}:
+			<-l.session.writing
+		default:
+			l.session.interrupt()
 		}
-		l.session.writing.Unlock()
 	})
 }

@@ -5,6 +5,7 @@ package load
 import (
 	"fmt"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -15,10 +16,12 @@ var quantiles = []float64{0, .25, .5, .75, .9, .95, .99, .995, .999, .9995, .999
 const barWidth = 50
 
 // writePlot draws the latency at each of the quantiles that there are enough
-// durations for.
+// durations for. The length of the bars is logarithmic, from the shortest to the
+// longest latency.
 func writePlot(w io.Writer, title string, h *Histogram) {
-	fmt.Fprintf(w, "%s by share of calls\n", title)
-	most := h.Max()
+	fmt.Fprintf(w, "%s by share of calls (bars logarithmic)\n", title)
+	least, most := max(h.Min(), 1), h.Max()
+	whole := math.Log(float64(most) / float64(least))
 	for _, q := range quantiles {
 		d := h.Quantile(q)
 		switch {
@@ -27,7 +30,11 @@ func writePlot(w io.Writer, title string, h *Histogram) {
 		case q < 1 && float64(h.Count())*(1-q) < 1:
 			continue // the same as the maximum
 		}
-		fmt.Fprintf(w, "%8s %9s %s\n", share(q), number(ms(d)), bar(float64(d)/max(float64(most), 1)))
+		length := 1.0
+		if whole > 0 {
+			length = math.Log(float64(max(d, 1))/float64(least)) / whole
+		}
+		fmt.Fprintf(w, "%8s %9s %s\n", share(q), number(ms(d)), bar(length))
 	}
 }
 

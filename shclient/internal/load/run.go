@@ -41,7 +41,7 @@ func Run(ctx context.Context, lanes []Lane, s Step, tally *Tally) Outcome {
 
 func run(ctx context.Context, lanes []Lane, s Step, tally *Tally, nap func(time.Duration)) Outcome {
 	var running sync.WaitGroup
-	p := &pacer{limit: s.Calls, nap: nap, start: time.Now()}
+	p := &pacer{limit: s.Calls, nap: nap, turn: make(chan struct{}, 1), start: time.Now()}
 	p.stop = p.start.Add(s.Duration)
 	if s.Rate > 0 {
 		p.interval = float64(time.Second) / s.Rate
@@ -100,8 +100,8 @@ type pacer struct {
 
 	closed atomic.Int64 // calls of a closed loop
 
-	mu    sync.Mutex
-	taken int64 // mu guards it: calls of an open loop
+	turn  chan struct{} // a lock, held by the lane that waits for the next moment
+	taken int64         // turn guards it: calls of an open loop
 }
 
 // next waits for the moment of the next call and returns it. It reports false
@@ -120,8 +120,8 @@ func (p *pacer) next(ctx context.Context) (at time.Time, ok bool) {
 // nextAtRate lets one lane at a time wait: the others would have nothing to do
 // before it.
 func (p *pacer) nextAtRate(ctx context.Context) (at time.Time, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.turn <- struct{}{}
+	defer func() { <-p.turn }()
 	at = p.moment(p.taken)
 	if p.taken == p.due() || !time.Now().Before(p.stop) {
 		return at, false
