@@ -59,6 +59,7 @@ func (a *app) call(ctx context.Context, c *shclient.Client, t target, name strin
 	if err != nil {
 		return err
 	}
+	a.remember(t, tools)
 	i := slices.IndexFunc(tools, func(t *mcp.Tool) bool { return t.Name == name })
 	if i < 0 {
 		return &exitError{failure: failure{exitUsage, fmt.Sprintf("the server has no tool %q", name), hint}}
@@ -109,13 +110,9 @@ func (a *app) writeResult(result *mcp.CallToolResult, asJSON bool) error {
 	if len(result.Content) == 0 && result.StructuredContent != nil {
 		return writeJSON(a.stdout, result.StructuredContent)
 	}
-	_, terminal := a.terminal()
+	screen := a.screen(a.stdout)
 	for _, content := range result.Content {
-		text := contentText(content)
-		if terminal {
-			text = printable(text)
-		}
-		if _, err := fmt.Fprintln(a.stdout, text); err != nil {
+		if _, err := io.WriteString(a.stdout, screen.Content(content)); err != nil {
 			return err
 		}
 	}
