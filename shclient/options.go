@@ -40,18 +40,6 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// NewHTTPClient returns the way to the server that o names, for programs that
-// make requests to it themselves: it logs in when the server asks for that, adds
-// o.Header, and follows redirects within the server's origin only. A failed login
-// is an [*AuthError].
-func NewHTTPClient(o Options) (*http.Client, error) {
-	e, err := o.endpoint(nil)
-	if err != nil {
-		return nil, err
-	}
-	return e.client, nil
-}
-
 // endpoint is the checked form of Options: one server, and the way to it.
 type endpoint struct {
 	url    *url.URL

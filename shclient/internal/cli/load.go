@@ -139,7 +139,11 @@ func (a *app) loadTarget(cmd *cobra.Command, t target, era shclient.Era) (load.T
 	if t.url == "" {
 		return load.NewLines(load.Lines{Protocol: protocol, Client: client, Dial: func(ctx context.Context) (io.ReadWriteCloser, error) {
 			// Ctrl-C must not kill the server before the session is closed.
-			return a.dialLines(context.WithoutCancel(ctx), cmd, t, era)
+			conn, err := a.dialLines(context.WithoutCancel(ctx), cmd, t, era)
+			if err != nil {
+				err = unreachable(t, fmt.Errorf("cannot start %s: %w", t, err))
+			}
+			return conn, err
 		}}), nil
 	}
 	o, err := a.options(cmd, t)
