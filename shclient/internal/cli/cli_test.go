@@ -86,6 +86,9 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 		})
 		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return empty }, nil)
+	case "documented":
+		documented := documentedServer()
+		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return documented }, nil)
 	case "key":
 		handler = wantHeader("X-Key", "k e y", mcpHandler(nil))
 	case "token":
@@ -99,7 +102,12 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("URL", s.ResourceURL)
 		return
 	default:
-		ts.Fatalf("unknown kind of server %q", args[0])
+		start := moreServers[args[0]]
+		if start == nil {
+			ts.Fatalf("unknown kind of server %q", args[0])
+		}
+		start(ts)
+		return
 	}
 	s := httptest.NewServer(handler)
 	ts.Defer(func() {

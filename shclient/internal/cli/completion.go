@@ -72,7 +72,7 @@ func (a *app) complete(root *cobra.Command) {
 		"completion": cobra.FixedCompletions(shells, cobra.ShellCompDirectiveNoFileComp),
 	}
 	values := map[string][]string{
-		"to": clientIDs(), "for": clientIDs(), "protocol": eraNames, "server-protocol": eraNames,
+		"to": clientIDs(), "for": clientIDs(), "protocol": eraNames, "server-protocol": eraNames, "level": logLevels,
 	}
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
