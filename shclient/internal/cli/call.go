@@ -109,13 +109,9 @@ func (a *app) writeResult(result *mcp.CallToolResult, asJSON bool) error {
 	if len(result.Content) == 0 && result.StructuredContent != nil {
 		return writeJSON(a.stdout, result.StructuredContent)
 	}
-	_, terminal := a.terminal()
+	screen := a.screen(a.stdout)
 	for _, content := range result.Content {
-		text := contentText(content)
-		if terminal {
-			text = printable(text)
-		}
-		if _, err := fmt.Fprintln(a.stdout, text); err != nil {
+		if _, err := io.WriteString(a.stdout, screen.Content(content)); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -41,6 +40,8 @@ type app struct {
 	verbose bool
 
 	clientEra, serverEra eraFlag // of the bridge
+
+	inside *shellSession // nil outside of a shell
 }
 
 func (a *app) run(ctx context.Context, args []string) int {
@@ -49,15 +50,12 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	f := explain(err, ctx.Err() != nil)
-	fmt.Fprintf(a.stderr, "shclient: %s\n", f.text)
-	if f.hint != "" {
-		fmt.Fprintf(a.stderr, "hint: %s\n", f.hint)
-	}
+	a.report(err, f, wantsJSON(cmd, args))
 	return f.code
 }
 
@@ -97,7 +95,16 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens to stderr")
 	root.Flags().Var(&a.clientEra, "protocol", "`era` that the program on stdin may speak: auto (either), legacy (2024-11-05 to 2025-11-25) or modern (since 2026-07-28)")
 	root.Flags().Var(&a.serverEra, "server-protocol", "`era` that the server speaks: auto (it is asked), legacy or modern")
-	root.AddCommand(a.listCommand(), a.callCommand(), a.compatCommand(), a.loginCommand(), a.logoutCommand())
+	root.AddCommand(
+		a.listCommand(),
+		a.callCommand(),
+		a.compatCommand(),
+		a.checkCommand(),
+		a.shellCommand(),
+		a.loginCommand(),
+		a.logoutCommand(),
+		a.configCommand(),
+	)
 	return root
 }
 

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"shclient": func() { os.Exit(Main()) },
 		"browser":  browse,
+		"richserver": func() {
+			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+		},
 		"stdioserver": func() {
 			_ = toolServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
@@ -51,6 +54,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			env.Values["t"] = env.T()
 			return nil
 		},
@@ -71,6 +75,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "stateful":
 		handler = mcpHandler(nil)
+	case "rich":
+		handler = mcpHandlerOf(richServer(), nil)
+	case "rich-modern":
+		handler = mcpHandlerOf(richServer(), &mcp.StreamableHTTPOptions{Stateless: true})
 	case "stateless":
 		handler = mcpHandler(&mcp.StreamableHTTPOptions{Stateless: true})
 	case "empty":
@@ -123,7 +131,10 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 
 // mcpHandler serves a few real tools.
 func mcpHandler(o *mcp.StreamableHTTPOptions) http.Handler {
-	s := toolServer()
+	return mcpHandlerOf(toolServer(), o)
+}
+
+func mcpHandlerOf(s *mcp.Server, o *mcp.StreamableHTTPOptions) http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, o)
 }
 

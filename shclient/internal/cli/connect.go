@@ -24,12 +24,14 @@ const tokenEnv = "MCP_CLIENT_ACCESS_TOKEN"
 type connectFlags struct {
 	headers   []string
 	tokenFile string
+	config    string // file with servers by name
 	signin.Flags
 }
 
 func (f *connectFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVarP(&f.headers, "header", "H", nil, "`header` for each request, such as 'X-Key: ${KEY}' with KEY from the environment")
 	flags.StringVar(&f.tokenFile, "token-file", "", "`file` with a bearer token, instead of a login; or set "+tokenEnv)
+	flags.StringVar(&f.config, "config", "", "`file` with servers by name, instead of those of known clients")
 	f.Flags.Add(flags)
 }
 

@@ -12,13 +12,13 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/render"
 )
 
 // Exit statuses. Those of a client follow what users of other MCP command
@@ -58,7 +58,7 @@ func usage(cmd *cobra.Command, format string, args ...any) error {
 	return &exitError{failure: failure{
 		code: exitUsage,
 		text: fmt.Sprintf(format, args...),
-		hint: "run " + cmd.CommandPath() + " --help",
+		hint: "run " + strings.TrimSpace(cmd.CommandPath()) + " --help",
 	}}
 }
 
@@ -166,8 +166,6 @@ func plain(err error) string {
 	return text
 }
 
-// oneLine puts text, which may be a stranger's, on one line without control
-// characters.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
-}
+// oneLine puts text, which may be a stranger's, on one line without what could
+// control a terminal.
+func oneLine(text string) string { return render.Line(text) }

@@ -54,8 +54,11 @@ func (t target) hint() string {
 
 // target takes the target from the arguments of a command, and returns the
 // others. What stands behind -- is a server's command; else the first argument
-// is the URL or the name.
+// is the URL or the name. Within a shell it is always that of the shell.
 func (a *app) target(cmd *cobra.Command, args []string) (t target, rest []string, err error) {
+	if a.inside != nil {
+		return a.inside.target, args, nil
+	}
 	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
 		if dash == len(args) {
 			return t, nil, usage(cmd, "the command after -- is missing")
@@ -91,11 +94,6 @@ func (a *app) urlTarget(cmd *cobra.Command, args []string) (target, error) {
 	return t, err
 }
 
-// lookupTarget finds a server by its name in the configurations of clients.
-func (a *app) lookupTarget(cmd *cobra.Command, name string) (target, error) {
-	return target{}, usage(cmd, "%q is not the URL of an MCP server (http://… or https://…)", withoutQuery(name))
-}
-
 // options are those of the library for a target with a URL. Headers of the
 // flags replace those of the configuration.
 func (a *app) options(cmd *cobra.Command, t target) (shclient.Options, error) {
@@ -114,8 +112,12 @@ func (a *app) options(cmd *cobra.Command, t target) (shclient.Options, error) {
 
 // withClient runs f with a client for the target, and closes its session after
 // it. client says who asks, and handles what the server asks back; it may be
-// nil. Errors come back with the target, for hints.
+// nil. Errors come back with the target, for hints. Within a shell the client is
+// that of the shell, and stays open.
 func (a *app) withClient(cmd *cobra.Command, t target, client *mcp.Client, f func(context.Context, *shclient.Client) error) error {
+	if a.inside != nil {
+		return at(t, f(cmd.Context(), a.inside.client))
+	}
 	c, err := a.newClient(cmd, t, client)
 	if err != nil {
 		return err

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
+)
+
+const headerSession = "Mcp-Session-Id"
+
+// Session is a conversation in one protocol version, over either transport:
+// after initialize, or in a modern version just the way to make requests.
+type Session struct {
+	// ID is the session id over HTTP; empty if there is none.
+	ID string
+	// Initialize is the answer to initialize, or to server/discover.
+	Initialize *Answer
+	// Process is the server over stdio; nil over HTTP.
+	Process *Process
+
+	probe *Probe // who opened it
+	next  int
+}
+
+// Answer is a response, and how it came.
+type Answer struct {
+	Message
+	// Before are the messages that came before it on the same stream.
+	Before []Message
+	// HTTP is nil over stdio.
+	HTTP     *HTTPResponse
+	Exchange *Exchange
+}
+
+// Meta is params._meta of a request in a modern version.
+func (p *Probe) Meta() map[string]any {
+	return map[string]any{
+		"io.modelcontextprotocol/protocolVersion":    p.Version,
+		"io.modelcontextprotocol/clientInfo":         clientInfo(),
+		"io.modelcontextprotocol/clientCapabilities": map[string]any{},
+	}
+}
+
+func clientInfo() map[string]any { return map[string]any{"name": "shclient-check", "version": "1"} }
+
+// InitializeParams are those of an initialize request for a version.
+func InitializeParams(version string) map[string]any {
+	return map[string]any{"protocolVersion": version, "capabilities": map[string]any{}, "clientInfo": clientInfo()}
+}
+
+// Session is one that all rules of the version share. Do not close it.
+func (p *Probe) Session(ctx context.Context) (*Session, error) {
+	return p.run.shared(ctx, p)
+}
+
+// NewSession opens a session that is closed with the rule.
+func (p *Probe) NewSession(ctx context.Context) (*Session, error) {
+	s, err := p.open(ctx)
+	if err == nil {
+		p.onClose(s.close)
+	}
+	return s, err
+}
+
+// open makes the handshake.
+func (p *Probe) open(ctx context.Context) (s *Session, err error) {
+	s = &Session{probe: p}
+	if p.Transport == Stdio {
+		if s.Process, err = p.start(ctx); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if err != nil && s.Process != nil {
+			s.Process.Close()
+		}
+	}()
+	if p.Modern() {
+		s.Initialize, err = s.Request(ctx, p, "server/discover", nil)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	s.Initialize, err = s.Request(ctx, p, "initialize", InitializeParams(p.Version))
+	if err != nil {
+		return nil, err
+	}
+	if e := s.Initialize.Error(); e != nil {
+		return nil, fmt.Errorf("initialize: %w", e)
+	}
+	if s.Initialize.HTTP != nil {
+		s.ID = s.Initialize.HTTP.Header.Get(headerSession)
+	}
+	if err := s.Notify(ctx, p, "notifications/initialized", nil); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Header are the headers of a POST in the session. Those of a modern version
+// that repeat the body are for raw.
+func (s *Session) Header(p *Probe, raw []byte) http.Header {
+	h := http.Header{}
+	h.Set("Content-Type", "application/json")
+	h.Set("Accept", "application/json, "+sse.ContentType)
+	if s.ID != "" {
+		h.Set(headerSession, s.ID)
+	}
+	if p.Modern() {
+		if m, err := jsonrpc.Scan(raw); err == nil {
+			mcpheader.Derive(h, raw, m)
+		}
+	} else if s.Initialize != nil && p.Version >= V20250618 {
+		h.Set(mcpheader.ProtocolVersion, p.Version)
+	}
+	return h
+}
+
+// NewID is the next id for a request in the session.
+func (s *Session) NewID() json.RawMessage {
+	s.next++
+	return json.RawMessage(strconv.Itoa(s.next))
+}
+
+// Request makes a request and waits for its response. params is an object, or
+// nil; a modern version gets its _meta.
+func (s *Session) Request(ctx context.Context, p *Probe, method string, params map[string]any) (*Answer, error) {
+	id := s.NewID()
+	return s.Send(ctx, p, requestBytes(id, method, p.params(params)), id)
+}
+
+// params adds what every request of a modern version has.
+func (p *Probe) params(params map[string]any) any {
+	if !p.Modern() {
+		if params == nil {
+			return nil
+		}
+		return params
+	}
+	all := map[string]any{"_meta": p.Meta()}
+	maps.Copy(all, params)
+	return all
+}
+
+// Send sends bytes as they are, and waits for the response with the id.
+func (s *Session) Send(ctx context.Context, p *Probe, raw []byte, id json.RawMessage) (*Answer, error) {
+	if s.Process != nil {
+		if err := s.Process.Write(p, raw); err != nil {
+			return nil, err
+		}
+		e := s.Process.last
+		m, before, err := s.Process.Await(ctx, id)
+		if err != nil {
+			e.Received += "[" + err.Error() + "]"
+			return nil, err
+		}
+		return &Answer{Message: m, Before: before, Exchange: e}, nil
+	}
+	return s.post(ctx, p, HTTPRequest{Body: raw, Header: s.Header(p, raw)}, id)
+}
+
+// post is Send over HTTP.
+func (s *Session) post(ctx context.Context, p *Probe, r HTTPRequest, id json.RawMessage) (*Answer, error) {
+	r.Until = func(m Message) bool { return m.IsResponse() && sameID(m.ID(), id) }
+	resp, err := p.Do(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := resp.Response(id)
+	if !ok {
+		if resp.Status >= 300 {
+			return nil, &StatusError{resp}
+		}
+		return nil, &silence{"the answer has no response with the id of the request"}
+	}
+	before := resp.Messages
+	for i := range before {
+		if before[i].IsResponse() {
+			before = before[:i]
+			break
+		}
+	}
+	return &Answer{Message: m, Before: before, HTTP: resp, Exchange: resp.Exchange}, nil
+}
+
+// StatusError is an HTTP response with an error status and no JSON-RPC response
+// to the request.
+type StatusError struct{ Response *HTTPResponse }
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("HTTP status %d without a response to the request", e.Response.Status)
+}
+
+// Notify sends a notification. The error of a server that does not take it over
+// HTTP is a *StatusError.
+func (s *Session) Notify(ctx context.Context, p *Probe, method string, params map[string]any) error {
+	raw := requestBytes(nil, method, p.params(params))
+	if s.Process != nil {
+		return s.Process.Write(p, raw)
+	}
+	resp, err := p.Do(ctx, HTTPRequest{Body: raw, Header: s.Header(p, raw)})
+	if err != nil {
+		return err
+	}
+	if resp.Status >= 300 {
+		return &StatusError{resp}
+	}
+	return nil
+}
+
+// close ends the session at the server.
+func (s *Session) close() {
+	if s.Process != nil {
+		s.Process.Close()
+		return
+	}
+	if s.ID != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), s.probe.run.o.timeout())
+		defer cancel()
+		// A server need not allow it, and the rule has ended.
+		_, _ = s.probe.Do(ctx, HTTPRequest{Method: http.MethodDelete, Header: s.Header(s.probe, nil)})
+	}
+}
