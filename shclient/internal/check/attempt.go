@@ -103,8 +103,10 @@ const (
 	metaLogLevel     = "io.modelcontextprotocol/logLevel"
 )
 
-// Error codes of 2026-07-28.
+// Error codes, those of 2026-07-28 last.
 const (
+	codeNoMethod           = -32601
+	codeInvalidParams      = -32602
 	codeHeaderMismatch     = -32020
 	codeMissingCapability  = -32021
 	codeUnsupportedVersion = -32022

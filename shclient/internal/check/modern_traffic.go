@@ -5,6 +5,7 @@ package check
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 )
 
 // traffic is one request of the tour that several rules look at.
@@ -14,8 +15,8 @@ type traffic struct {
 }
 
 const (
-	maxTouredPages = 5 // of each list
-	maxToured      = 5 // of resources, prompts and tools each
+	maxTouredPages = 5  // of each list
+	maxToured      = 10 // of resources, prompts and tools each
 )
 
 // tour makes one request of each kind that the server offers, and some that it
@@ -25,17 +26,20 @@ func (p *Probe) tour(ctx context.Context) (*Session, []traffic, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := once(p, "tour", func() ([]traffic, error) {
+	all, err := Once(p, "tour", func() ([]traffic, error) {
 		var all []traffic
 		var failed error
-		ask := func(method string, params map[string]any) map[string]json.RawMessage {
-			a, err := s.try(ctx, p, method, p.modern(params, nil), nil)
+		send := func(method string, params map[string]any, change func(http.Header)) map[string]json.RawMessage {
+			a, err := s.try(ctx, p, method, p.modern(params, nil), change)
 			if err != nil {
 				failed = err
 				return nil
 			}
 			all = append(all, traffic{method, a})
 			return members(a.Message.Result())
+		}
+		ask := func(method string, params map[string]any) map[string]json.RawMessage {
+			return send(method, params, nil)
 		}
 		// list asks for the pages of a list, and gives its items.
 		list := func(method, member string) []map[string]json.RawMessage {
@@ -60,7 +64,7 @@ func (p *Probe) tour(ctx context.Context) (*Session, []traffic, error) {
 			for _, tool := range list("tools/list", "tools") {
 				if arguments, ok := p.callable(tool); ok && called < maxToured {
 					called++
-					ask("tools/call", map[string]any{"name": text(tool["name"]), "arguments": arguments})
+					send("tools/call", map[string]any{"name": text(tool["name"]), "arguments": arguments}, p.mirror(tool, arguments))
 				}
 			}
 			ask("tools/call", map[string]any{"name": "no-such-tool", "arguments": map[string]any{}})

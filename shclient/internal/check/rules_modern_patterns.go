@@ -3,11 +3,13 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -207,7 +209,7 @@ type heard struct {
 // the list of resources, once for all rules. Notifications of other kinds are
 // then too many.
 func (p *Probe) listening(ctx context.Context) (*heard, error) {
-	return once(p, "listening", func() (*heard, error) {
+	return Once(p, "listening", func() (*heard, error) {
 		s, err := p.Session(ctx)
 		if err != nil {
 			return nil, err
@@ -247,11 +249,15 @@ func (p *Probe) someResources(ctx context.Context, s *Session) []string {
 	return uris[:min(len(uris), maxToured)]
 }
 
+// quiet is how long after a message a subscription has said what it says at
+// once: half a second, unless tests are in a hurry.
+func (p *Probe) quiet() time.Duration { return cmp.Or(p.run.o.quiet, 500*time.Millisecond) }
+
 // listenHTTP reads a stream until nothing comes for a while.
 func (p *Probe) listenHTTP(ctx context.Context, s *Session, l *heard, params map[string]any) error {
 	l.id = s.NewID()
 	raw := requestBytes(l.id, "subscriptions/listen", params)
-	resp, err := p.Do(ctx, HTTPRequest{Body: raw, Header: s.Header(p, raw), Wait: p.patience()})
+	resp, err := p.Do(ctx, HTTPRequest{Body: raw, Header: s.Header(p, raw), Quiet: p.quiet()})
 	if err != nil {
 		return err
 	}
@@ -260,7 +266,7 @@ func (p *Probe) listenHTTP(ctx context.Context, s *Session, l *heard, params map
 	if l.refused == "" && resp.Status >= 300 {
 		l.refused = (&attempt{Status: resp.Status}).refused()
 	}
-	l.answered = l.answered || l.refused == "" && resp.MediaType() != "text/event-stream"
+	l.answered = l.answered || l.refused == "" && !resp.isStream()
 	return nil
 }
 
@@ -276,15 +282,20 @@ func (p *Probe) listenStdio(ctx context.Context, l *heard, params map[string]any
 		return err
 	}
 	l.exchange = s.Process.last
-	for range 2 { // the second one, since a server may answer out of order
+	m, err := s.Process.Next(ctx)
+	if err != nil && !IsSilence(err) {
+		return err
+	}
+	if err == nil {
+		l.hear([]Message{m})
 		answer, err := s.Request(ctx, p, "server/discover", nil)
 		if err != nil {
 			return err
 		}
 		l.hear(answer.Before)
-	}
-	for _, m := range l.messages {
-		l.exchange.Received += string(m.Raw) + "\n"
+		for _, m := range answer.Before {
+			l.exchange.Received += string(m.Raw) + "\n"
+		}
 	}
 	return nil
 }
@@ -322,7 +333,7 @@ func (p *Probe) eachHeard(ctx context.Context, look func(*heard)) error {
 // give it, and at the same calls by a client that cannot.
 func (p *Probe) eachAsking(ctx context.Context, look func(with, without *attempt)) error {
 	type pair struct{ with, without *attempt }
-	pairs, err := once(p, "asking", func() ([]pair, error) {
+	pairs, err := Once(p, "asking", func() ([]pair, error) {
 		s, err := p.Session(ctx)
 		if err != nil {
 			return nil, err

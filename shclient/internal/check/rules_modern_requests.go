@@ -147,7 +147,7 @@ func modernRequestRules() []Rule {
 		}, {
 			ID: "header.param-checked", Level: Must, Since: V20260728, Transports: HTTP,
 			Section: streamableHTTP + "#server-behavior-for-custom-headers",
-			Demand:  "Mcp-Param-* headers that are missing, invalid, or differ from the arguments are refused with status 400 and -32020",
+			Demand:  "headers Mcp-Param-* that are missing, invalid, or differ from the arguments are refused with status 400 and -32020",
 			Check:   checkParamHeaders,
 		},
 	}
@@ -167,7 +167,7 @@ type named struct {
 
 // eachAttempt looks at each of the attempts, which are made once for all rules.
 func (p *Probe) eachAttempt(ctx context.Context, what attempts, look func(name string, a *attempt)) error {
-	all, err := once(p, what.key, func() ([]named, error) {
+	all, err := Once(p, what.key, func() ([]named, error) {
 		s, err := p.Session(ctx)
 		if err != nil {
 			return nil, err
@@ -279,7 +279,7 @@ func (p *Probe) named(ctx context.Context) (s *Session, method string, params ma
 	type found struct {
 		method, member, name string
 	}
-	f, err := once(p, "named", func() (found, error) {
+	f, err := Once(p, "named", func() (found, error) {
 		if item, err := first(ctx, p, s, "resources/list", "resources"); err == nil {
 			return found{"resources/read", "uri", text(item["uri"])}, nil
 		}
@@ -304,9 +304,14 @@ func checkParamHeaders(ctx context.Context, p *Probe) error {
 	}
 	tried := false
 	for _, tool := range tools {
+		arguments, ok := p.callable(tool)
+		if !ok {
+			continue // a server that does not look at the headers would run it
+		}
 		for argument, header := range mirrored(tool) {
 			tried = true
-			params := p.modern(map[string]any{"name": text(tool["name"]), "arguments": map[string]any{argument: "one"}}, nil)
+			arguments[argument] = "one"
+			params := p.modern(map[string]any{"name": text(tool["name"]), "arguments": arguments}, nil)
 			for name, value := range map[string]string{"missing": "", "another value": "two", "invalid Base64": "=?base64?!?="} {
 				p.Forget()
 				a, err := s.try(ctx, p, "tools/call", params, func(h http.Header) {
@@ -329,12 +334,12 @@ func checkParamHeaders(ctx context.Context, p *Probe) error {
 			return nil
 		}
 	}
-	return Skipf("no tool has an argument of type string with x-mcp-header")
+	return Skipf("no tool that may be called has an argument of type string with x-mcp-header")
 }
 
 // rawTools are the tools of the first pages, as they stand.
 func (p *Probe) rawTools(ctx context.Context, s *Session) ([]map[string]json.RawMessage, error) {
-	return once(p, "rawTools", func() ([]map[string]json.RawMessage, error) {
+	return Once(p, "rawTools", func() ([]map[string]json.RawMessage, error) {
 		var all []map[string]json.RawMessage
 		params := map[string]any{}
 		for range 20 {
