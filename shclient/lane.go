@@ -169,6 +169,7 @@ func (l *lane) effect(out *era.Output) *effect {
 				continue // the end of the run was quicker
 			}
 			e.answered = append(e.answered, q)
+			m = l.router.filter.apply(q.message, m)
 		}
 		e.frames = append(e.frames, m.frame)
 	}

@@ -32,7 +32,7 @@ requirement is not met; warnings are about trouble that some clients have.`,
 			switch {
 			case len(args) > 1:
 				return &usageError{text: "too many arguments: want one URL"}
-			case len(args) == 0 && f.authServer == "":
+			case len(args) == 0 && f.AuthServer == "":
 				return &usageError{text: "the URL of the server is missing", hint: "oauthdyn doctor https://mcp.example.com/mcp"}
 			case len(args) == 1:
 				return checkTarget(args[0])
@@ -51,7 +51,7 @@ requirement is not met; warnings are about trouble that some clients have.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	f.output.add(flags)
-	flags.StringVar(&f.authServer, "auth-server", "", "`URL` of the authorization server to examine, alone or for the MCP server")
+	flags.StringVar(&f.AuthServer, "auth-server", "", "`URL` of the authorization server to examine, alone or for the MCP server")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens to stderr")
 	return cmd
 }
@@ -64,7 +64,7 @@ func (a *app) examine(ctx context.Context, f *clientFlags, target string) error 
 	if err != nil {
 		return err
 	}
-	report, err := doctor.Examine(ctx, doctor.Options{Resource: resource, AuthServer: f.authServer, Logger: a.clientLogger(f)})
+	report, err := doctor.Examine(ctx, doctor.Options{Resource: resource, AuthServer: f.AuthServer, Logger: a.clientLogger(f)})
 	if err != nil {
 		return err
 	}

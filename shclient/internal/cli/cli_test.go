@@ -86,6 +86,9 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 		})
 		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return empty }, nil)
+	case "documented":
+		documented := documentedServer()
+		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return documented }, nil)
 	case "key":
 		handler = wantHeader("X-Key", "k e y", mcpHandler(nil))
 	case "token":
@@ -99,7 +102,12 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("URL", s.ResourceURL)
 		return
 	default:
-		ts.Fatalf("unknown kind of server %q", args[0])
+		start := moreServers[args[0]]
+		if start == nil {
+			ts.Fatalf("unknown kind of server %q", args[0])
+		}
+		start(ts)
+		return
 	}
 	s := httptest.NewServer(handler)
 	ts.Defer(func() {
@@ -153,6 +161,12 @@ func toolServer() *mcp.Server {
 	mcp.AddTool(s, &mcp.Tool{Name: "fail"},
 		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, nil, errors.New("out of tea")
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "wait"},
+		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			fmt.Fprintln(os.Stderr, "waiting")
+			<-ctx.Done()
+			return nil, nil, ctx.Err()
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "add"},
 		func(_ context.Context, _ *mcp.CallToolRequest, in struct{ A, B float64 }) (*mcp.CallToolResult, any, error) {

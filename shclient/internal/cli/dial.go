@@ -82,6 +82,8 @@ const closeGrace = 2 * time.Second
 func (a *app) startCommand(ctx context.Context, t target) (io.ReadWriteCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, t.command[0], t.command[1:]...)
+	ownGroup(cmd)
+	cmd.WaitDelay = closeGrace // for what it has left behind on its stdout
 	cmd.Dir = t.dir
 	if len(t.env) > 0 {
 		cmd.Env = append(cmd.Environ(), t.env...)
@@ -104,6 +106,7 @@ func (a *app) startCommand(ctx context.Context, t target) (io.ReadWriteCloser, e
 	go func() {
 		defer close(done)
 		_ = cmd.Wait() // how it ends is its own affair
+		endGroup(cmd)
 		out.Close()
 	}()
 	return &bridgeConn{stdout, stdin, func() {

@@ -39,7 +39,6 @@ description; of templates the URI template, name, type and description.
 		Example: `  shclient list https://example.com/mcp
   shclient list https://example.com/mcp resources
   shclient list prompts -- npx -y @modelcontextprotocol/server-everything`,
-		ValidArgs: kinds,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, rest, err := a.target(cmd, args)
 			if err != nil {
@@ -58,6 +57,9 @@ description; of templates the URI template, name, type and description.
 				l, err := a.list(ctx, c, kind)
 				if err != nil {
 					return err
+				}
+				if tools, ok := l.items.([]*mcp.Tool); ok {
+					a.remember(t, tools)
 				}
 				if asJSON {
 					return writeJSON(a.stdout, map[string]any{l.member: l.items})
