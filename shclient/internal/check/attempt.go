@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 )
 
@@ -88,9 +89,7 @@ func (p *Probe) modern(params, meta map[string]any) map[string]any {
 		}
 	}
 	all := map[string]any{"_meta": m}
-	for name, value := range params {
-		all[name] = value
-	}
+	maps.Copy(all, params)
 	return all
 }
 

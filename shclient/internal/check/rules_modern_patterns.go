@@ -21,20 +21,17 @@ const (
 func modernPatternRules() []Rule {
 	return []Rule{
 		{
-			ID: "listen.stream", Level: Must, Since: V20260728, Transports: Both,
+			ID: "listen.supported", Level: Must, Since: V20260728, Transports: Both,
 			Section: subscriptions + "#opening-a-stream",
-			Demand:  "subscriptions/listen opens a stream that stays open",
+			Demand:  "a server that declares listChanged or subscribe takes subscriptions/listen",
 			Check: func(ctx context.Context, p *Probe) error {
 				l, err := p.listening(ctx)
 				if err != nil {
 					return err
 				}
 				p.Show(l.exchange)
-				switch {
-				case l.refused != "":
+				if l.refused != "" {
 					p.Brokenf("subscriptions/listen is refused with %s", l.refused)
-				case l.answered:
-					p.Brokenf("subscriptions/listen is answered at once")
 				}
 				return nil
 			},
@@ -201,23 +198,33 @@ type heard struct {
 	id       json.RawMessage
 	exchange *Exchange
 	refused  string
-	answered bool // with a result
-	messages []Message
+	messages []Message // without the answer that ends it
 }
 
-// listening subscribes to the resources that the server lists, and to changes of
-// the list of resources, once for all rules. Notifications of other kinds are
-// then too many.
+// listening subscribes to what the server declares, and to resources that it
+// lists, once for all rules.
 func (p *Probe) listening(ctx context.Context) (*heard, error) {
 	return Once(p, "listening", func() (*heard, error) {
 		s, err := p.Session(ctx)
 		if err != nil {
 			return nil, err
 		}
-		l := &heard{filter: map[string]any{"resourcesListChanged": true}}
-		if uris := p.someResources(ctx, s); len(uris) > 0 {
-			l.filter["resourceSubscriptions"] = uris
+		l := &heard{filter: map[string]any{}}
+		has := s.discover().Capabilities
+		for _, kind := range []string{"tools", "prompts", "resources"} {
+			if string(members(has[kind])["listChanged"]) == "true" {
+				l.filter[kind+"ListChanged"] = true
+			}
 		}
+		if string(members(has["resources"])["subscribe"]) == "true" {
+			if uris := p.someResources(ctx, s); len(uris) > 0 {
+				l.filter["resourceSubscriptions"] = uris
+			}
+		}
+		if len(l.filter) == 0 {
+			return nil, Skipf("the server declares no notifications")
+		}
+		p.Forget()
 		params := p.modern(map[string]any{"notifications": l.filter}, nil)
 		if p.Transport == Stdio {
 			return l, p.listenStdio(ctx, l, params)
@@ -266,7 +273,6 @@ func (p *Probe) listenHTTP(ctx context.Context, s *Session, l *heard, params map
 	if l.refused == "" && resp.Status >= 300 {
 		l.refused = (&attempt{Status: resp.Status}).refused()
 	}
-	l.answered = l.answered || l.refused == "" && !resp.isStream()
 	return nil
 }
 
@@ -306,9 +312,7 @@ func (l *heard) hear(messages []Message) {
 		switch {
 		case m.Has("error"):
 			l.refused = (&attempt{Message: m}).refused()
-		case m.Has("result"):
-			l.answered = true
-		default:
+		case !m.IsResponse():
 			l.messages = append(l.messages, m)
 		}
 	}
@@ -320,8 +324,8 @@ func (p *Probe) eachHeard(ctx context.Context, look func(*heard)) error {
 	if err != nil {
 		return err
 	}
-	if l.refused != "" || l.answered {
-		return Skipf("the server opens no stream")
+	if l.refused != "" {
+		return Skipf("the server refuses subscriptions/listen")
 	}
 	p.Forget()
 	p.Show(l.exchange)
