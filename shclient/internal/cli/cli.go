@@ -112,6 +112,7 @@ func (a *app) root() *cobra.Command {
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),
+		a.doctorCommand(),
 		a.configCommand(),
 		a.completionCommand(),
 	)
