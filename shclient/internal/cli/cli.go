@@ -104,11 +104,16 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.listCommand(),
 		a.callCommand(),
+		a.readCommand(),
+		a.promptCommand(),
+		a.completeCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
+		a.loadCommand(),
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),
+		a.doctorCommand(),
 		a.configCommand(),
 		a.completionCommand(),
 	)

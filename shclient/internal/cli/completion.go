@@ -67,11 +67,12 @@ completion itself connects with no server and runs none.
 func (a *app) complete(root *cobra.Command) {
 	special := map[string]cobra.CompletionFunc{
 		"call":       a.completeCall,
+		"load":       a.completeCall,
 		"list":       a.completeTarget(kinds...),
 		"completion": cobra.FixedCompletions(shells, cobra.ShellCompDirectiveNoFileComp),
 	}
 	values := map[string][]string{
-		"to": clientIDs(), "for": clientIDs(), "protocol": eraNames, "server-protocol": eraNames,
+		"to": clientIDs(), "for": clientIDs(), "protocol": eraNames, "server-protocol": eraNames, "level": logLevels,
 	}
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {

@@ -47,9 +47,9 @@ func readme(_ context.Context, req *mcp.ReadResourceRequest) (*mcp.ReadResourceR
 	contents := &mcp.ResourceContents{URI: req.Params.URI, MIMEType: "text/plain"}
 	switch uri := req.Params.URI; {
 	case uri == "docs://logo":
-		contents.MIMEType, contents.Blob = "image/png", []byte("\x89PNG logo")
+		contents.MIMEType, contents.Blob = "image/png", []byte("PNG logo\n")
 	case uri == "docs://readme":
-		contents.MIMEType, contents.Text = "text/markdown", "# Read me\n- first"
+		contents.MIMEType, contents.Text = "text/markdown", "# Read me\n- first\n"
 	case strings.HasPrefix(uri, "docs://page/"):
 		contents.Text = "page " + strings.TrimPrefix(uri, "docs://page/")
 	}

@@ -100,3 +100,14 @@ func firstOf(texts ...string) string {
 	}
 	return ""
 }
+
+// Pictured reports whether content may be an image that [Screen.Content] shows.
+func Pictured(content mcp.Content) bool {
+	switch c := content.(type) {
+	case *mcp.ImageContent:
+		return true
+	case *mcp.EmbeddedResource:
+		return c.Resource != nil && c.Resource.Blob != nil
+	}
+	return false
+}
