@@ -5,10 +5,12 @@ package oauthdyn
 import (
 	"context"
 	"crypto"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -131,6 +133,13 @@ type Config struct {
 	// these is not public itself.
 	HTTPClient *http.Client
 
+	// TLSConfig and Network are for metadata and token requests, unless
+	// HTTPClient has a Transport: which certificates are trusted, nil meaning
+	// those that the system trusts, and which addresses are used, "tcp4" meaning
+	// those of IPv4, "tcp6" of IPv6, and empty both.
+	TLSConfig *tls.Config
+	Network   string
+
 	// Logger receives what happens, without secrets; nil means silence.
 	Logger *slog.Logger
 
@@ -212,6 +221,9 @@ func (c *Client) checkTarget() error {
 		if err := secureScheme(c.resource, true); err != nil {
 			return fmt.Errorf("resource %s: %w", canonical, err)
 		}
+	}
+	if cfg.Network != "" && cfg.Network != "tcp4" && cfg.Network != "tcp6" {
+		return fmt.Errorf("network %q: want tcp4 or tcp6", cfg.Network)
 	}
 	if cfg.AuthServer != "" {
 		return checkIssuer(cfg.AuthServer, true)
@@ -304,9 +316,22 @@ func (c *Client) setDefaults() {
 		c.http.Timeout = requestTimeout
 	}
 	if base, ok := http.DefaultTransport.(*http.Transport); ok && c.http.Transport == nil {
-		c.http.Transport = safedial.New(c.configuredHosts()...).Transport(base)
+		c.http.Transport = c.safeTransport(base)
 	}
 	c.http.CheckRedirect = c.checkRedirect
+}
+
+// safeTransport is a copy of a transport that does not connect to addresses
+// which metadata has no business naming.
+func (c *Client) safeTransport(base *http.Transport) *http.Transport {
+	t := safedial.New(c.configuredHosts()...).Transport(base)
+	if c.cfg.TLSConfig != nil {
+		t.TLSClientConfig = c.cfg.TLSConfig.Clone()
+	}
+	if network, dial := c.cfg.Network, t.DialContext; network != "" {
+		t.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, network, address) }
+	}
+	return t
 }
 
 // configuredHosts are the hosts that the user named, as opposed to those that

@@ -38,6 +38,9 @@ type HTTPRequest struct {
 	Opened func()
 	// Until ends the reading of an event stream; nil reads to its end.
 	Until func(Message) bool
+	// Quiet, if positive, ends the reading of an event stream when nothing has
+	// come for so long since its last message.
+	Quiet time.Duration
 }
 
 // HTTPResponse is what came.
@@ -87,6 +90,18 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.run.o.timeout(), late(p.run.o.timeout()))
 	defer cancel()
+	until := r.Until
+	if r.Quiet > 0 {
+		var end context.CancelCauseFunc
+		ctx, end = context.WithCancelCause(ctx)
+		defer end(nil)
+		timer := time.AfterFunc(p.run.o.timeout(), func() { end(late(p.run.o.timeout())) })
+		defer timer.Stop()
+		until = func(m Message) bool {
+			timer.Reset(r.Quiet)
+			return r.Until != nil && r.Until(m)
+		}
+	}
 	req, err := p.run.request(ctx, r)
 	if err != nil {
 		return nil, err
@@ -111,7 +126,7 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	}
 	response := &HTTPResponse{Status: resp.StatusCode, Header: resp.Header, Exchange: e}
 	if !r.HeadOnly {
-		err = response.read(resp.Body, r.Until)
+		err = response.read(resp.Body, until)
 	}
 	e.Received = responseText(resp, response.Body)
 	for _, m := range response.Messages {

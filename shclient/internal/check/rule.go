@@ -90,6 +90,10 @@ func Rules() []Rule {
 		resourceRules(),
 		promptRules(),
 		utilityRules(),
+		modernRequestRules(),
+		modernResultRules(),
+		modernPatternRules(),
+		oauthRules(),
 		observed(), // last: they look at what the others have seen
 	)
 }

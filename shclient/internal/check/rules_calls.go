@@ -5,9 +5,9 @@ package check
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -64,7 +64,7 @@ const maxCalls = 50 // of tools, in a version
 
 // calls calls the tools, once for all rules of the version.
 func (p *Probe) calls(ctx context.Context) ([]call, error) {
-	tools, err := p.callable(ctx)
+	tools, err := p.callableTools(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,17 +73,17 @@ func (p *Probe) calls(ctx context.Context) ([]call, error) {
 	return all, err
 }
 
-// callable are the tools that may be called.
-func (p *Probe) callable(ctx context.Context) ([]item, error) {
+// callableTools are the tools that may be called.
+func (p *Probe) callableTools(ctx context.Context) ([]item, error) {
 	l, err := p.list(ctx, kindTools)
 	if err != nil {
 		return nil, err
 	}
 	var tools []item
 	for _, i := range l.items {
-		readOnly := string(members(i.members["annotations"])["readOnlyHint"]) == "true"
+		_, may := p.callable(i.members)
 		needsTask := text(members(i.members["execution"])["taskSupport"]) == "required"
-		if (readOnly || p.CallTools) && !needsTask && text(i.members["name"]) != "" && kindOf(i.members["inputSchema"]) == "object" {
+		if may && !needsTask && text(i.members["name"]) != "" && kindOf(i.members["inputSchema"]) == "object" {
 			tools = append(tools, i)
 		}
 	}
@@ -100,15 +100,12 @@ func (p *Probe) callAll(ctx context.Context, tools []item) ([]call, error) {
 	}
 	var all []call
 	for n, tool := range tools {
-		arguments, ok := example(tool.members["inputSchema"], 0).(map[string]any)
-		if !ok {
-			continue
-		}
+		arguments := sampleObject(tool.members["inputSchema"], 0)
 		token := encode(fmt.Sprintf("progress-%s-%d", p.Version, n))
 		p.run.expectProgress(token)
 		params := map[string]any{"name": text(tool.members["name"]), "arguments": arguments, "_meta": p.metaWith("progressToken", json.RawMessage(token))}
 		c := call{tool: tool, arguments: arguments}
-		c.answer, c.late, c.err = s.requestToEnd(ctx, p, "tools/call", params)
+		c.answer, c.late, c.err = s.requestToEnd(ctx, p, "tools/call", params, p.mirror(tool.members, arguments))
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -134,7 +131,7 @@ func (r *run) expectProgress(token json.RawMessage) {
 
 // requestToEnd is Request that also returns what comes behind the answer: on
 // its stream, or over stdio before the answer to the next request.
-func (s *Session) requestToEnd(ctx context.Context, p *Probe, method string, params map[string]any) (*Answer, []Message, error) {
+func (s *Session) requestToEnd(ctx context.Context, p *Probe, method string, params map[string]any, change func(http.Header)) (*Answer, []Message, error) {
 	id := s.NewID()
 	raw := requestBytes(id, method, p.params(params))
 	if s.Process != nil {
@@ -149,7 +146,11 @@ func (s *Session) requestToEnd(ctx context.Context, p *Probe, method string, par
 		return answer, next.Before, nil
 	}
 	replying := s.replying(ctx, p)
-	r := HTTPRequest{Body: raw, Header: s.Header(p, raw), Until: func(m Message) bool { return replying(m) && s.lingers }}
+	h := s.Header(p, raw)
+	if p.Modern() {
+		change(h)
+	}
+	r := HTTPRequest{Body: raw, Header: h, Until: func(m Message) bool { return replying(m) && s.lingers }}
 	resp, err := p.Do(ctx, r)
 	if err != nil {
 		return nil, nil, err
@@ -270,7 +271,7 @@ func structuredText(ctx context.Context, p *Probe) error {
 
 // inputValidated calls tools with arguments of the wrong type.
 func inputValidated(ctx context.Context, p *Probe) error {
-	tools, err := p.callable(ctx)
+	tools, err := p.callableTools(ctx)
 	if err != nil {
 		return err
 	}
@@ -286,14 +287,19 @@ func inputValidated(ctx context.Context, p *Probe) error {
 		}
 		tried = true
 		p.Forget()
-		answer, err := s.Request(ctx, p, "tools/call", map[string]any{"name": text(tool.members["name"]), "arguments": wrong})
-		if _, ok := errors.AsType[*StatusError](err); ok {
-			continue
+		params := map[string]any{"name": text(tool.members["name"]), "arguments": wrong}
+		if p.Modern() {
+			params = p.modern(params, nil)
 		}
+		a, err := s.try(ctx, p, "tools/call", params, func(h http.Header) {
+			if p.Modern() {
+				p.mirror(tool.members, wrong)(h)
+			}
+		})
 		if err != nil {
 			return err
 		}
-		if answer.Error() == nil && !failed(members(answer.Result())) {
+		if a.Served && !failed(members(a.Message.Result())) {
 			p.Brokenf("%q takes %s, which its inputSchema does not allow", tool.name(), encode(wrong))
 		}
 	}
@@ -309,10 +315,7 @@ func wrongArguments(raw json.RawMessage) (map[string]any, bool) {
 	if err != nil {
 		return nil, false
 	}
-	good, ok := example(raw, 0).(map[string]any)
-	if !ok {
-		return nil, false
-	}
+	good := sampleObject(raw, 0)
 	properties := members(members(raw)["properties"])
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if members(properties[name])["x-mcp-header"] != nil {

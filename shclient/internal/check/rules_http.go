@@ -45,7 +45,7 @@ func httpRules() []Rule {
 			Demand: "no response to a POST comes on the stream of a GET",
 			Check:  getNoResponse,
 		}, {
-			ID: "http.other-methods", Level: Should, Since: V20250326, Transports: HTTP, Section: sending, Elsewhere: modern("#sending-messages"),
+			ID: "http.put", Level: Should, Since: V20250326, Transports: HTTP, Section: sending, Elsewhere: modern("#sending-messages"),
 			Demand: "methods that the endpoint does not have are refused (RFC 9110 section 15.5.6)",
 			Check:  otherMethods,
 		}, {

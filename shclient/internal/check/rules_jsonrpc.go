@@ -41,13 +41,13 @@ func jsonrpcRules() []Rule {
 			ID: "jsonrpc.parse-error", Level: Should, Transports: Both, Section: "basic#responses", Elsewhere: old("basic/messages#responses"),
 			Demand: "what is not JSON is answered with the error -32700 of JSON-RPC",
 			Check: func(ctx context.Context, p *Probe) error {
-				return badMessage(ctx, p, []byte(`{"jsonrpc":"2.0","id":1,"method":`), CodeParse)
+				return badMessage(ctx, p, []byte(`{"jsonrpc":"2.0","id":1,"method":`), codeParse)
 			},
 		}, {
 			ID: "jsonrpc.invalid-request", Level: Should, Transports: Both, Section: "basic#responses", Elsewhere: old("basic/messages#responses"),
 			Demand: "JSON that is no message is answered with the error -32600 of JSON-RPC",
 			Check: func(ctx context.Context, p *Probe) error {
-				return badMessage(ctx, p, []byte(`{"jsonrpc":"2.0","id":1,"method":5}`), CodeInvalidRequest)
+				return badMessage(ctx, p, []byte(`{"jsonrpc":"2.0","id":1,"method":5}`), codeInvalidRequest)
 			},
 		}, {
 			ID: "jsonrpc.batch", Level: Must, Since: V20250326, Until: V20250326, Transports: Both, Section: "basic#batching",
@@ -123,7 +123,7 @@ func unknownMethod(ctx context.Context, p *Probe, code bool) error {
 	switch {
 	case e == nil && !code:
 		p.Brokenf("an unknown method is answered with a result")
-	case e != nil && code && e.Code != CodeNoMethod:
+	case e != nil && code && e.Code != codeNoMethod:
 		p.Brokenf("an unknown method is answered with %v", e)
 	}
 	return nil

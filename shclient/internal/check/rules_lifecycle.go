@@ -21,7 +21,7 @@ func lifecycleRules() []Rule {
 		}, {
 			ID: "lifecycle.unknown-version", Level: Must, Until: V20251125, Transports: Both, Section: negotiation,
 			Demand: "initialize with a version that the server does not support is answered with one that it supports",
-			Check:  unknownVersion,
+			Check:  initializeUnknown,
 		}, {
 			ID: "lifecycle.initialize-params", Level: Should, Until: V20251125, Transports: Both, Section: initialization,
 			Demand: "initialize without its required members is refused",
@@ -70,7 +70,7 @@ func initializeResult(ctx context.Context, p *Probe) error {
 	return nil
 }
 
-func unknownVersion(ctx context.Context, p *Probe) error {
+func initializeUnknown(ctx context.Context, p *Probe) error {
 	for _, version := range []string{"1999-12-31", "2099-12-31"} {
 		s := &Session{probe: p}
 		if p.Transport == Stdio {
@@ -201,7 +201,7 @@ func declaredServed(ctx context.Context, p *Probe) error {
 		if err != nil {
 			return err
 		}
-		if e := answer.Error(); e != nil && e.Code == CodeNoMethod {
+		if e := answer.Error(); e != nil && e.Code == codeNoMethod {
 			p.Brokenf("the server declares %s, and answers %s with %v", r.capability, r.method, e)
 		}
 	}

@@ -35,7 +35,7 @@ func (p *Probe) everyList(ctx context.Context, f func(kind, *listing)) error {
 		if _, skip := errors.AsType[*skipped](err); skip {
 			continue
 		}
-		if e, ok := errors.AsType[*RPCError](err); ok && e.Code == CodeNoMethod {
+		if e, ok := errors.AsType[*RPCError](err); ok && e.Code == codeNoMethod {
 			continue // lifecycle.declared is about this
 		}
 		if err != nil {
@@ -80,7 +80,7 @@ func invalidCursor(ctx context.Context, p *Probe) error {
 	var failed error
 	err = p.everyList(ctx, func(k kind, _ *listing) {
 		answer, err := s.Request(ctx, p, k.method, map[string]any{"cursor": "shclient-check: no cursor of yours"})
-		if failed = p.wantError(k.method+" with an invalid cursor", answer, err, CodeInvalidParams); failed != nil {
+		if failed = p.wantError(k.method+" with an invalid cursor", answer, err, codeInvalidParams); failed != nil {
 			return
 		}
 	})

@@ -129,7 +129,7 @@ func promptRequired(ctx context.Context, p *Probe) error {
 		}
 		p.Forget()
 		answer, err := s.Request(ctx, p, "prompts/get", map[string]any{"name": text(i.members["name"]), "arguments": map[string]any{}})
-		return p.wantError(fmt.Sprintf("getting %q without its arguments", i.name()), answer, err, CodeInvalidParams)
+		return p.wantError(fmt.Sprintf("getting %q without its arguments", i.name()), answer, err, codeInvalidParams)
 	}
 	return Skipf("no prompt has a required argument")
 }

@@ -41,7 +41,7 @@ func resourceRules() []Rule {
 		}, {
 			ID: "resources.unknown", Level: Must, Since: V20260728, Transports: Both, Section: failures,
 			Demand: "reading a resource that does not exist is answered with the error -32602",
-			Check:  unknownResource(CodeInvalidParams),
+			Check:  unknownResource(codeInvalidParams),
 		}, {
 			ID: "resources.unknown-code", Level: Should, Until: V20251125, Transports: Both, Section: failures,
 			Demand: "reading a resource that does not exist is answered with the error -32002",
@@ -57,8 +57,8 @@ func resourceRules() []Rule {
 }
 
 const (
-	codeNoResource     = -32002 // until 2025-11-25
-	codeHeaderMismatch = -32020 // since 2026-07-28
+	codeNoResource = -32002 // until 2025-11-25
+
 )
 
 func resourceURI(ctx context.Context, p *Probe) error {
@@ -142,9 +142,9 @@ func (p *Probe) refused(ctx context.Context, capability, method, what string, pa
 	answer, err := s.Request(ctx, p, method, params)
 	if p.Modern() && p.Transport == HTTP {
 		// A header may be missing as well, which may be seen first.
-		return p.wantError(what, answer, err, CodeInvalidParams, codeHeaderMismatch)
+		return p.wantError(what, answer, err, codeInvalidParams, codeHeaderMismatch)
 	}
-	return p.wantError(what, answer, err, CodeInvalidParams)
+	return p.wantError(what, answer, err, codeInvalidParams)
 }
 
 // skip reports whether an error means that there is nothing to try.

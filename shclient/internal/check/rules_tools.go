@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -177,7 +176,7 @@ func unknownToolCode(ctx context.Context, p *Probe) error {
 		return err
 	}
 	answer, err := s.Request(ctx, p, "tools/call", map[string]any{"name": noTool, "arguments": map[string]any{}})
-	return p.wantError("a call of an unknown tool", answer, err, CodeInvalidParams)
+	return p.wantError("a call of an unknown tool", answer, err, codeInvalidParams)
 }
 
 func callParams(ctx context.Context, p *Probe) error {
@@ -188,9 +187,9 @@ func callParams(ctx context.Context, p *Probe) error {
 	answer, err := s.Request(ctx, p, "tools/call", map[string]any{"arguments": map[string]any{}})
 	if p.Modern() && p.Transport == HTTP {
 		// The header with the name is missing as well, which may be seen first.
-		return p.wantError("tools/call without a name", answer, err, CodeInvalidParams, -32020)
+		return p.wantError("tools/call without a name", answer, err, codeInvalidParams, -32020)
 	}
-	return p.wantError("tools/call without a name", answer, err, CodeInvalidParams)
+	return p.wantError("tools/call without a name", answer, err, codeInvalidParams)
 }
 
 // declares returns the shared session if the server has the capability.
@@ -204,69 +203,4 @@ func (p *Probe) declares(ctx context.Context, capability string) (*Session, erro
 		return nil, Skipf("the server does not declare %s", capability)
 	}
 	return s, nil
-}
-
-// example is a value that a schema allows, as far as that is easy to see.
-func example(raw json.RawMessage, depth int) any {
-	var s struct {
-		Default    json.RawMessage
-		Const      json.RawMessage
-		Enum       []json.RawMessage
-		Examples   []json.RawMessage
-		Type       any
-		Properties map[string]json.RawMessage
-		Required   []string
-		MinLength  int
-		Minimum    *float64
-		Format     string
-		AnyOf      []json.RawMessage
-		OneOf      []json.RawMessage
-	}
-	if json.Unmarshal(raw, &s) != nil || depth > 8 {
-		return nil
-	}
-	for _, values := range [][]json.RawMessage{{s.Const}, {s.Default}, s.Examples, s.Enum} {
-		if len(values) > 0 && values[0] != nil {
-			return values[0]
-		}
-	}
-	kind, _ := s.Type.(string)
-	if list, ok := s.Type.([]any); ok && len(list) > 0 {
-		kind = fmt.Sprint(list[0])
-	}
-	switch kind {
-	case "string":
-		switch s.Format {
-		case "uri":
-			return "https://example.com/"
-		case "date-time":
-			return "2026-01-01T00:00:00Z"
-		case "date":
-			return "2026-01-01"
-		case "email":
-			return "a@example.com"
-		}
-		return strings.Repeat("a", min(max(1, s.MinLength), 1000))
-	case "integer", "number":
-		if s.Minimum != nil {
-			return *s.Minimum
-		}
-		return 1
-	case "boolean":
-		return false
-	case "array":
-		return []any{}
-	case "null":
-		return nil
-	}
-	for _, alternatives := range [][]json.RawMessage{s.AnyOf, s.OneOf} {
-		if kind == "" && len(alternatives) > 0 {
-			return example(alternatives[0], depth+1)
-		}
-	}
-	object := map[string]any{}
-	for _, name := range s.Required {
-		object[name] = example(s.Properties[name], depth+1)
-	}
-	return object
 }

@@ -132,7 +132,7 @@ func setLevel(ctx context.Context, p *Probe) error {
 		if err != nil {
 			return err
 		}
-		if e := answer.Error(); e != nil && e.Code != CodeNoMethod { // lifecycle.declared tells
+		if e := answer.Error(); e != nil && e.Code != codeNoMethod { // lifecycle.declared tells
 			p.Brokenf("the level %s is answered with %v", level, e)
 		} else if extra := namesBut(answer.Result(), "_meta"); e == nil && extra != "" {
 			p.Brokenf("the result is not empty but has %s", extra)
@@ -163,17 +163,14 @@ func levelHonoured(ctx context.Context, p *Probe) error {
 			}
 		}
 	}
-	tools, err := p.callable(ctx)
+	tools, err := p.callableTools(ctx)
 	if err != nil && !isSkip(err) {
 		return err
 	}
 	for _, tool := range tools[:min(len(tools), maxReads)] {
-		arguments, ok := example(tool.members["inputSchema"], 0).(map[string]any)
-		if !ok {
-			continue
-		}
+		arguments := sampleObject(tool.members["inputSchema"], 0)
 		p.Forget()
-		if answer, late, err := s.requestToEnd(ctx, p, "tools/call", map[string]any{"name": text(tool.members["name"]), "arguments": arguments}); err == nil {
+		if answer, late, err := s.requestToEnd(ctx, p, "tools/call", map[string]any{"name": text(tool.members["name"]), "arguments": arguments}, nil); err == nil {
 			look(answer, late)
 		}
 	}

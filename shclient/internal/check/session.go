@@ -226,7 +226,7 @@ func refusal(m Message) []byte {
 	case m.Method() == "ping":
 		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":{}}`, id)
 	}
-	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"Method not found"}}`, id, CodeNoMethod)
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"Method not found"}}`, id, codeNoMethod)
 }
 
 // StatusError is an HTTP response with an error status and no JSON-RPC response

@@ -48,7 +48,7 @@ broken, otherwise as shclient.
 ` + targetHelp,
 		Example: `  shclient check https://example.com/mcp
   shclient check -- npx -y @modelcontextprotocol/server-everything
-  shclient check --protocol 2025-11-25 --rule 'tools.*' https://example.com/mcp
+  shclient check --protocol 2025-11-25 --rule 'lifecycle.*' https://example.com/mcp
   shclient check --format junit https://example.com/mcp > report.xml
   shclient check --list-rules`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd, args, &f) },
@@ -136,9 +136,7 @@ func (a *app) writeReport(r *check.Report, f *checkFlags) error {
 	case "markdown":
 		return r.WriteMarkdown(a.stdout)
 	}
-	_, terminal := a.terminal()
-	_, plain := a.lookupEnv("NO_COLOR")
-	return r.WriteText(a.stdout, check.Style{Color: terminal && !plain, Exchanges: f.exchanges, Skipped: f.showSkipped})
+	return r.WriteText(a.stdout, check.Style{Color: a.screen(a.stdout).Color, Exchanges: f.exchanges, Skipped: f.showSkipped})
 }
 
 // checkTarget is the server as package check wants it.

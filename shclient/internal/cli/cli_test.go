@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"shclient": func() { os.Exit(Main()) },
 		"browser":  browse,
+		"richserver": func() {
+			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+		},
 		"stdioserver": func() {
 			_ = toolServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
@@ -72,6 +75,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "stateful":
 		handler = mcpHandler(nil)
+	case "rich":
+		handler = mcpHandlerOf(richServer(), nil)
+	case "rich-modern":
+		handler = mcpHandlerOf(richServer(), &mcp.StreamableHTTPOptions{Stateless: true})
 	case "stateless":
 		handler = mcpHandler(&mcp.StreamableHTTPOptions{Stateless: true})
 	case "empty":
@@ -79,6 +86,9 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 		})
 		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return empty }, nil)
+	case "documented":
+		documented := documentedServer()
+		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return documented }, nil)
 	case "key":
 		handler = wantHeader("X-Key", "k e y", mcpHandler(nil))
 	case "token":
@@ -92,7 +102,12 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("URL", s.ResourceURL)
 		return
 	default:
-		ts.Fatalf("unknown kind of server %q", args[0])
+		start := moreServers[args[0]]
+		if start == nil {
+			ts.Fatalf("unknown kind of server %q", args[0])
+		}
+		start(ts)
+		return
 	}
 	s := httptest.NewServer(handler)
 	ts.Defer(func() {
@@ -124,7 +139,10 @@ func exitStatus(ts *testscript.TestScript, neg bool, args []string) {
 
 // mcpHandler serves a few real tools.
 func mcpHandler(o *mcp.StreamableHTTPOptions) http.Handler {
-	s := toolServer()
+	return mcpHandlerOf(toolServer(), o)
+}
+
+func mcpHandlerOf(s *mcp.Server, o *mcp.StreamableHTTPOptions) http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, o)
 }
 
@@ -143,6 +161,12 @@ func toolServer() *mcp.Server {
 	mcp.AddTool(s, &mcp.Tool{Name: "fail"},
 		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, nil, errors.New("out of tea")
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "wait"},
+		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			fmt.Fprintln(os.Stderr, "waiting")
+			<-ctx.Done()
+			return nil, nil, ctx.Err()
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "add"},
 		func(_ context.Context, _ *mcp.CallToolRequest, in struct{ A, B float64 }) (*mcp.CallToolResult, any, error) {

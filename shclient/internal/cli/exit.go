@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,13 +13,13 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
-	"unicode"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/render"
 )
 
 // Exit statuses. Those of a client follow what users of other MCP command
@@ -107,8 +108,11 @@ func explain(err error, interrupted bool) failure {
 		}
 		return failure{exitAuth, plain(auth), "run shclient login " + t.String()}
 	}
-	if t.url == "" && (errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)) {
+	if len(t.command) > 0 && (errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)) {
 		return failure{exitUnreachable, t.String() + " has ended before it answered", "--verbose shows what it writes to stderr"}
+	}
+	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return failure{exitUnreachable, "the certificate of " + t.String() + " is not trusted: " + plain(untrusted.Err), "name the authority that issued it with --ca-file"}
 	}
 	if isUnreachable(err) {
 		return failure{exitUnreachable, "cannot reach " + t.String() + ": " + networkText(err), "check the URL, and that the server runs"}
@@ -166,8 +170,6 @@ func plain(err error) string {
 	return text
 }
 
-// oneLine puts text, which may be a stranger's, on one line without control
-// characters.
-func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
-}
+// oneLine puts text, which may be a stranger's, on one line without what could
+// control a terminal.
+func oneLine(text string) string { return render.Line(text) }

@@ -4,45 +4,71 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strings"
-	"text/tabwriter"
-	"unicode/utf8"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
-	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/toolargs"
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/render"
 )
+
+// maxListed bounds what is collected of one kind over all pages.
+const maxListed = 10_000
+
+// kinds are what list can list, with the names that it takes for them.
+var kinds = []string{"tools", "resources", "prompts", "templates"}
 
 func (a *app) listCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "list TARGET",
-		Short: "List the tools of a server",
-		Long: `List the tools of a server with their arguments; * marks those that are required.
+		Use:   "list TARGET [tools | resources | prompts | templates]",
+		Short: "List the tools, resources, prompts or resource templates of a server",
+		Long: `List what a server offers: its tools if nothing else is asked for. * marks required
+arguments of tools and prompts.
 
-Into a pipe it writes one line per tool: name, arguments and description,
-separated by tabs.
+Into a pipe it writes one line for each, separated by tabs: of tools and prompts the
+name, arguments and description; of resources the URI, name, type, size in bytes and
+description; of templates the URI template, name, type and description.
 
 ` + targetHelp,
+		Example: `  shclient list https://example.com/mcp
+  shclient list https://example.com/mcp resources
+  shclient list prompts -- npx -y @modelcontextprotocol/server-everything`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := a.onlyTarget(cmd, args)
+			t, rest, err := a.target(cmd, args)
 			if err != nil {
 				return err
 			}
+			kind := "tools"
+			switch {
+			case len(rest) > 1:
+				return usage(cmd, "too many arguments: want the server and what to list")
+			case len(rest) == 1 && !slices.Contains(kinds, rest[0]):
+				return usage(cmd, "cannot list %q: want %s", rest[0], strings.Join(kinds, ", "))
+			case len(rest) == 1:
+				kind = rest[0]
+			}
 			return a.withClient(cmd, t, nil, func(ctx context.Context, c *shclient.Client) error {
-				tools, err := c.ListTools(ctx)
+				l, err := a.list(ctx, c, kind)
 				if err != nil {
 					return err
 				}
-				if asJSON {
-					return writeJSON(a.stdout, map[string]any{"tools": nonNil(tools)})
+				if tools, ok := l.items.([]*mcp.Tool); ok {
+					a.remember(t, tools)
 				}
-				return a.writeTools(tools)
+				if asJSON {
+					return writeJSON(a.stdout, map[string]any{l.member: l.items})
+				}
+				others := ""
+				if len(rest) == 0 {
+					others = a.otherKinds(l.capabilities, t)
+				}
+				return a.writeList(kind, l, others)
 			})
 		},
 	}
@@ -50,80 +76,99 @@ separated by tabs.
 	return cmd
 }
 
-func nonNil(tools []*mcp.Tool) []*mcp.Tool {
-	if tools == nil {
-		return []*mcp.Tool{}
-	}
-	return tools
+// listed is what a server has of one kind.
+type listed struct {
+	member       string // of the protocol's result
+	items        any    // a slice, never nil
+	drawn        string
+	capabilities *mcp.ServerCapabilities
 }
 
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+func (a *app) list(ctx context.Context, c *shclient.Client, kind string) (*listed, error) {
+	session, err := c.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	screen := a.screen(a.stdout)
+	has := &mcp.ServerCapabilities{}
+	if init := session.InitializeResult(); init != nil && init.Capabilities != nil {
+		has = init.Capabilities
+	}
+	l := &listed{member: kind, capabilities: has}
+	switch kind {
+	case "tools":
+		var tools []*mcp.Tool
+		tools, err = c.ListTools(ctx)
+		l.items, l.drawn = nonNil(tools), screen.Tools(tools)
+	case "resources":
+		var resources []*mcp.Resource
+		resources, err = allPages(has.Resources != nil, session.Resources(ctx, nil))
+		l.items, l.drawn = nonNil(resources), screen.Resources(resources)
+	case "templates":
+		var templates []*mcp.ResourceTemplate
+		templates, err = allPages(has.Resources != nil, session.ResourceTemplates(ctx, nil))
+		l.member, l.items, l.drawn = "resourceTemplates", nonNil(templates), screen.Templates(templates)
+	case "prompts":
+		var prompts []*mcp.Prompt
+		prompts, err = allPages(has.Prompts != nil, session.Prompts(ctx, nil))
+		l.items, l.drawn = nonNil(prompts), screen.Prompts(prompts)
+	}
+	return l, err
 }
 
-func (a *app) writeTools(tools []*mcp.Tool) error {
-	width, terminal := a.terminal()
-	if terminal && len(tools) == 0 {
-		_, err := fmt.Fprintln(a.stdout, "The server has no tools.")
-		return err
+// allPages reads all pages of a list, of a server that has the capability.
+func allPages[T any](has bool, pages iter.Seq2[*T, error]) (all []*T, err error) {
+	if !has {
+		return nil, nil
 	}
-	var b strings.Builder
-	for _, tool := range tools {
-		schema, err := toolargs.Parse(tool.InputSchema)
+	for item, err := range pages {
 		if err != nil {
-			return fmt.Errorf("tool %s: %w", tool.Name, err)
+			return nil, err
 		}
-		if terminal {
-			describeTool(&b, tool, schema.Params(), width)
-		} else {
-			fmt.Fprintf(&b, "%s\t%s\t%s\n", oneLine(tool.Name), names(schema.Params()), summary(tool.Description))
+		if len(all) == maxListed {
+			return nil, fmt.Errorf("the server lists more than %d", maxListed)
 		}
+		all = append(all, item)
 	}
-	_, err := io.WriteString(a.stdout, b.String())
+	return all, nil
+}
+
+func nonNil[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}
+
+// writeList writes a list; at a terminal an empty one is said to be.
+func (a *app) writeList(kind string, l *listed, others string) error {
+	text := l.drawn
+	if a.screen(a.stdout).Terminal() {
+		if text == "" {
+			text = "The server has no " + kind + ".\n"
+		}
+		text += others
+	}
+	_, err := io.WriteString(a.stdout, text)
 	return err
 }
 
-func names(params []toolargs.Param) string {
-	var list []string
-	for _, p := range params {
-		list = append(list, marked(p))
+// otherKinds tells a person what there is besides tools.
+func (a *app) otherKinds(has *mcp.ServerCapabilities, t target) string {
+	var others []string
+	if has.Resources != nil {
+		others = append(others, "resources")
 	}
-	return strings.Join(list, " ")
-}
-
-func marked(p toolargs.Param) string {
-	if p.Required {
-		return oneLine(p.Name) + "*"
+	if has.Prompts != nil {
+		others = append(others, "prompts")
 	}
-	return oneLine(p.Name)
-}
-
-// describeTool writes a tool for people: a line of its own for each argument.
-func describeTool(b *strings.Builder, tool *mcp.Tool, params []toolargs.Param, width int) {
-	fmt.Fprintln(b, clip(oneLine(tool.Name)+"  "+summary(tool.Description), width))
-	var table strings.Builder
-	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
-	for _, p := range params {
-		fmt.Fprintf(w, "    %s\t%s\t%s\n", marked(p), p.Type(), summary(p.Description))
+	if len(others) == 0 {
+		return ""
 	}
-	_ = w.Flush() // into memory
-	for line := range strings.Lines(table.String()) {
-		fmt.Fprintln(b, clip(strings.TrimRight(line, " \n"), width))
+	command := "shclient list " + t.String() + " " + others[0]
+	if t.url == "" && t.name == "" {
+		command = "shclient list " + others[0] + " -- …"
 	}
-}
-
-// summary is the first line of a description.
-func summary(text string) string {
-	first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	return oneLine(first)
-}
-
-func clip(text string, width int) string {
-	if width < 2 || utf8.RuneCountInString(text) <= width {
-		return strings.TrimRight(text, " ")
-	}
-	return string([]rune(text)[:width-1]) + "…"
+	screen := a.screen(a.stdout)
+	return "\n" + screen.Dim(render.Clip("It has "+strings.Join(others, " and ")+" too: "+command, screen.Width)) + "\n"
 }

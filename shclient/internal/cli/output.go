@@ -3,58 +3,39 @@
 package cli
 
 import (
-	"fmt"
+	"encoding/json"
+	"io"
 	"os"
-	"strings"
-	"unicode"
 
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"golang.org/x/term"
+
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/render"
 )
 
-// terminal tells whether stdout is one, and how wide.
-func (a *app) terminal() (width int, ok bool) {
-	f, isFile := a.stdout.(*os.File)
+// screen is what is known of the terminal behind stdout or stderr; the zero
+// Screen if there is none.
+func (a *app) screen(w io.Writer) render.Screen {
+	f, isFile := w.(*os.File)
 	if !isFile || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
+		return render.Screen{}
 	}
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-		return width, true
+	s := render.Screen{Width: 80, Color: a.color()}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		s.Width = width
 	}
-	return 80, true
+	return s
 }
 
-// contentText is what the command prints for one piece of content. What is not
-// text is named; --json has the data.
-func contentText(content mcp.Content) string {
-	switch c := content.(type) {
-	case *mcp.TextContent:
-		return strings.TrimSuffix(c.Text, "\n")
-	case *mcp.ImageContent:
-		return fmt.Sprintf("[image %s, %d bytes]", c.MIMEType, len(c.Data))
-	case *mcp.AudioContent:
-		return fmt.Sprintf("[audio %s, %d bytes]", c.MIMEType, len(c.Data))
-	case *mcp.ResourceLink:
-		return fmt.Sprintf("[link %s]", c.URI)
-	case *mcp.EmbeddedResource:
-		if c.Resource == nil {
-			return "[resource]"
-		}
-		if c.Resource.Blob == nil {
-			return strings.TrimSuffix(c.Resource.Text, "\n")
-		}
-		return fmt.Sprintf("[resource %s %s, %d bytes]", c.Resource.URI, c.Resource.MIMEType, len(c.Resource.Blob))
-	}
-	return fmt.Sprintf("[%T]", content)
+// color reports whether terminals may be given colours (https://no-color.org).
+func (a *app) color() bool {
+	no, _ := a.lookupEnv("NO_COLOR")
+	kind, _ := a.lookupEnv("TERM")
+	return no == "" && kind != "dumb"
 }
 
-// printable drops what would control a terminal: a tool's text comes from a
-// stranger.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || !unicode.IsControl(r) {
-			return r
-		}
-		return -1
-	}, text)
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

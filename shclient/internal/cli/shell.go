@@ -27,10 +27,12 @@ type shellSession struct {
 	target target
 	client *shclient.Client
 	known  *knowledge
+	talk   *talk
 }
 
 func (a *app) shellCommand() *cobra.Command {
 	var noHistory bool
+	var flags talkFlags
 	cmd := &cobra.Command{
 		Use:   "shell TARGET | -- COMMAND [ARGUMENT...]",
 		Short: "Talk to a server interactively, in one session",
@@ -51,27 +53,36 @@ stdin is no terminal its lines are run one by one, up to the first that fails.
 			if err != nil {
 				return err
 			}
-			return a.shell(cmd, t, noHistory)
+			return a.shell(cmd, t, &flags, noHistory)
 		},
 	}
 	cmd.Flags().BoolVar(&noHistory, "no-history", false, "neither read nor keep lines of other runs")
+	flags.register(cmd.Flags())
 	return cmd
 }
 
-func (a *app) shell(cmd *cobra.Command, t target, noHistory bool) error {
-	client, err := a.newClient(cmd, t, nil)
+func (a *app) shell(cmd *cobra.Command, t target, flags *talkFlags, noHistory bool) error {
+	k, asking, err := a.newTalk(cmd, t, flags)
+	if err != nil {
+		return err
+	}
+	client, err := a.newClient(cmd, t, asking)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	if _, err := client.Session(cmd.Context()); err != nil {
+	session, err := client.Session(cmd.Context())
+	if err != nil {
+		return at(t, err)
+	}
+	if err := k.start(cmd.Context(), session); err != nil {
 		return at(t, err)
 	}
 	run := *a
-	run.inside = &shellSession{target: t, client: client, known: &knowledge{client: client}}
+	run.inside = &shellSession{target: t, client: client, known: &knowledge{client: client}, talk: k}
 	in, isFile := a.stdin.(*os.File)
 	out, _ := a.stdout.(*os.File)
-	if _, terminal := a.terminal(); !isFile || !terminal || !term.IsTerminal(int(in.Fd())) {
+	if !isFile || !a.screen(a.stdout).Terminal() || !term.IsTerminal(int(in.Fd())) {
 		run.stdin = strings.NewReader("") // the script is not for the commands in it
 		return run.script(cmd.Context(), a.stdin)
 	}
@@ -132,7 +143,7 @@ func (a *app) interact(ctx context.Context, editor *shell.Editor) error {
 		}
 		over, err := a.interruptible(ctx, line)
 		if err != nil {
-			a.report(explain(err, errors.Is(err, context.Canceled)))
+			a.report(err, explain(err, errors.Is(err, context.Canceled)), false)
 		}
 		if over {
 			return nil
@@ -207,5 +218,5 @@ func (a *app) shellRoot() *cobra.Command {
 
 // sessionCommands are those that also work within the session of a shell.
 func (a *app) sessionCommands() []*cobra.Command {
-	return []*cobra.Command{a.listCommand(), a.callCommand()}
+	return []*cobra.Command{a.listCommand(), a.callCommand(), a.readCommand(), a.promptCommand(), a.completeCommand()}
 }

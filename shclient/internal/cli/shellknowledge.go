@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/render"
 	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/toolargs"
 )
 
@@ -103,7 +104,7 @@ func (k *knowledge) implementation(ctx context.Context) *mcp.Implementation {
 func (k *knowledge) server(ctx context.Context) string {
 	text := "Connected"
 	if info := k.implementation(ctx); info != nil {
-		text += " to " + strings.TrimSpace(printable(oneLine(info.Name+" "+info.Version)))
+		text += " to " + oneLine(info.Name+" "+info.Version)
 	}
 	if session, err := k.client.Session(ctx); err == nil && session.InitializeResult() != nil {
 		text += ", MCP " + oneLine(session.InitializeResult().ProtocolVersion)
@@ -114,7 +115,7 @@ func (k *knowledge) server(ctx context.Context) string {
 // name is short enough for a prompt.
 func (k *knowledge) name(ctx context.Context) string {
 	if info := k.implementation(ctx); info != nil {
-		return cmp.Or(clip(printable(oneLine(info.Name)), 24), "mcp")
+		return cmp.Or(render.Clip(oneLine(info.Name), 24), "mcp")
 	}
 	return "mcp"
 }
@@ -255,7 +256,7 @@ func resourceURIs(resources []*mcp.Resource) (uris []string) {
 // takes for a command.
 func withPrefix(prefix string, list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool {
-		return !strings.HasPrefix(s, prefix) || printable(s) != s || strings.ContainsAny(s, "\n\t")
+		return !strings.HasPrefix(s, prefix) || render.Line(s) != s
 	})
 }
 

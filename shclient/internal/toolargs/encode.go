@@ -20,13 +20,17 @@ import (
 //
 // An array may also be given element by element, by naming its key more than
 // once. read returns the contents of a file by the name behind the "@".
+//
+// Instead of all that, one JSON object may hold the arguments; and what is no
+// assignment is the value of the one argument that the tool requires, or of the
+// only one it has: its words, or the elements of an array.
 func (s *Schema) Encode(assignments []string, read func(name string) ([]byte, error)) (json.RawMessage, error) {
+	given, err := s.parse(assignments, read)
+	if err != nil {
+		return nil, err
+	}
 	var object orderedObject
-	for _, text := range assignments {
-		a, err := parseAssignment(text, read)
-		if err != nil {
-			return nil, err
-		}
+	for _, a := range given {
 		p, declared := s.param(a.name)
 		if !declared && !s.open {
 			return nil, s.unknown(a.name)
@@ -49,36 +53,13 @@ func (s *Schema) unknown(name string) error {
 	for _, p := range s.params {
 		known = append(known, p.Name)
 	}
+	if meant := DidYouMean(name, known); meant != "" {
+		return fmt.Errorf("unknown argument %q%s", name, meant)
+	}
 	if len(known) == 0 {
 		return fmt.Errorf("unknown argument %q: the tool takes none", name)
 	}
 	return fmt.Errorf("unknown argument %q: the tool takes %s", name, strings.Join(known, ", "))
-}
-
-// assignment is one argument of the command line.
-type assignment struct {
-	name string
-	text string
-	json bool
-}
-
-func parseAssignment(text string, read func(string) ([]byte, error)) (assignment, error) {
-	name, value, ok := strings.Cut(text, "=")
-	name, isJSON := strings.CutSuffix(name, ":")
-	if !ok || name == "" {
-		return assignment{}, fmt.Errorf("cannot read argument %q: want key=value, key:=json or key=@file", text)
-	}
-	if file, ok := strings.CutPrefix(value, "@"); ok {
-		content, err := read(file)
-		if err != nil {
-			return assignment{}, fmt.Errorf("argument %q: %w", name, err)
-		}
-		value = string(content)
-	}
-	if !utf8.ValidString(value) {
-		return assignment{}, fmt.Errorf("argument %q is not UTF-8 text", name)
-	}
-	return assignment{name: name, text: value, json: isJSON}, nil
 }
 
 // orderedObject is a JSON object under construction.

@@ -116,10 +116,13 @@ func TestEncodeRefuses(t *testing.T) {
 	tests := []struct {
 		name, args, want string
 	}{
-		{"no equals sign", "tea", `cannot read argument "tea": want key=value, key:=json or key=@file`},
-		{"no key", "=tea", `cannot read argument "=tea"`},
+		{"a value besides its key", "item=tea | coffee", `argument "item" is given twice`},
+		{"unknown in an object", `{"itm": "tea"}`, `unknown argument "itm": did you mean "item"?`},
+		{"wrong type in an object", `{"item": 5}`, `argument "item": "5" is an integer, want a string`},
+		{"twice in an object", `{"item": "a", "item": "b"}`, `argument "item" is given twice`},
 		{"missing", "count=1", `argument "item" is required (string): add item=VALUE`},
-		{"unknown", "itm=tea", `unknown argument "itm": the tool takes item, address, `},
+		{"misspelled", "itm=tea", `unknown argument "itm": did you mean "item"?`},
+		{"unknown", "temperature=tea", `unknown argument "temperature": the tool takes item, address, `},
 		{"twice", "item=tea | item=coffee", `argument "item" is given twice`},
 		{"not an integer", "item=x | count=many", `argument "count": "many" is not an integer`},
 		{"fraction", "item=x | count=1.5", `argument "count": "1.5" is not an integer`},

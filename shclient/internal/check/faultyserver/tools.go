@@ -19,6 +19,9 @@ func callTool(x *exchange) (obj, *failure) {
 	case name == "add":
 		result, f = add(x, arguments)
 	case name == "count":
+		if _, ok := arguments["steps"].(json.Number); has(arguments, "steps") && !ok {
+			return x.badInput("steps must be a number")
+		}
 		result = count(x, arguments)
 	case name == "greet":
 		who, ok := arguments["name"].(string)
@@ -30,6 +33,9 @@ func callTool(x *exchange) (obj, *failure) {
 		result = obj{"content": []any{obj{"type": "image", "data": pixel, "mimeType": "image/png"}}}
 		x.spoilPicture(result["content"].([]any)[0].(obj))
 	case name == "region":
+		if _, ok := arguments["region"].(string); has(arguments, "region") && !ok {
+			return x.badInput("region must be a string")
+		}
 		result = says("Hello, " + text(arguments, "region") + ".")
 	case name == "ask" && modern(x.version):
 		result, f = ask(x)
