@@ -130,7 +130,10 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	}
 	e.Received = responseText(resp, response.Body)
 	for _, m := range response.Messages {
-		p.run.observe(p.Version, m, e)
+		// What else the server serves, and its refusals, need not be messages.
+		if r.URL == "" && (resp.StatusCode < 300 || m.Has("jsonrpc")) {
+			p.run.observe(p.Version, m, e)
+		}
 	}
 	if err != nil {
 		if err = p.run.failed(ctx, err); IsSilence(err) && response.isStream() {
