@@ -19,6 +19,8 @@ require (
 	golang.org/x/tools v0.51.0
 )
 
+require golang.org/x/text v0.43.0 // indirect
+
 require (
 	github.com/decred/dcrd/dcrec/secp256k1/v4 v4.4.1 // indirect
 	github.com/goccy/go-json v0.10.6 // indirect
