@@ -36,8 +36,16 @@ func TestMain(m *testing.M) {
 // browse is the BROWSER of the scripts: a person who signs in, without a
 // screen. Its arguments are what the person does, and the URL.
 func browse() {
+	if name := os.Getenv(windowsEnv); name != "" {
+		if err := noteWindow(name, os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	b := oauthdyntest.Browser{Username: oauthdyntest.Username, Password: oauthdyntest.Password}
 	switch os.Args[1] {
+	case "ignore":
+		return
 	case "deny":
 		b.Deny = true
 	case "mistype":
