@@ -94,6 +94,9 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 		})
 		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return empty }, nil)
+	case "documented":
+		documented := documentedServer()
+		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return documented }, nil)
 	case "key":
 		handler = wantHeader("X-Key", "k e y", mcpHandler(nil))
 	case "token":
