@@ -22,8 +22,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"shclient": func() { os.Exit(Main()) },
-		"browser":  browse,
+		"shclient":  func() { os.Exit(Main()) },
+		"browser":   browse,
+		"keepchild": keepChild,
 		"richserver": func() {
 			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},

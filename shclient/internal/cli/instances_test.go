@@ -23,20 +23,6 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
 )
 
-// windowsEnv names a file in which the browser of the tests writes a line per
-// window.
-const windowsEnv = "SHCLIENT_TEST_WINDOWS"
-
-func noteWindow(name, page string) error {
-	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = fmt.Fprintln(file, page)
-	return err
-}
-
 // instancesTimeout is for machines under load; it decides nothing else.
 const instancesTimeout = 2 * time.Minute
 
