@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 )
 
 // listRules are about lists of any kind.
@@ -101,10 +102,8 @@ func (p *Probe) wantError(what string, answer *Answer, err error, codes ...int) 
 		p.Brokenf("%s is answered with a result", what)
 		return nil
 	}
-	for _, code := range codes {
-		if e.Code == code {
-			return nil
-		}
+	if slices.Contains(codes, e.Code) {
+		return nil
 	}
 	p.Brokenf("%s is answered with %v", what, e)
 	return nil
