@@ -5,10 +5,12 @@ package oauthdyn
 import (
 	"context"
 	"crypto"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -131,6 +133,13 @@ type Config struct {
 	// these is not public itself.
 	HTTPClient *http.Client
 
+	// TLSConfig and Network are for metadata and token requests, unless
+	// HTTPClient has a Transport: which certificates are trusted, nil meaning
+	// those that the system trusts, and which addresses are used, "tcp4" meaning
+	// those of IPv4, "tcp6" of IPv6, and empty both.
+	TLSConfig *tls.Config
+	Network   string
+
 	// Logger receives what happens, without secrets; nil means silence.
 	Logger *slog.Logger
 
@@ -141,6 +150,16 @@ type Config struct {
 	// LoginTimeout is how long a person has to sign in; 0 means
 	// DefaultLoginTimeout.
 	LoginTimeout time.Duration
+
+	// AskPause is how long after a person was asked to sign in, and did not,
+	// nobody is asked again, by none of the programs that share the store:
+	// requests fail in the meantime, with an error that wraps ErrNotSignedIn.
+	// Authenticate asks at any time. 0 means no pause.
+	AskPause time.Duration
+
+	// SignInHint says at the end of such an error what a person can do, such as
+	// "run example login". Empty means nothing.
+	SignInHint string
 }
 
 // String names the client, without secrets.
@@ -213,6 +232,9 @@ func (c *Client) checkTarget() error {
 			return fmt.Errorf("resource %s: %w", canonical, err)
 		}
 	}
+	if cfg.Network != "" && cfg.Network != "tcp4" && cfg.Network != "tcp6" {
+		return fmt.Errorf("network %q: want tcp4 or tcp6", cfg.Network)
+	}
 	if cfg.AuthServer != "" {
 		return checkIssuer(cfg.AuthServer, true)
 	}
@@ -262,6 +284,8 @@ func (c *Client) checkCallback() error {
 	switch {
 	case cfg.LoginTimeout < 0:
 		return errors.New("login timeout is negative")
+	case cfg.AskPause < 0:
+		return errors.New("pause between sign-ins is negative")
 	case cfg.CallbackPort < 0 || cfg.CallbackPort > 65535:
 		return fmt.Errorf("callback port %d is out of range", cfg.CallbackPort)
 	case cfg.CallbackPath != "" && !validCallbackPath(cfg.CallbackPath):
@@ -304,9 +328,22 @@ func (c *Client) setDefaults() {
 		c.http.Timeout = requestTimeout
 	}
 	if base, ok := http.DefaultTransport.(*http.Transport); ok && c.http.Transport == nil {
-		c.http.Transport = safedial.New(c.configuredHosts()...).Transport(base)
+		c.http.Transport = c.safeTransport(base)
 	}
 	c.http.CheckRedirect = c.checkRedirect
+}
+
+// safeTransport is a copy of a transport that does not connect to addresses
+// which metadata has no business naming.
+func (c *Client) safeTransport(base *http.Transport) *http.Transport {
+	t := safedial.New(c.configuredHosts()...).Transport(base)
+	if c.cfg.TLSConfig != nil {
+		t.TLSClientConfig = c.cfg.TLSConfig.Clone()
+	}
+	if network, dial := c.cfg.Network, t.DialContext; network != "" {
+		t.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, network, address) }
+	}
+	return t
 }
 
 // configuredHosts are the hosts that the user named, as opposed to those that

@@ -39,6 +39,13 @@ type BridgeOptions struct {
 	// legacy. A request for which it cannot be found out is answered with error
 	// -32000, and the next one asks again.
 	ServerEra Era
+
+	// AllowTools and DenyTools are patterns for the names of tools, in which *
+	// stands for any text and ? for any character. The program sees and calls a
+	// tool only if a pattern of AllowTools matches, or there is none, and no
+	// pattern of DenyTools does. A call of another one is answered with error
+	// -32602, and not sent.
+	AllowTools, DenyTools []string
 }
 
 func (o *BridgeOptions) withDefaults() BridgeOptions {
@@ -87,6 +94,7 @@ const (
 type Bridge struct {
 	endpoint *endpoint
 	options  BridgeOptions
+	filter   toolFilter
 }
 
 // NewBridge returns a bridge to the server that o names. limits may be nil.
@@ -97,7 +105,8 @@ func NewBridge(o Options, limits *BridgeOptions) (*Bridge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Bridge{endpoint: e, options: limits.withDefaults()}, nil
+	options := limits.withDefaults()
+	return &Bridge{endpoint: e, options: options, filter: toolFilter{options.AllowTools, options.DenyTools}}, nil
 }
 
 // errEnding is what requests are told that the end of the bridge overtakes.

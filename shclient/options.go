@@ -4,7 +4,9 @@ package shclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +15,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 )
@@ -28,12 +29,26 @@ type Options struct {
 	// means that no login is attempted.
 	OAuth *oauthdyn.Config
 
+	// TLSConfig says which certificates are trusted, here and for OAuth. Nil
+	// means those that the system trusts. It is not changed.
+	TLSConfig *tls.Config
+
+	// Network is "tcp4" to use addresses of IPv4 only, here and for OAuth, or
+	// "tcp6" for IPv6. Empty means both.
+	Network string
+
 	// Header is sent with each request to the server's origin, and to no other.
 	Header http.Header
 
-	// HTTPClient makes the requests; its Transport, Jar and Timeout are used.
-	// Nil means a client that honours the proxy environment variables, gives
-	// up connecting after 15 seconds, and waits for answers without limit.
+	// HTTPClient makes the requests; its Transport, Jar and Timeout are used, and
+	// TLSConfig and Network are not. Nil means a client that honours the proxy
+	// environment variables, gives up connecting after 15 seconds, and waits for
+	// answers without limit, as long as the connection lives: one whose other end
+	// is silent is found out within a minute, and one from before the machine
+	// slept is not used again.
+	//
+	// OAuth requests of the nil client reach addresses that are not public only
+	// as oauthdyn.Config has it.
 	HTTPClient *http.Client
 
 	// Logger gets what is worth knowing but no error. Nil means silence.
@@ -60,7 +75,11 @@ func (o *Options) endpoint(wrap func(http.RoundTripper) http.RoundTripper) (*end
 	}
 	base := o.HTTPClient
 	if base == nil {
-		base = &http.Client{Transport: newTransport()}
+		transport, err := o.transport()
+		if err != nil {
+			return nil, err
+		}
+		base = &http.Client{Transport: transport}
 	}
 	client := *base
 	client.CheckRedirect = sameOrigin
@@ -74,7 +93,7 @@ func (o *Options) endpoint(wrap func(http.RoundTripper) http.RoundTripper) (*end
 		if o.Header.Get("Authorization") != "" {
 			return nil, errors.New("shclient: an Authorization header and OAuth exclude each other")
 		}
-		client.Transport, err = o.login(base, logger, client.Transport)
+		client.Transport, err = o.login(logger, client.Transport)
 		if err != nil {
 			return nil, err
 		}
@@ -86,13 +105,15 @@ func (o *Options) endpoint(wrap func(http.RoundTripper) http.RoundTripper) (*end
 }
 
 // login puts the OAuth client in front of transport.
-func (o *Options) login(base *http.Client, logger *slog.Logger, transport http.RoundTripper) (http.RoundTripper, error) {
+func (o *Options) login(logger *slog.Logger, transport http.RoundTripper) (http.RoundTripper, error) {
 	config := *o.OAuth
 	if config.Resource == "" {
 		config.Resource = o.URL
 	}
-	if config.HTTPClient == nil {
-		config.HTTPClient = base
+	if config.HTTPClient == nil && o.HTTPClient != nil {
+		config.HTTPClient = o.HTTPClient
+	} else if config.HTTPClient == nil {
+		config.TLSConfig, config.Network = cmp.Or(config.TLSConfig, o.TLSConfig), cmp.Or(config.Network, o.Network)
 	}
 	if config.Logger == nil {
 		config.Logger = logger
@@ -121,15 +142,6 @@ func parseURL(text string) (*url.URL, error) {
 // name is the URL as messages show it: without the query, where keys may hide.
 func (e *endpoint) name() string {
 	return (&url.URL{Scheme: e.url.Scheme, Host: e.url.Host, Path: e.url.Path}).String()
-}
-
-// newTransport is the standard library's transport with bounds that suit one
-// server and calls that may take any time.
-func newTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext
-	t.MaxIdleConnsPerHost = 64
-	return t
 }
 
 // origin is the scheme, host and port of u (RFC 6454), in comparable form.

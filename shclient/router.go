@@ -18,6 +18,7 @@ import (
 type router struct {
 	*endpoint
 	limits BridgeOptions
+	filter toolFilter
 	ctx    context.Context
 	write  func(frame []byte) // to the program
 	direct *remote            // for bytes that pass
@@ -34,7 +35,7 @@ type router struct {
 }
 
 func newRouter(ctx context.Context, b *Bridge, write func([]byte)) *router {
-	r := &router{endpoint: b.endpoint, limits: b.options, ctx: ctx, write: write, server: b.options.ServerEra}
+	r := &router{endpoint: b.endpoint, limits: b.options, filter: b.filter, ctx: ctx, write: write, server: b.options.ServerEra}
 	r.requests.limit = b.options.MaxInFlight
 	r.direct = newRemote(ctx, b.endpoint, b.options, func(m message, _ []byte) { r.show(m) })
 	r.direct.refused = r.reconsider
@@ -81,6 +82,9 @@ func (r *router) ask(m message, sent, settle func()) {
 	case !r.accepts(m):
 		r.requests.answer(m.id())
 		r.write(r.wrongEra(m))
+	case r.filter.refuses(m) != nil:
+		r.requests.answer(m.id())
+		r.write(jsonrpc.AppendError(nil, m.id(), jsonrpc.InvalidParams, r.filter.refuses(m).Error(), nil))
 	case m.modern():
 		r.askModern(q, sent, settle)
 	case m.method() == methodInitialize:
@@ -105,7 +109,9 @@ func (r *router) carry(q *request, l *lane, sent, settle func()) {
 // show hands a message of the server, whose bytes pass, to the program.
 func (r *router) show(m message) {
 	if m.Kind == jsonrpc.Response {
-		r.requests.answer(m.id())
+		if q := r.requests.answer(m.id()); q != nil {
+			m = r.filter.apply(q.message, m)
+		}
 	}
 	r.write(m.frame)
 }

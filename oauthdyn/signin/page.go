@@ -21,12 +21,18 @@ const maxPasted = 16 << 10
 // showPage decides how a person gets to see the sign-in page: in the browser
 // that BROWSER names, in the system's, or as an address that is printed.
 func (f *Flags) showPage(cfg *oauthdyn.Config, p Process) {
+	if p.Terminal == nil {
+		p.Terminal = p.Stdin
+	}
 	switch {
-	case f.NoBrowser && p.Stdin != nil:
+	case f.NoBrowser && p.Terminal != nil:
 		cfg.ReadRedirect = p.askForRedirect
 	case f.NoBrowser:
 		cfg.OpenURL = func(_ context.Context, page string) error {
 			p.print("", page)
+			if p.LoginCommand != "" {
+				fmt.Fprintf(p.Stderr, "If the browser runs on another machine, log in at a terminal of this one instead:\n\n  %s --no-browser\n\n", p.LoginCommand)
+			}
 			return nil
 		}
 	default:
@@ -56,12 +62,12 @@ func (p Process) open(ctx context.Context, page string) error {
 }
 
 // askForRedirect is for a browser on another machine, which cannot reach the
-// listener here. Without anybody at stdin, the redirect may still come to the
+// listener here. Without anybody there, the redirect may still come to the
 // listener, through a tunnel for one.
 func (p Process) askForRedirect(ctx context.Context, page string) (string, error) {
 	p.print("", page)
-	fmt.Fprint(p.Stderr, "If the browser runs on another machine, it ends at an address that it cannot open.\nPaste that address here: ")
-	line, err := bufio.NewReader(io.LimitReader(p.Stdin, maxPasted)).ReadString('\n')
+	fmt.Fprint(p.Stderr, "If the browser runs on another machine, it ends at an address that it cannot open.\nPaste that address here:\n")
+	line, err := bufio.NewReader(io.LimitReader(p.Terminal, maxPasted)).ReadString('\n')
 	if strings.TrimSpace(line) != "" {
 		return line, nil
 	}

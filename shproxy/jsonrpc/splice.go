@@ -2,6 +2,8 @@
 
 package jsonrpc
 
+import "slices"
+
 // Edit replaces the bytes of one span.
 type Edit struct {
 	Span Span
@@ -18,6 +20,28 @@ func AppendSplice(dst, frame []byte, edits ...Edit) []byte {
 		at = e.Span.End
 	}
 	return append(dst, frame[at:]...)
+}
+
+// Cuts returns the edits that take the elements which keep refuses out of the
+// array that span covers in a frame that [Scan] accepted, each with one of its
+// commas. All other bytes stay. Of anything but an array there are none.
+func Cuts(frame []byte, span Span, keep func(element Span) bool) []Edit {
+	items := slices.Collect(Items(frame, span))
+	var cuts []Edit
+	kept := false
+	for i, cut := range items {
+		switch {
+		case keep(cut):
+			kept = true
+			continue
+		case kept: // with the comma before it
+			cut.Start = items[i-1].End
+		case i+1 < len(items): // with the comma after it
+			cut.End = items[i+1].Start
+		}
+		cuts = append(cuts, Edit{Span: cut})
+	}
+	return cuts
 }
 
 // Moved returns the message that [AppendSplice] makes of m's frame with the same

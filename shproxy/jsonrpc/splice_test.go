@@ -57,3 +57,29 @@ func TestWalkOverStrings(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+func TestCuts(t *testing.T) {
+	tests := []struct{ list, want string }{ // numbers stay, strings go
+		{`[]`, `[]`},
+		{`[1]`, `[1]`},
+		{`["a"]`, `[]`},
+		{`["a","b"]`, `[]`},
+		{`[1, "a" ,2]`, `[1 ,2]`},
+		{`["a", 1]`, `[1]`},
+		{`[ "a" , "b" , 1 , "c" , "d" ]`, `[ 1 ]`},
+		{`[1,"a","b",2,"c"]`, `[1,2]`},
+		{`{"a":"b"}`, `{"a":"b"}`},
+	}
+	for _, tt := range tests {
+		frame := []byte(`{"jsonrpc":"2.0","id":1,"result":` + tt.list + `}`)
+		m, err := Scan(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edits := Cuts(frame, m.Result, func(item Span) bool { return frame[item.Start] != '"' })
+		got := AppendSplice(nil, frame, edits...)
+		if want := `{"jsonrpc":"2.0","id":1,"result":` + tt.want + `}`; string(got) != want {
+			t.Errorf("%s: got %s, want %s", tt.list, got, want)
+		}
+	}
+}

@@ -87,25 +87,10 @@ func (p *Params) Invalid() iter.Seq2[string, string] {
 // bytes stay as they are, and so does a frame that is no such response.
 func AppendValid(dst, frame []byte, m jsonrpc.Message) []byte {
 	list, _ := tools(frame, m)
-	items := slices.Collect(jsonrpc.Items(frame, list))
-	var cuts []jsonrpc.Edit
-	kept := false
-	for i, item := range items {
+	return jsonrpc.AppendSplice(dst, frame, jsonrpc.Cuts(frame, list, func(item jsonrpc.Span) bool {
 		_, t, _ := readTool(frame, item)
-		switch cut := item; {
-		case t.invalid == "":
-			kept = true
-		case kept: // with the comma before it
-			cut.Start = items[i-1].End
-			cuts = append(cuts, jsonrpc.Edit{Span: cut})
-		case i+1 < len(items): // with the comma after it
-			cut.End = items[i+1].Start
-			cuts = append(cuts, jsonrpc.Edit{Span: cut})
-		default:
-			cuts = append(cuts, jsonrpc.Edit{Span: cut})
-		}
-	}
-	return jsonrpc.AppendSplice(dst, frame, cuts...)
+		return t.invalid == ""
+	})...)
 }
 
 // Check compares the Mcp-Param headers of a POST with the arguments of the

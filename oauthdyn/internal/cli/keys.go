@@ -238,7 +238,7 @@ func (a *app) originalKey(args []string) (crypto.Signer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("$%s is not base64", envPrivateKey)
 		}
-		key, err := parseKey(pem)
+		key, err := signin.ParseKey(pem)
 		if err != nil {
 			return nil, fmt.Errorf("$%s: %w", envPrivateKey, err)
 		}
@@ -251,7 +251,7 @@ func (a *app) originalKey(args []string) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseKey(pem)
+	key, err := signin.ParseKey(pem)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

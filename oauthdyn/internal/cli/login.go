@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 func (a *app) loginCommand() *cobra.Command {
@@ -26,7 +27,7 @@ elsewhere, and pastes the address that it ends at; with --device by a code. With
 flags to the other commands then.
 
 Secrets come from files, from standard input ("-" as a file), or from the
-environment: ` + envClientSecret + `, ` + envClientKey + `,
+environment: ` + signin.EnvClientSecret + `, ` + signin.EnvClientKey + `,
 ` + envInitialToken + `.`,
 		Example: `  oauthdyn login https://mcp.example.com/mcp
   oauthdyn login https://mcp.example.com/mcp --no-browser --scope mcp:read
@@ -39,12 +40,10 @@ environment: ` + envClientSecret + `, ` + envClientKey + `,
 		if _, err := client.Authenticate(ctx); err != nil {
 			return err
 		}
-		return a.showGrant(ctx, f, client, "Signed in to "+shown(target, f.authServer)+".")
+		return a.showGrant(ctx, f, client, "Signed in to "+shown(target, f.AuthServer)+".")
 	})
 	f.AddLogin(cmd.Flags())
 	f.addInitialToken(cmd.Flags())
-	cmd.Flags().BoolVar(&f.device, "device", false, "sign in with a code, on any other machine (RFC 8628)")
-	cmd.Flags().BoolVar(&f.dpop, "dpop", false, "ask for a token that is bound to a key (RFC 9449), and take no other")
 	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
 	cmd.MarkFlagsMutuallyExclusive("device", "client-credentials")
 	cmd.MarkFlagsMutuallyExclusive("device", "assertion-file")
@@ -93,7 +92,7 @@ func (a *app) showGrant(ctx context.Context, f *clientFlags, client *oauthdyn.Cl
 	switch {
 	case g.Refreshable:
 		t.add("refresh token", "yes")
-	case f.credentials || f.assertionFile != "":
+	case f.ClientCredentials || f.AssertionFile != "":
 		t.add("refresh token", "none, and none is needed: the same flags get the next token")
 	default:
 		t.add("refresh token", "none: sign in again when the token ends")

@@ -109,7 +109,7 @@ func (a *app) registered(ctx context.Context, f *clientFlags, target string) (*o
 	kept, err := client.StoredRegistration(ctx)
 	if errors.Is(err, oauthdyn.ErrNoRegistration) {
 		return nil, nil, &hintedError{
-			fmt.Errorf("no registration of %s is kept for %s", f.clientName, shown(target, f.authServer)),
+			fmt.Errorf("no registration of %s is kept for %s", f.clientName, shown(target, f.AuthServer)),
 			"oauthdyn register makes one; --client-name chooses among several",
 		}
 	}

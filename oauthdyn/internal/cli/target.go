@@ -17,26 +17,15 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
-// Variables that hold secrets, for those who have no file for them.
-const (
-	envClientSecret = "OAUTHDYN_CLIENT_SECRET"
-	envClientKey    = "OAUTHDYN_CLIENT_KEY"
-	envInitialToken = "OAUTHDYN_INITIAL_ACCESS_TOKEN"
-)
+// envInitialToken holds a secret, for those who have no file for it; see also
+// those of the sign-in.
+const envInitialToken = "OAUTHDYN_INITIAL_ACCESS_TOKEN"
 
 // clientFlags say who signs in to what, for each command that is a client.
 type clientFlags struct {
 	signin.Flags
-	authServer    string
-	clientName    string
-	metadataURL   string
-	keyFile       string
-	keyID         string
-	credentials   bool // the client credentials grant
-	assertionFile string
-	initialToken  string // file
-	device        bool
-	dpop          bool
+	clientName   string
+	initialToken string // file
 	output
 	verbose bool
 }
@@ -47,7 +36,7 @@ func (a *app) clientCommand(cmd *cobra.Command, f *clientFlags, run func(context
 		switch {
 		case len(args) > 1:
 			return &usageError{text: "too many arguments: want one URL"}
-		case len(args) == 0 && f.authServer == "":
+		case len(args) == 0 && f.AuthServer == "":
 			return &usageError{text: "the URL of the server is missing", hint: cmd.CommandPath() + " https://mcp.example.com/mcp"}
 		case len(args) == 1:
 			return checkTarget(args[0])
@@ -62,7 +51,7 @@ func (a *app) clientCommand(cmd *cobra.Command, f *clientFlags, run func(context
 		}
 		err := run(cmd.Context(), target)
 		if err == nil || cmd.Context().Err() == nil {
-			return blameServer(err, shown(target, f.authServer))
+			return blameServer(err, shown(target, f.AuthServer))
 		}
 		return fmt.Errorf("interrupted: %w", err)
 	}
@@ -70,13 +59,7 @@ func (a *app) clientCommand(cmd *cobra.Command, f *clientFlags, run func(context
 	flags.SortFlags = false
 	f.output.add(flags)
 	f.AddClient(flags)
-	flags.StringVar(&f.authServer, "auth-server", "", "`URL` of the authorization server to use (default: the first usable one that the MCP server names)")
 	flags.StringVar(&f.clientName, "client-name", signin.ClientName, "`name` that the client registers with; logins and registrations are kept under it")
-	flags.StringVar(&f.metadataURL, "client-metadata-url", "", "`URL` of a client ID metadata document, which is the client id where the server supports that")
-	flags.StringVar(&f.keyFile, "client-key-file", "", "`file` with a private key in PEM, to authenticate by private_key_jwt; or set "+envClientKey)
-	flags.StringVar(&f.keyID, "client-key-id", "", "`id` of that key (default: its JWK thumbprint)")
-	flags.BoolVar(&f.credentials, "client-credentials", false, "the program signs in itself, with its secret or key; nobody is asked")
-	flags.StringVar(&f.assertionFile, "assertion-file", "", "`file` with a JWT in which a platform vouches for the program (RFC 7523); read each time")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens to stderr")
 	cmd.MarkFlagsMutuallyExclusive("client-credentials", "assertion-file")
 	return cmd
@@ -123,19 +106,7 @@ func (a *app) config(f *clientFlags, target string) (*oauthdyn.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.AuthServer, cfg.ClientName, cfg.ClientMetadataURL, cfg.DPoP = f.authServer, f.clientName, f.metadataURL, f.dpop
-	if cfg.ClientSecret == "" && f.ClientID != "" && f.keyFile == "" {
-		if secret, _ := a.lookupEnv(envClientSecret); secret != "" {
-			cfg.ClientSecret = secret
-		}
-	}
-	if cfg.ClientSecret == "" {
-		if cfg.ClientKey, err = a.clientKey(f); err != nil {
-			return nil, err
-		}
-		cfg.ClientKeyID = f.keyID
-	}
-	cfg.Flow = a.flow(f)
+	cfg.ClientName = f.clientName
 	cfg.InitialAccessToken, _ = a.lookupEnv(envInitialToken)
 	if f.initialToken != "" {
 		if cfg.InitialAccessToken, err = signin.ReadSecret(f.initialToken, a.stdin); err != nil {
@@ -163,43 +134,18 @@ func (a *app) clientLogger(f *clientFlags) *slog.Logger {
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// flow is the way to a grant that the flags choose.
-func (a *app) flow(f *clientFlags) oauthdyn.Flow {
-	switch {
-	case f.device:
-		return oauthdyn.DeviceCode{Prompt: a.promptDevice}
-	case f.credentials:
-		return oauthdyn.ClientCredentials{}
-	case f.assertionFile != "":
-		return oauthdyn.JWTBearer{Assertion: func(context.Context, string) (string, error) {
-			return signin.ReadSecret(f.assertionFile, nil)
-		}}
-	}
-	return nil
-}
-
-// promptDevice tells a person what to do on another machine.
-func (a *app) promptDevice(_ context.Context, d oauthdyn.DeviceAuthorization) error {
-	page := d.VerificationURIComplete
-	if page == "" {
-		page = d.VerificationURI
-	}
-	_, err := fmt.Fprintf(a.stderr, "Open this page on any device:\n\n  %s\n\nand enter or compare the code:\n\n  %s\n\n", page, d.UserCode)
-	return err
-}
-
 // anyTarget is for commands that take the URL of an MCP server or of an
 // authorization server: it finds out which one it is, and moves it where it
 // belongs.
 func (a *app) anyTarget(ctx context.Context, f *clientFlags, target string) (resource string, err error) {
-	if target == "" || f.authServer != "" {
+	if target == "" || f.AuthServer != "" {
 		return target, nil
 	}
 	isIssuer, err := a.isIssuer(ctx, f, target)
 	if err != nil || !isIssuer {
 		return target, err
 	}
-	f.authServer = target
+	f.AuthServer = target
 	return "", nil
 }
 

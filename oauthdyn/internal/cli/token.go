@@ -82,7 +82,7 @@ issued one, the exit status is 3: sign in again.`,
 		if _, err := client.Refresh(ctx); err != nil {
 			return err
 		}
-		return a.showGrant(ctx, f, client, "Refreshed the token for "+shown(target, f.authServer)+".")
+		return a.showGrant(ctx, f, client, "Refreshed the token for "+shown(target, f.AuthServer)+".")
 	})
 }
 
@@ -129,6 +129,6 @@ func (a *app) revoke(ctx context.Context, f *clientFlags, target string, forget 
 	if was {
 		text = "Ended the login for %s.\n"
 	}
-	_, err = fmt.Fprintf(a.stdout, text, shown(target, f.authServer))
+	_, err = fmt.Fprintf(a.stdout, text, shown(target, f.AuthServer))
 	return err
 }

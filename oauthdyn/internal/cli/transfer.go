@@ -37,7 +37,7 @@ Give the file to "oauthdyn import" there, and delete it.`,
 		if to == "-" {
 			return nil
 		}
-		return a.say(f, map[string]string{"exported": to}, "Moved the login for %s to %s.\n", shown(target, f.authServer), to)
+		return a.say(f, map[string]string{"exported": to}, "Moved the login for %s to %s.\n", shown(target, f.AuthServer), to)
 	})
 	cmd.Flags().StringVar(&to, "to", "", "`file` to make; - is standard output")
 	return cmd
@@ -87,7 +87,7 @@ none here for the same server.`,
 		if err := client.ImportGrant(ctx, grant); err != nil {
 			return err
 		}
-		return a.showGrant(ctx, f, client, "Took over the login for "+shown(target, f.authServer)+"; delete the file.")
+		return a.showGrant(ctx, f, client, "Took over the login for "+shown(target, f.AuthServer)+"; delete the file.")
 	})
 	cmd.Flags().StringVar(&from, "from", "", "`file` that export wrote; - is standard input")
 	return cmd

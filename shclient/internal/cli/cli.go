@@ -40,7 +40,10 @@ type app struct {
 	connect connectFlags
 	verbose bool
 
-	clientEra, serverEra eraFlag // of the bridge
+	bridging bridgeFlags
+	foreign  []string // notes on flags that are those of another program
+
+	secretsFrom io.Reader // stdin, in commands that have no other use for it
 
 	inside *shellSession // nil outside of a shell
 }
@@ -83,7 +86,7 @@ func (a *app) root() *cobra.Command {
   shclient list https://example.com/mcp
   shclient call https://example.com/mcp search query='go modules' limit=5`,
 		Version:           buildinfo.Version(),
-		Args:              wantURL,
+		Args:              a.bridgeArgs,
 		RunE:              a.bridge,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -95,8 +98,9 @@ func (a *app) root() *cobra.Command {
 	})
 	a.connect.register(root.PersistentFlags())
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "log what happens to stderr")
-	root.Flags().Var(&a.clientEra, "protocol", "`era` that the program on stdin may speak: auto (either), legacy (2024-11-05 to 2025-11-25) or modern (since 2026-07-28)")
-	root.Flags().Var(&a.serverEra, "server-protocol", "`era` that the server speaks: auto (it is asked), legacy or modern")
+	a.bridging.register(root.Flags())
+	a.registerForeign(root.Flags())
+	setHelp(root)
 	root.AddCommand(
 		a.listCommand(),
 		a.callCommand(),
@@ -105,9 +109,11 @@ func (a *app) root() *cobra.Command {
 		a.completeCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
+		a.loadCommand(),
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),
+		a.doctorCommand(),
 		a.configCommand(),
 		a.completionCommand(),
 	)
@@ -118,19 +124,11 @@ func (a *app) root() *cobra.Command {
 // logger writes to stderr; stdout belongs to the protocol and to results.
 func (a *app) logger() *slog.Logger {
 	level := slog.LevelWarn
-	if a.verbose {
+	switch {
+	case a.verbose:
 		level = slog.LevelDebug
+	case a.bridging.silent:
+		level = slog.LevelError
 	}
 	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-}
-
-// wantURL is the check of the arguments of commands that take just a URL.
-func wantURL(cmd *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return usage(cmd, "the URL of an MCP server is missing")
-	case len(args) > 1:
-		return usage(cmd, "too many arguments: want just the URL of an MCP server")
-	}
-	return checkURL(cmd, args[0])
 }

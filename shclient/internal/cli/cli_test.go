@@ -22,8 +22,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"shclient": func() { os.Exit(Main()) },
-		"browser":  browse,
+		"shclient":  func() { os.Exit(Main()) },
+		"browser":   browse,
+		"keepchild": keepChild,
 		"richserver": func() {
 			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
@@ -39,8 +40,16 @@ func TestMain(m *testing.M) {
 // browse is the BROWSER of the scripts: a person who signs in, without a
 // screen. Its arguments are what the person does, and the URL.
 func browse() {
+	if name := os.Getenv(windowsEnv); name != "" {
+		if err := noteWindow(name, os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	b := oauthdyntest.Browser{Username: oauthdyntest.Username, Password: oauthdyntest.Password}
 	switch os.Args[1] {
+	case "ignore":
+		return
 	case "deny":
 		b.Deny = true
 	case "mistype":
@@ -101,6 +110,9 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 		})
 		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return empty }, nil)
+	case "documented":
+		documented := documentedServer()
+		handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return documented }, nil)
 	case "key":
 		handler = wantHeader("X-Key", "k e y", mcpHandler(nil))
 	case "token":
@@ -114,7 +126,12 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("URL", s.ResourceURL)
 		return
 	default:
-		ts.Fatalf("unknown kind of server %q", args[0])
+		start := moreServers[args[0]]
+		if start == nil {
+			ts.Fatalf("unknown kind of server %q", args[0])
+		}
+		start(ts)
+		return
 	}
 	s := httptest.NewServer(handler)
 	ts.Defer(func() {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -109,6 +110,9 @@ func explain(err error, interrupted bool) failure {
 	}
 	if len(t.command) > 0 && (errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, io.EOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe)) {
 		return failure{exitUnreachable, t.String() + " has ended before it answered", "--verbose shows what it writes to stderr"}
+	}
+	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return failure{exitUnreachable, "the certificate of " + t.String() + " is not trusted: " + plain(untrusted.Err), "name the authority that issued it with --ca-file"}
 	}
 	if isUnreachable(err) {
 		return failure{exitUnreachable, "cannot reach " + t.String() + ": " + networkText(err), "check the URL, and that the server runs"}

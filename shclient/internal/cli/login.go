@@ -26,6 +26,7 @@ replaces a login that is there.`,
 			if err != nil {
 				return err
 			}
+			a.secretsFrom = a.stdin
 			return at(t, a.login(cmd, t))
 		},
 	}
@@ -36,6 +37,9 @@ func (a *app) login(cmd *cobra.Command, t target) error {
 	o, err := a.options(cmd, t)
 	if err != nil {
 		return err
+	}
+	if isExposed(t.url) {
+		return usage(cmd, "%s is an http URL of another machine, where no login would be safe", t)
 	}
 	if o.OAuth == nil {
 		return usage(cmd, "a token is given already, by --token-file, --header, %s or the configuration", tokenEnv)

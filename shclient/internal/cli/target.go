@@ -65,6 +65,9 @@ func (a *app) target(cmd *cobra.Command, args []string) (t target, rest []string
 		}
 		return target{command: args[dash:]}, args[:dash], nil
 	}
+	if len(args) == 0 && a.seedServer() != "" {
+		args = []string{a.seedServer()}
+	}
 	if len(args) == 0 {
 		return t, nil, usage(cmd, "the server is missing: want its URL, a name, or -- and its command")
 	}
@@ -104,7 +107,15 @@ func (a *app) options(cmd *cobra.Command, t target) (shclient.Options, error) {
 	}
 	maps.Copy(o.Header, t.header)
 	maps.Copy(o.Header, header)
-	if o.Header.Get("Authorization") == "" {
+	if o.TLSConfig, err = a.trust(); err != nil {
+		return o, usage(cmd, "%v", err)
+	}
+	o.Network = a.connect.network()
+	exposed := isExposed(t.url)
+	if exposed && !a.connect.allowHTTP {
+		return o, usage(cmd, "%s is an http URL of another machine: want https, or --allow-http in a network that you trust", withoutQuery(t.url))
+	}
+	if o.Header.Get("Authorization") == "" && !exposed {
 		o.OAuth, err = a.oauth(cmd, t.url)
 	}
 	return o, err

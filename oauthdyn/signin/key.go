@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package signin
 
 import (
 	"crypto"
@@ -8,39 +8,37 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 // clientKey reads the private key of the client from a file or the environment;
 // nil without either. A key in the environment counts only for a client that
 // was registered by hand, has a metadata document, or uses a key file.
-func (a *app) clientKey(f *clientFlags) (crypto.Signer, error) {
-	if f.keyFile != "" {
-		text, err := signin.ReadSecretFile(f.keyFile, a.stdin)
+func (f *Flags) clientKey(p Process) (crypto.Signer, error) {
+	if f.ClientKeyFile != "" {
+		text, err := ReadSecretFile(f.ClientKeyFile, p.Stdin)
 		if err != nil {
 			return nil, fmt.Errorf("--client-key-file: %w", err)
 		}
-		key, err := parseKey(text)
+		key, err := ParseKey(text)
 		if err != nil {
-			return nil, fmt.Errorf("--client-key-file: %s: %w", f.keyFile, err)
+			return nil, fmt.Errorf("--client-key-file: %s: %w", f.ClientKeyFile, err)
 		}
 		return key, nil
 	}
-	text, _ := a.lookupEnv(envClientKey)
-	if text == "" || f.ClientID == "" && f.metadataURL == "" {
+	text, _ := p.LookupEnv(EnvClientKey)
+	if text == "" || f.ClientID == "" && f.ClientMetadataURL == "" {
 		return nil, nil
 	}
-	key, err := parseKey([]byte(text))
+	key, err := ParseKey([]byte(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", envClientKey, err)
+		return nil, fmt.Errorf("%s: %w", EnvClientKey, err)
 	}
 	return key, nil
 }
 
-// parseKey reads the first private key of PEM text. The error does not quote
-// it.
-func parseKey(text []byte) (crypto.Signer, error) {
+// ParseKey reads the first private key of PEM text: PKCS #8, PKCS #1 or SEC 1.
+// The error does not quote it.
+func ParseKey(text []byte) (crypto.Signer, error) {
 	for {
 		block, rest := pem.Decode(text)
 		if block == nil {
