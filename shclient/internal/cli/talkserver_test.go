@@ -58,7 +58,7 @@ func touch(dir, name string) {
 	}
 }
 
-func text(format string, args ...any) *mcp.CallToolResult {
+func said(format string, args ...any) *mcp.CallToolResult {
 	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprintf(format, args...)}}}
 }
 
@@ -72,7 +72,7 @@ func work(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, e
 			}
 		}
 	}
-	return text("# Done\n- **all** of it\x1b[2J"), nil
+	return said("# Done\n- **all** of it\x1b[2J"), nil
 }
 
 // asks is a tool that tells what it was answered.
@@ -83,7 +83,7 @@ func asks(request mcp.InputRequest) func(context.Context, *mcp.CallToolRequest) 
 			return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"q": request}}, nil
 		}
 		raw, err := json.Marshal(answer)
-		return text("answer %s", raw), err
+		return said("answer %s", raw), err
 	}
 }
 
