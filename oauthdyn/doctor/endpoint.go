@@ -19,7 +19,7 @@ const forwardWholeOrigin = "Let the proxy pass on all paths of the authorization
 func (x *examination) tryAuthorization(ctx context.Context, at string) {
 	resp, err := x.send(ctx, http.MethodGet, at, nil)
 	if err != nil {
-		found, remedy := trouble(err)
+		found, remedy := Trouble(err)
 		x.add(checkAuthorizationEndpoint, Check{Result: Fail, Found: at + ": " + found, Remedy: remedy})
 		return
 	}
@@ -34,7 +34,7 @@ func (x *examination) tryAuthorization(ctx context.Context, at string) {
 func (x *examination) tryToken(ctx context.Context, at string) {
 	resp, err := x.send(ctx, http.MethodPost, at, url.Values{"grant_type": {oauthdyn.GrantAuthorizationCode}})
 	if err != nil {
-		found, remedy := trouble(err)
+		found, remedy := Trouble(err)
 		x.add(checkTokenEndpoint, Check{Result: Fail, Found: at + ": " + found, Remedy: remedy})
 		return
 	}

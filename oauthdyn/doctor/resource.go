@@ -63,7 +63,7 @@ func (x *examination) answers(probes []step) bool {
 			x.add(checkAnswer, Check{Result: Fail, Found: p.Err.Error(), Remedy: "Use the address that it is redirected to."})
 			return false
 		default:
-			found, remedy := trouble(p.Err)
+			found, remedy := Trouble(p.Err)
 			if late = p == probes[0] && len(probes) > 1; late {
 				continue // the next one was answered
 			}
@@ -210,7 +210,7 @@ func outcome(s step) (found, remedy string) {
 	case s.Response != nil:
 		return s.URL, ""
 	}
-	found, remedy = trouble(s.Err)
+	found, remedy = Trouble(s.Err)
 	return s.URL + ": " + found, remedy
 }
 

@@ -27,9 +27,9 @@ const (
 // maxFound bounds the text of a server that is repeated, in bytes.
 const maxFound = 600
 
-// trouble explains why a request got no answer: in few words, and what the
+// Trouble explains why a request got no answer: in few words, and what the
 // operator can do.
-func trouble(err error) (found, remedy string) {
+func Trouble(err error) (found, remedy string) {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -77,67 +75,17 @@ func (a *app) examine(ctx context.Context, f *clientFlags, target string) error 
 	return nil
 }
 
-// marks stand before the requirements.
-var marks = map[doctor.Result]string{
-	doctor.Pass: "ok", doctor.Warning: "warning", doctor.Fail: "FAILED", doctor.Skipped: "skipped",
-}
+// reportWidth is how long the lines of a report become, in characters.
+const reportWidth = 100
 
 func (a *app) showReport(f *clientFlags, report *doctor.Report) error {
 	if f.json {
 		return a.writeJSON(report)
 	}
-	var b strings.Builder
-	kind, subject := "MCP server ", report.Resource
+	kind, subject := "MCP server", report.Resource
 	if subject == "" {
-		kind, subject = "Authorization server ", report.AuthServer
+		kind, subject = "Authorization server", report.AuthServer
 	}
-	fmt.Fprintf(&b, "%s%s\n\n", kind, printable(withoutQuery(subject)))
-	server := ""
-	for _, c := range report.Checks {
-		if c.Server != server {
-			if server = c.Server; server != "" {
-				fmt.Fprintf(&b, "\n%s\n\n", printable(server))
-			}
-		}
-		fmt.Fprintf(&b, "%-8s %-11s %s\n", marks[c.Result], strings.Join(c.Requirements, " "), c.Requirement)
-		if c.Result == doctor.Skipped { // the reason stands above
-			continue
-		}
-		writeIndented(&b, "", c.Found)
-		writeIndented(&b, "→ ", c.Remedy)
-	}
-	fmt.Fprintf(&b, "\n%d ok, %s, %d failed, %d skipped\n", report.Count(doctor.Pass),
-		count(report.Count(doctor.Warning), "warning"), report.Count(doctor.Fail), report.Count(doctor.Skipped))
-	_, err := a.stdout.Write([]byte(b.String()))
+	_, err := fmt.Fprintf(a.stdout, "%s %s\n\n%s\n%s\n", kind, printable(withoutQuery(subject)), doctor.Text(report.Checks, reportWidth), doctor.Tally(report.Checks))
 	return err
-}
-
-// Layout of the report.
-const (
-	reportIndent = 21
-	reportWidth  = 100
-)
-
-// writeIndented writes a text below its requirement, in lines of whole words.
-func writeIndented(b *strings.Builder, mark, text string) {
-	line := mark
-	flush := func() { fmt.Fprintf(b, "%*s%s\n", reportIndent, "", strings.TrimRight(line, " ")) }
-	for word := range strings.FieldsSeq(printable(text)) {
-		if len(line)+len(word) > reportWidth-reportIndent && strings.TrimSpace(line) != strings.TrimSpace(mark) {
-			flush()
-			line = strings.Repeat(" ", utf8.RuneCountInString(mark))
-		}
-		line += word + " "
-	}
-	if text != "" {
-		flush()
-	}
-}
-
-// count names a number of things.
-func count(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprint(n, " ", thing)
 }

@@ -125,3 +125,11 @@ func moment(t, now time.Time) string {
 	}
 	return text + " (now)"
 }
+
+// count names a number of things.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprint(n, " ", thing)
+}

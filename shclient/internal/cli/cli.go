@@ -109,9 +109,11 @@ func (a *app) root() *cobra.Command {
 		a.completeCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
+		a.loadCommand(),
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),
+		a.doctorCommand(),
 		a.configCommand(),
 		a.completionCommand(),
 	)

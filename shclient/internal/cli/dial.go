@@ -80,6 +80,16 @@ const closeGrace = 2 * time.Second
 
 // startCommand runs a server on stdio. With --verbose its stderr is ours.
 func (a *app) startCommand(ctx context.Context, t target) (io.ReadWriteCloser, error) {
+	var stderr io.Writer
+	if a.verbose {
+		stderr = a.stderr
+	}
+	return startProcess(ctx, t, stderr, func(error) {})
+}
+
+// startProcess runs a server on stdio. Close ends it, with all that it has
+// started; ended hears how.
+func startProcess(ctx context.Context, t target, stderr io.Writer, ended func(error)) (io.ReadWriteCloser, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, t.command[0], t.command[1:]...)
 	ownGroup(cmd)
@@ -88,9 +98,7 @@ func (a *app) startCommand(ctx context.Context, t target) (io.ReadWriteCloser, e
 	if len(t.env) > 0 {
 		cmd.Env = append(cmd.Environ(), t.env...)
 	}
-	if a.verbose {
-		cmd.Stderr = a.stderr
-	}
+	cmd.Stderr = stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		cancel()
@@ -105,8 +113,9 @@ func (a *app) startCommand(ctx context.Context, t target) (io.ReadWriteCloser, e
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = cmd.Wait() // how it ends is its own affair
+		err := cmd.Wait()
 		endGroup(cmd)
+		ended(err)
 		out.Close()
 	}()
 	return &bridgeConn{stdout, stdin, func() {
