@@ -22,8 +22,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"shclient": func() { os.Exit(Main()) },
-		"browser":  browse,
+		"shclient":  func() { os.Exit(Main()) },
+		"browser":   browse,
+		"keepchild": keepChild,
 		"richserver": func() {
 			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
@@ -36,8 +37,16 @@ func TestMain(m *testing.M) {
 // browse is the BROWSER of the scripts: a person who signs in, without a
 // screen. Its arguments are what the person does, and the URL.
 func browse() {
+	if name := os.Getenv(windowsEnv); name != "" {
+		if err := noteWindow(name, os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	b := oauthdyntest.Browser{Username: oauthdyntest.Username, Password: oauthdyntest.Password}
 	switch os.Args[1] {
+	case "ignore":
+		return
 	case "deny":
 		b.Deny = true
 	case "mistype":
