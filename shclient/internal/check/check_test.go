@@ -21,7 +21,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv("CHECK_TEST_SERVER") != "" { // this program as the server of a test
+	if options := os.Getenv("CHECK_TEST_SERVER"); strings.Contains(options, ";") {
+		if err := serveFaulty(options); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	} else if options != "" { // this program as the server of a test
 		if err := testServer().Run(context.Background(), &mcp.StdioTransport{}); err != nil {
 			os.Exit(1)
 		}

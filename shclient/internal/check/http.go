@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
@@ -34,6 +35,9 @@ type HTTPRequest struct {
 	HeadOnly bool
 	// Until ends the reading of an event stream; nil reads to its end.
 	Until func(Message) bool
+	// Quiet, if positive, ends the reading of an event stream when nothing has
+	// come for so long since its last message.
+	Quiet time.Duration
 }
 
 // HTTPResponse is what came.
@@ -81,6 +85,18 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.run.o.timeout(), p.run.late())
 	defer cancel()
+	until := r.Until
+	if r.Quiet > 0 {
+		var end context.CancelCauseFunc
+		ctx, end = context.WithCancelCause(ctx)
+		defer end(nil)
+		timer := time.AfterFunc(p.run.o.timeout(), func() { end(p.run.late()) })
+		defer timer.Stop()
+		until = func(m Message) bool {
+			timer.Reset(r.Quiet)
+			return r.Until != nil && r.Until(m)
+		}
+	}
 	req, err := p.run.request(ctx, r)
 	if err != nil {
 		return nil, err
@@ -102,7 +118,7 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	defer resp.Body.Close()
 	response := &HTTPResponse{Status: resp.StatusCode, Header: resp.Header, Exchange: e}
 	if !r.HeadOnly {
-		err = response.read(resp.Body, r.Until)
+		err = response.read(resp.Body, until)
 	}
 	e.Received = responseText(resp, response.Body)
 	if err != nil {

@@ -79,6 +79,10 @@ type Rule struct {
 func Rules() []Rule {
 	return slices.Concat(
 		lifecycleRules(),
+		modernRequestRules(),
+		modernResultRules(),
+		modernPatternRules(),
+		oauthRules(),
 	)
 }
 

@@ -54,6 +54,8 @@ type Options struct {
 	Budget time.Duration
 	// CallTools allows to call tools that are not annotated with readOnlyHint.
 	CallTools bool
+
+	quiet time.Duration // see Probe.quiet
 }
 
 func (o *Options) timeout() time.Duration {

@@ -135,7 +135,7 @@ func (s *Server) page(x *exchange, key string, list []any) (obj, *failure) {
 		}
 	}
 	end := min(start+pageSize, len(list))
-	if modern(x.version) && s.on("list-order-changes") && s.turn()%2 == 0 && start == 0 {
+	if modern(x.version) && s.on("list-order-changes") && len(list) > 1 && start == 0 && s.turn()%2 == 0 {
 		list = append([]any{list[1], list[0]}, list[2:]...)
 	}
 	result := obj{key: list[start:end]}

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 )
 
@@ -159,8 +158,9 @@ func (s *Server) serveListen(w http.ResponseWriter, r *http.Request, q request) 
 		return
 	}
 	st := s.stream(w, nil)
-	for i, m := range messages {
-		st.send(m, strconv.Itoa(i))
+	for _, m := range messages {
+		st.write(m)
 	}
+	st.flush() // together, so that who has read one has them all
 	<-r.Context().Done()
 }

@@ -91,7 +91,6 @@ func validID(id json.RawMessage) bool {
 func text(m obj, key string) string    { v, _ := m[key].(string); return v }
 func object(m obj, key string) obj     { v, _ := m[key].(obj); return v }
 func has(m obj, key string) bool       { _, ok := m[key]; return ok }
-func is(m obj, key string) bool        { v, _ := m[key].(bool); return v }
 func number(m obj, key string) float64 { v, _ := m[key].(json.Number); f, _ := v.Float64(); return f }
 
 func notification(method string, params obj) obj {

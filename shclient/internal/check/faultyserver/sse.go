@@ -71,8 +71,13 @@ func (st *stream) flush() {
 	}
 }
 
-// send writes a message as an event. Modern streams have no event ids, since they cannot be taken up.
-func (st *stream) send(m obj, _ string) {
+func (st *stream) send(m obj) {
+	st.write(m)
+	st.flush()
+}
+
+// write makes an event of a message. Modern streams have no event ids, since they cannot be taken up.
+func (st *stream) write(m obj) {
 	head := "event: message\n"
 	if st.session != nil {
 		head += "id: " + st.keep(m) + "\n"
@@ -90,7 +95,6 @@ func (st *stream) send(m obj, _ string) {
 	default:
 		_, _ = fmt.Fprintf(st.w, "%sdata: %s\n\n", head, data)
 	}
-	st.flush()
 }
 
 // streamed are the methods that are answered by a stream; the others are answered with one object.
@@ -111,7 +115,7 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, x *exchange) {
 				}
 			}
 			for _, m := range waiting {
-				st.send(m, "")
+				st.send(m)
 			}
 		}
 	}
@@ -131,9 +135,9 @@ func (s *Server) reply(w http.ResponseWriter, r *http.Request, x *exchange) {
 	if s.on("message-broadcast") && x.session != nil {
 		x.session.push(m)
 	}
-	st.send(m, "")
+	st.send(m)
 	for _, late := range x.after {
-		st.send(late, "")
+		st.send(late)
 	}
 	if s.on("stream-not-ended") {
 		<-r.Context().Done()
@@ -167,12 +171,12 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, se *session) {
 		}
 	}()
 	for _, m := range late {
-		st.send(m, "")
+		st.send(m)
 	}
 	for {
 		select {
 		case m := <-messages:
-			st.send(m, "")
+			st.send(m)
 		case <-se.done:
 			return
 		case <-r.Context().Done():

@@ -40,7 +40,6 @@ type lines struct {
 	s       *Server
 	out     *bufio.Writer
 	session *session // after initialize
-	cursor  int      // events of the session's list that were sent
 }
 
 func (l *lines) raw(text string) { _, _ = l.out.WriteString(text) } // Flush reports what failed
