@@ -68,6 +68,12 @@ func result(e *Entry) any {
 	}
 	value := decode(e.m.Result.Of(e.Message))
 	if object, ok := value.(map[string]any); ok {
+		if meta, ok := object["_meta"].(map[string]any); ok {
+			delete(meta, "io.modelcontextprotocol/serverInfo") // which the surface has
+			if len(meta) == 0 {
+				delete(object, "_meta")
+			}
+		}
 		for _, name := range opaqueResults {
 			if text, ok := object[name].(string); ok && text != "" {
 				object[name] = Redacted // it is there; what it says is the server's own affair

@@ -63,6 +63,7 @@ type player struct {
 	requests map[string]*Entry // of the client, by id, that wait for an answer
 	answers  map[string]*Entry // that came, by id
 	heard    map[string]bool   // methods of notifications that came
+	outbox   [][]byte          // answers to what the server asked, not written yet
 
 	asked   []*Entry          // requests of the server in the capture that were not made yet
 	replies map[string]*Entry // answers of the client in the capture, by id
@@ -131,7 +132,33 @@ func (p *player) say(ctx context.Context, e *Entry) error {
 	return p.write(ctx, p.renamed(e))
 }
 
+// maxOutbox is how many answers may wait for a server that asks and does not
+// read.
+const maxOutbox = 1000
+
+// write writes a frame, and the answers to what the server asks meanwhile.
 func (p *player) write(ctx context.Context, frame []byte) error {
+	p.outbox = append(p.outbox, frame)
+	return p.flush(ctx)
+}
+
+// flush writes what waits.
+func (p *player) flush(ctx context.Context) error {
+	for len(p.outbox) > 0 && len(p.outbox) <= maxOutbox {
+		next := p.outbox[0]
+		p.outbox = p.outbox[1:]
+		if err := p.writeOne(ctx, next); err != nil {
+			return err
+		}
+	}
+	if len(p.outbox) > 0 {
+		return fmt.Errorf("the server asks and does not read: %w", errEnded)
+	}
+	return nil
+}
+
+// writeOne writes a frame, and listens while the server does not read.
+func (p *player) writeOne(ctx context.Context, frame []byte) error {
 	sent := make(chan error, 1)
 	line := append(bytes.Clone(frame), '\n')
 	jsonrpc.Fold(line[:len(line)-1])
@@ -152,9 +179,7 @@ func (p *player) write(ctx context.Context, frame []byte) error {
 			if !ok {
 				return errEnded
 			}
-			if err := p.take(ctx, line); err != nil {
-				return err
-			}
+			p.take(line)
 		case <-timer.C:
 			return fmt.Errorf("the server does not read: %w", errEnded)
 		case <-ctx.Done():
@@ -190,7 +215,8 @@ func (p *player) await(ctx context.Context, recorded *Entry) error {
 			if !ok {
 				return fmt.Errorf("%w before it answered %s (line %d)", errEnded, what, request.Line)
 			}
-			if err := p.take(ctx, line); err != nil {
+			p.take(line)
+			if err := p.flush(ctx); err != nil {
 				return err
 			}
 		case <-timer.C:
@@ -215,11 +241,7 @@ func (p *player) compare(what string, request, recorded, answer *Entry) {
 	} else {
 		changes = compareAnswers(what, recorded, answer)
 	}
-	for _, c := range changes {
-		if !p.ignored(c.Path) {
-			p.report.Changes = append(p.report.Changes, c)
-		}
-	}
+	p.keep(changes)
 }
 
 // surfaceOf is what one answer says of a server.
@@ -251,11 +273,11 @@ func (p *player) ignored(path string) bool {
 }
 
 // take deals with a line of the server.
-func (p *player) take(ctx context.Context, line []byte) error {
+func (p *player) take(line []byte) {
 	e := &Entry{From: Server, Message: line}
 	var err error
 	if e.m, err = jsonrpc.Scan(line); err != nil {
-		return nil // noise
+		return // noise
 	}
 	switch e.m.Kind {
 	case jsonrpc.Response:
@@ -263,36 +285,41 @@ func (p *player) take(ctx context.Context, line []byte) error {
 	case jsonrpc.Notification:
 		p.heard[e.method()] = true
 	case jsonrpc.Request:
-		return p.reply(ctx, e)
+		p.outbox = append(p.outbox, p.reply(e))
 	}
-	return nil
 }
 
-// reply answers a request of the server as the client of the capture did.
-func (p *player) reply(ctx context.Context, e *Entry) error {
+// reply is the answer to a request of the server: that of the client of the
+// capture, if it was asked the same.
+func (p *player) reply(e *Entry) []byte {
 	for i, recorded := range p.asked {
 		if recorded.method() != e.method() {
 			continue
 		}
-		reply := p.replies[recorded.id()]
 		p.asked = append(p.asked[:i:i], p.asked[i+1:]...)
+		reply := p.replies[recorded.id()]
 		if reply == nil {
 			break
 		}
 		before, after := decode(recorded.m.Params.Of(recorded.Message)), decode(e.m.Params.Of(e.Message))
-		for _, c := range differences("question "+e.method(), "$.params", withoutMeta(before), withoutMeta(after)) {
-			if !p.ignored(c.Path) {
-				p.report.Changes = append(p.report.Changes, c)
-			}
-		}
-		return p.write(ctx, jsonrpc.AppendSplice(nil, reply.Message, jsonrpc.Edit{Span: reply.m.ID, With: e.m.ID.Of(e.Message)}))
+		p.keep(differences("question "+e.method(), "$.params", withoutMeta(before), withoutMeta(after)))
+		return jsonrpc.AppendSplice(nil, reply.Message, jsonrpc.Edit{Span: reply.m.ID, With: e.m.ID.Of(e.Message)})
 	}
 	if e.method() == "ping" {
-		return p.write(ctx, append(append([]byte(`{"jsonrpc":"2.0","id":`), e.m.ID.Of(e.Message)...), `,"result":{}}`...))
+		return append(append([]byte(`{"jsonrpc":"2.0","id":`), e.m.ID.Of(e.Message)...), `,"result":{}}`...)
 	}
-	p.report.Changes = append(p.report.Changes, Change{Subject: "question " + e.method(), Path: "$", Kind: Added, After: decode(e.Message),
-		Breaking: true, Why: "the client of the capture was not asked"})
-	return p.write(ctx, jsonrpc.AppendError(nil, e.m.ID.Of(e.Message), jsonrpc.MethodNotFound, "the capture has no answer to this", nil))
+	p.keep([]Change{{Subject: "question " + e.method(), Path: "$", Kind: Added, After: decode(e.Message),
+		Breaking: true, Why: "the client of the capture was not asked"}})
+	return jsonrpc.AppendError(nil, e.m.ID.Of(e.Message), jsonrpc.MethodNotFound, "the capture has no answer to this", nil)
+}
+
+// keep keeps changes that are not ignored.
+func (p *player) keep(changes []Change) {
+	for _, c := range changes {
+		if !p.ignored(c.Path) {
+			p.report.Changes = append(p.report.Changes, c)
+		}
+	}
 }
 
 func withoutMeta(v any) any {

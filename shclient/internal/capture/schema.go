@@ -65,7 +65,7 @@ func (s *schemas) compare(path string, a, b any) {
 	before, after := asSchema(a), asSchema(b)
 	if before == nil || after == nil {
 		// One of them is false, which nothing fits.
-		s.judge(Change{Path: path, Kind: Changed, Before: a, After: b}, after == nil, before == nil)
+		s.judge(change(path, a, b, a != nil, b != nil), after == nil, before == nil)
 		return
 	}
 	for _, name := range names(before, after) {

@@ -136,12 +136,10 @@ func (c *Capture) Surface() *Surface {
 			if i < 0 {
 				continue
 			}
-			if x.request.param("cursor") == nil {
+			if x.request.param("cursor") == nil || s.Items[listings[i].noun] == nil {
 				s.Items[listings[i].noun] = map[string]any{}
 			}
-			if s.Items[listings[i].noun] != nil {
-				s.page(listings[i], result)
-			}
+			s.page(listings[i], result)
 		}
 	}
 	return s
