@@ -105,8 +105,8 @@ prompt p
 
 func TestNamesOfStrangersControlNothing(t *testing.T) {
 	var text strings.Builder
-	_ = WriteChanges(&text, []Change{{Subject: "tool \x1b[2Jx", Path: "$.a", Kind: Changed, Before: "\u202e", After: "\x9b"}})
-	if strings.ContainsAny(text.String(), "\x1b\u202e\x9b") {
+	_ = WriteChanges(&text, []Change{{Subject: "tool \x1b[2Jx", Path: "$.a", Kind: Changed, Before: "\u202e", After: "\u009b"}})
+	if strings.ContainsAny(text.String(), "\x1b\u202e\u009b") {
 		t.Errorf("%q", text.String())
 	}
 }

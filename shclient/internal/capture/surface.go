@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -186,7 +187,17 @@ func Compare(a, b *Surface) (changes []Change, skipped []string) {
 // compareServer compares what servers say of themselves. A capability that is
 // gone breaks clients, and so does a version.
 func compareServer(a, b map[string]any) []Change {
-	changes := memberDifferences("server", "$", a, b)
+	versions := schemas{subject: "server", dir: input}
+	versions.sets("$.supportedVersions", a["supportedVersions"], b["supportedVersions"], false)
+	for i := range versions.list {
+		if c := &versions.list[i]; c.Breaking {
+			c.Why = "clients may speak it"
+		}
+	}
+	a, b = maps.Clone(a), maps.Clone(b)
+	delete(a, "supportedVersions")
+	delete(b, "supportedVersions")
+	changes := append(memberDifferences("server", "$", a, b), versions.list...)
 	for i := range changes {
 		c := &changes[i]
 		lost := c.Kind == Removed || c.After == false

@@ -111,7 +111,7 @@ func (a *app) replay(cmd *cobra.Command, t target, recorded *capture.Capture, o 
 	if asJSON {
 		err = writeJSON(a.stdout, report)
 	} else {
-		err = a.writeReplay(report)
+		err = a.writeReplay(report, played)
 	}
 	switch {
 	case err != nil:
@@ -126,15 +126,18 @@ func (a *app) replay(cmd *cobra.Command, t target, recorded *capture.Capture, o 
 	return nil
 }
 
-func (a *app) writeReplay(report *capture.ReplayReport) error {
+func (a *app) writeReplay(report *capture.ReplayReport, played error) error {
 	if err := capture.WriteChanges(a.stdout, report.Changes); err != nil {
 		return err
 	}
-	text := "as in the capture"
-	if n := len(report.Changes); n > 0 {
-		text = count(n, "difference")
+	text := ": as in the capture"
+	switch n := len(report.Changes); {
+	case n > 0:
+		text = ": " + count(n, "difference")
+	case played != nil:
+		text = ", and then no more"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s answered: %s\n", count(report.Requests, "request"), text)
+	_, err := fmt.Fprintf(a.stdout, "%s answered%s\n", count(report.Requests, "request"), text)
 	return err
 }
 
