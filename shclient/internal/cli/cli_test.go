@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,8 +23,9 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"shclient": func() { os.Exit(Main()) },
-		"browser":  browse,
+		"shclient":  func() { os.Exit(Main()) },
+		"browser":   browse,
+		"keepchild": keepChild,
 		"richserver": func() {
 			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
@@ -36,8 +38,16 @@ func TestMain(m *testing.M) {
 // browse is the BROWSER of the scripts: a person who signs in, without a
 // screen. Its arguments are what the person does, and the URL.
 func browse() {
+	if name := os.Getenv(windowsEnv); name != "" {
+		if err := noteWindow(name, os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	b := oauthdyntest.Browser{Username: oauthdyntest.Username, Password: oauthdyntest.Password}
 	switch os.Args[1] {
+	case "ignore":
+		return
 	case "deny":
 		b.Deny = true
 	case "mistype":
@@ -161,6 +171,17 @@ func toolServer() *mcp.Server {
 	mcp.AddTool(s, &mcp.Tool{Name: "fail"},
 		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, nil, errors.New("out of tea")
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "ask"},
+		func(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			form := json.RawMessage(`{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}`)
+			answer, ok := req.Params.InputResponses["q"]
+			if !ok {
+				question := &mcp.ElicitParams{Message: "Who are you?", RequestedSchema: form}
+				return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"q": question}}, nil, nil
+			}
+			raw, err := json.Marshal(answer)
+			return text("answer %s", raw), nil, err
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "wait"},
 		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
