@@ -142,11 +142,12 @@ var Faults = []Fault{
 	{"progress-after-answer", Both, "", "progress comes behind the answer"},
 	// Streamable HTTP.
 	{"origin-unchecked", Both, "http", "any Origin is served"},
+	{"rebinding-served", Both, "http", "any Host and Origin is served"},
 	{"origin-status", Both, "http", "a foreign Origin is answered with 400"},
 	{"method-not-refused", Both, "http", "PUT is answered with a page"},
 	{"get-not-a-stream", Legacy, "http", "GET is answered with JSON"},
 	{"content-type-wrong", Both, "http", "answers are text/plain"},
-	{"two-objects-in-body", Both, "http", "the body of the answer to resources/list is two objects"},
+	{"two-objects-in-body", Legacy, "http", "the body of the answer to ping is two objects"},
 	{"notification-status", Both, "http", "a notification is answered with 200"},
 	{"notification-body", Both, "http", "a notification is answered with a body"},
 	{"stream-content-type", Both, "http", "streams are application/octet-stream"},
