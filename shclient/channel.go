@@ -190,7 +190,7 @@ func (r *remote) readAddress(resp *http.Response, events *sse.Reader) (*url.URL,
 // opens another if this one was in use.
 func (r *remote) attend(ch *channel, events *sse.Reader, c *call) {
 	var cur cursor
-	err := r.readChannel(events, c, &cur)
+	err := r.readChannel(ch, events, c, &cur)
 	cur.note(events)
 	ch.err = localError(r.name() + ": the stream of the session ended before the answer came")
 	if isFinal(err) {
@@ -203,7 +203,7 @@ func (r *remote) attend(ch *channel, events *sse.Reader, c *call) {
 
 // readChannel takes messages until the stream ends. c is the initialize that
 // opened the channel; once it is answered its id may belong to another call.
-func (r *remote) readChannel(events *sse.Reader, c *call, cur *cursor) error {
+func (r *remote) readChannel(ch *channel, events *sse.Reader, c *call, cur *cursor) error {
 	for {
 		m, err := r.nextMessage(events, cur)
 		if err != nil {
@@ -212,7 +212,7 @@ func (r *remote) readChannel(events *sse.Reader, c *call, cur *cursor) error {
 		if c != nil && c.answered.Load() {
 			c = nil
 		}
-		r.incoming(c, m)
+		r.incoming(c, m, r.session.generationOf(ch))
 	}
 }
 

@@ -32,6 +32,12 @@ func (r *remote) exchange(ctx context.Context, m message, c *call, sent func()) 
 // looked at m.
 func (r *remote) exchangeLegacy(ctx context.Context, m message, c *call, sent func()) error {
 	now := r.session.state()
+	if m.Kind == jsonrpc.Response {
+		var asked bool
+		if m, asked = r.asked.answer(m, now.generation); !asked {
+			return errAskedBefore
+		}
+	}
 	if !now.broken() {
 		resp, err := r.post(r.request(ctx, m, now), m, sent)
 		if err != nil {
@@ -43,13 +49,17 @@ func (r *remote) exchangeLegacy(ctx context.Context, m message, c *call, sent fu
 		resp.Body.Close()
 	}
 	if m.Kind == jsonrpc.Response {
-		return localError("the session in which the server asked is gone")
+		return errAskedBefore
 	}
 	if err := r.renew(ctx, now.generation); err != nil {
 		return err
 	}
 	return r.once(ctx, m, c, r.session.state(), sent)
 }
+
+// errAskedBefore is what becomes of an answer whose question died with its
+// session.
+const errAskedBefore = localError("the session in which the server asked is gone")
 
 // once is exchange within the given session, come what may.
 func (r *remote) once(ctx context.Context, m message, c *call, now sessionState, sent func()) error {
@@ -96,7 +106,7 @@ func (r *remote) receive(ctx context.Context, resp *http.Response, c *call, now 
 	c.sessionID = resp.Header.Get(headerSession)
 	switch mediaType(resp.Header) {
 	case "application/json":
-		return r.receiveJSON(resp, c)
+		return r.receiveJSON(resp, c, now)
 	case sse.ContentType:
 		return r.receiveStream(ctx, resp, c, now)
 	}
@@ -113,7 +123,7 @@ func (r *remote) failure(resp *http.Response) error {
 	return &StatusError{Endpoint: r.name(), Status: resp.StatusCode, Detail: statusDetail(resp, body)}
 }
 
-func (r *remote) receiveJSON(resp *http.Response, c *call) error {
+func (r *remote) receiveJSON(resp *http.Response, c *call, now sessionState) error {
 	limit := int64(r.limits.MaxMessageBytes)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
@@ -129,7 +139,7 @@ func (r *remote) receiveJSON(resp *http.Response, c *call) error {
 	if m.isNamelessError() {
 		return &rpcAnswer{m}
 	}
-	r.incoming(c, m)
+	r.incoming(c, m, now.generation)
 	if !c.answered.Load() {
 		return localError("the server answered something else than this request")
 	}

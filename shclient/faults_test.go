@@ -337,8 +337,12 @@ func TestBridgeResumesStreams(t *testing.T) {
 			case "":
 				w.WriteHeader(405)
 			case "a":
-				if gets.Add(1) == 1 {
+				switch gets.Add(1) {
+				case 1:
 					w.WriteHeader(503) // the server comes back a little later
+					return
+				case 2:
+					http.Error(w, "stream ID conflicts with ongoing stream", http.StatusConflict) // and has not noticed the cut
 					return
 				}
 				writeEvents(w, "id: b\ndata: "+progress+"\n\n")

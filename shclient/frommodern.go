@@ -33,12 +33,17 @@ func (r *router) hear() {
 }
 
 // settled reports whether it is known what the server speaks. One that has
-// failed as a legacy server is asked again.
+// failed as a legacy server, or seems to, is asked again.
 func (r *router) settled(profile era.Profile) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.lanes.open[profile.Key()]; l != nil && l.failed() {
+	l := r.lanes.open[profile.Key()]
+	switch {
+	case l == nil:
+	case l.failed():
 		r.lanes.drop(l, r.direct)
+		r.server = r.limits.ServerEra
+	case l.doubted.Swap(false):
 		r.server = r.limits.ServerEra
 	}
 	return r.server != EraAuto

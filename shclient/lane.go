@@ -29,6 +29,7 @@ type lane struct {
 	shown chan struct{} // closed when the program has all that is for it
 
 	unopened atomic.Bool // the server did not let itself be initialized
+	doubted  atomic.Bool // the server has refused a request unread, as one of another era does
 	parks    atomic.Bool // a call waits for its client to come back
 
 	// The router guards these.
@@ -47,6 +48,7 @@ func newLane(r *router, tr era.Translator) *lane {
 	close(l.shown)
 	l.ctx, l.end = context.WithCancel(r.ctx)
 	l.remote = newRemote(l.ctx, r.endpoint, r.limits, l.deliver)
+	l.remote.refused = l.doubt
 	l.remote.tasks.Go(l.watch)
 	return l
 }
@@ -133,6 +135,15 @@ func (l *lane) tick() {
 	e := l.effect(&out)
 	l.mu.Unlock()
 	e.show()
+}
+
+// doubt notes whether a request failed in a way that asks for another look at
+// the server. It never takes care of the request.
+func (l *lane) doubt(m message, err error, _ func()) bool {
+	if untouched(m, err) || modernError(err) {
+		l.doubted.Store(true)
+	}
+	return false
 }
 
 // failed reports whether the server is none for the lane, or not any more.

@@ -375,6 +375,60 @@ func TestLaneOfAServerThatBecomesModern(t *testing.T) {
 	}
 }
 
+// One that has become modern and refuses the requests of a session, whatever it
+// says to that, is found out with the next request as well.
+func TestLaneOfAServerThatRefusesSessions(t *testing.T) {
+	for name, refuse := range map[string]func(w http.ResponseWriter){
+		"a bare status": func(w http.ResponseWriter) { http.Error(w, "unsupported protocol version", 400) },
+		"an error of modern servers": func(w http.ResponseWriter) {
+			writeJSON(w, 400, `{"jsonrpc":"2.0","id":null,"error":{"code":-32020,"message":"no"}}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var modernNow atomic.Bool
+			s := &legacyServer{}
+			s.discover = func(w http.ResponseWriter, _ *http.Request) {
+				if modernNow.Load() {
+					writeJSON(w, 200, discovered(`"discover"`))
+					return
+				}
+				w.WriteHeader(400)
+			}
+			s.post = func(w http.ResponseWriter, r *http.Request, id, body string) {
+				if modernNow.Load() && r.Header.Get("Mcp-Method") == "" {
+					refuse(w)
+					return
+				}
+				writeJSON(w, 200, resultFor(id))
+			}
+			p := startBridge(t, shclient.Options{URL: serve(t, s)}, nil)
+			p.send(modern("1", "x", ""))
+			p.wantResult("1")
+			modernNow.Store(true)
+			p.send(modern("2", "x", ""))
+			if line := p.next(); rawID(line) != "2" || !strings.Contains(line, `"error"`) {
+				t.Errorf("got %s, want an error", line)
+			}
+			for _, id := range []string{`"three"`, `"four"`} {
+				p.send(modern(id, "x", ""))
+				p.wantResult(id)
+				if got := s.requests(byBody(id)); len(got) != 1 {
+					t.Error("the bytes did not pass")
+				}
+			}
+			if got := len(s.requests(byBody("server/discover"))); got != 2 {
+				t.Errorf("asked %d times, want 2", got)
+			}
+			if err := p.wait(); err != nil {
+				t.Error(err)
+			}
+			if got := s.requests(byMethod(http.MethodDelete)); len(got) != 1 {
+				t.Errorf("%d sessions ended, want 1", len(got))
+			}
+		})
+	}
+}
+
 // Notifications of a modern program go to the session of the client that they
 // name, or to the only one there is.
 func TestLaneTakesNotifications(t *testing.T) {

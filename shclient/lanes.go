@@ -79,3 +79,10 @@ func (t *laneTable) drop(l *lane, in *remote) {
 		in.tasks.Go(l.close)
 	}
 }
+
+// dropAll drops every lane.
+func (t *laneTable) dropAll(in *remote) {
+	for _, l := range t.open {
+		t.drop(l, in)
+	}
+}

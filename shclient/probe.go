@@ -65,6 +65,9 @@ func (r *router) find(f *finding, profile era.Profile) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.finding, r.server = nil, f.server // which is EraAuto after an error
+	if f.server == EraModern {
+		r.lanes.dropAll(r.direct)
+	}
 	close(f.over)
 }
 
@@ -97,12 +100,17 @@ func turnedDown(err error) bool {
 }
 
 // untouched reports whether a server that failed a request with err has
-// certainly not executed it: it did not even read its id.
+// certainly not executed it, for want of a version that both speak: it did not
+// even read its id, or says that it has legacy versions alone.
 func untouched(m message, err error) bool {
-	if answer, ok := errors.AsType[*rpcAnswer](err); ok {
-		return jsonrpc.Key(answer.id()) != jsonrpc.Key(m.id()) && !modernError(err)
+	answer, ok := errors.AsType[*rpcAnswer](err)
+	switch {
+	case !ok:
+		return refusedPost(err)
+	case modernError(err):
+		return false
 	}
-	return refusedPost(err)
+	return answer.code() == jsonrpc.UnsupportedProtocolVersion || jsonrpc.Key(answer.id()) != jsonrpc.Key(m.id())
 }
 
 // refusedPost reports whether err is one of the statuses with which servers

@@ -35,6 +35,7 @@ type remote struct {
 	session session
 	refuses atomic.Bool // the server does not let the session be opened again
 	calls   callTable
+	asked   questionTable
 	tools   toolTable
 
 	tasks sync.WaitGroup // every goroutine of the remote
@@ -154,11 +155,16 @@ func (r *remote) cancelModern(m message) bool {
 }
 
 // incoming takes a message of the server. c is the call on whose stream it
-// came, or nil. It takes over m's frame.
-func (r *remote) incoming(c *call, m message) {
+// came, or nil; generation is that of the session. It takes over m's frame.
+func (r *remote) incoming(c *call, m message, generation int) {
 	if m.Kind != jsonrpc.Response {
-		if m.method() == methodToolsChanged {
+		switch method := m.method(); {
+		case m.Kind == jsonrpc.Request:
+			m = r.asked.ask(m, generation)
+		case method == methodToolsChanged:
 			r.tools.forget()
+		case method == methodCancelled:
+			m = r.asked.cancel(m, generation)
 		}
 		if c == nil || !c.hidden || c.opening {
 			r.deliver(m, c.about())

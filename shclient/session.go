@@ -61,6 +61,15 @@ func (s *session) state() sessionState {
 	return s.now
 }
 
+// generationOf is that of the session that a channel is, or 0 if it is none, or
+// none any more.
+func (s *session) generationOf(ch *channel) int {
+	if now := s.state(); now.channel == ch {
+		return now.generation
+	}
+	return 0
+}
+
 func (s *session) isOld() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -256,6 +265,9 @@ func (r *remote) renew(ctx context.Context, generation int) error {
 	r.logger.LogAttrs(ctx, slog.LevelInfo, "the server forgot the session: initializing again")
 	if err := r.initializeAgain(ctx, initialize); err != nil {
 		return localError("the server forgot the session, and opening another failed: " + r.text(err))
+	}
+	for _, m := range r.asked.withdraw(s.state().generation) {
+		r.deliver(m, nil)
 	}
 	if initialized.frame == nil {
 		return nil

@@ -65,7 +65,7 @@ func (cur *cursor) note(events *sse.Reader) {
 func (r *remote) receiveStream(ctx context.Context, resp *http.Response, c *call, now sessionState) error {
 	var cur cursor
 	for resp != nil {
-		err := r.readEvents(resp.Body, c, &cur)
+		err := r.readEvents(resp.Body, c, now, &cur)
 		resp.Body.Close()
 		if c.answered.Load() {
 			return nil
@@ -100,7 +100,9 @@ func (r *remote) resume(ctx context.Context, c *call, now sessionState, cur *cur
 			return resp
 		}
 		resp.Body.Close()
-		if resp.StatusCode < 500 {
+		// To a server that has not noticed yet that the connection broke, the
+		// stream is in use: 409.
+		if resp.StatusCode < 500 && resp.StatusCode != http.StatusConflict {
 			return nil
 		}
 	}
@@ -133,9 +135,9 @@ func (r *remote) get(ctx context.Context, now sessionState, lastID string) (*htt
 	return r.client.Do(req)
 }
 
-// readEvents takes messages until the stream ends. c is the call that the
-// stream answers, or nil.
-func (r *remote) readEvents(body io.Reader, c *call, cur *cursor) error {
+// readEvents takes messages until the stream of a session ends. c is the call
+// that the stream answers, or nil.
+func (r *remote) readEvents(body io.Reader, c *call, now sessionState, cur *cursor) error {
 	events := sse.NewReader(body, r.limits.MaxMessageBytes)
 	defer cur.note(events)
 	for {
@@ -146,7 +148,7 @@ func (r *remote) readEvents(body io.Reader, c *call, cur *cursor) error {
 		if c != nil && m.isNamelessError() {
 			return &rpcAnswer{m}
 		}
-		r.incoming(c, m)
+		r.incoming(c, m, now.generation)
 		if c != nil && c.answered.Load() {
 			time.AfterFunc(lingerTimeout, c.cancel)
 		}
@@ -189,7 +191,7 @@ func (r *remote) follow(ctx context.Context, now sessionState, there func()) {
 		case err != nil:
 			r.debug(ctx, "stream of server messages failed", r.text(err))
 		case isStream(resp):
-			err = r.readEvents(resp.Body, nil, &cur)
+			err = r.readEvents(resp.Body, nil, now, &cur)
 			resp.Body.Close()
 			r.debug(ctx, "stream of server messages ended", err.Error())
 		case resp.StatusCode == http.StatusNotFound && now.id != "":

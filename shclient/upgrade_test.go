@@ -337,6 +337,9 @@ func TestReconsider(t *testing.T) {
 		{"a bare status", 400, func(string) string { return "unsupported version" }, true, true, 1},
 		{"TypeScript SDK", 400, func(string) string { return rpc("null", `"code":-32000,"message":"no session"`) }, true, true, 1},
 		{"Python SDK", 400, func(string) string { return rpc(`"server-error"`, `"code":-32600,"message":"no session"`) }, true, true, 1},
+		{"Go SDK", 400, func(id string) string {
+			return rpc(id, `"code":-32022,"message":"not supported","data":{"supported":["2025-11-25"],"requested":"2026-07-28"}`)
+		}, true, true, 1},
 		{"still modern", 404, func(string) string { return "gone" }, false, false, 1},
 		{"the request's own error", 400, func(id string) string { return rpc(id, `"code":-32602,"message":"bad"`) }, true, false, 0},
 		{"an error of modern servers", 400, func(string) string { return rpc("null", `"code":-32020,"message":"bad"`) }, true, false, 0},

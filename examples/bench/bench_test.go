@@ -165,9 +165,10 @@ func TestBadOptions(t *testing.T) {
 		{"-calls -1", "-calls -1: want 0 or more"},
 		{"-systems http,ftp", `-systems: unknown system "ftp", want some of stdio,http,shproxy,modern,to-legacy,to-modern,supergateway,mcp-proxy,original`},
 		{"-forward-auth -systems http", `-systems: unknown system "http", want some of bare,oauthdyn,original,original-logs`},
-		{"-forward-auth -shproxy x", "-shproxy: it has no part in -forward-auth and -auth-server"},
-		{"-auth-server -forward-auth", "-forward-auth and -auth-server: one of them at a time"},
+		{"-forward-auth -shproxy x", "-shproxy: it has no part in -forward-auth, -auth-server and -command-line"},
+		{"-auth-server -forward-auth", "-forward-auth, -auth-server and -command-line: one of them at a time"},
 		{"-auth-server -systems original", `-systems: unknown system "original", want some of bolt,redis,oidc-provider`},
+		{"-command-line -systems shproxy", `-systems: unknown system "shproxy", want some of shclient,inspector,mcporter`},
 		{"http://localhost/", `unexpected argument "http://localhost/": there are only flags, see -help`},
 	}
 	for _, test := range tests {

@@ -34,6 +34,7 @@ type options struct {
 
 	forwardAuth bool // measure that, not bridges
 	authServer  bool // likewise
+	commandLine bool // likewise
 }
 
 // A comparison is what one run measures, and how it is shown.
@@ -50,6 +51,8 @@ func (o *options) comparison() comparison {
 		return comparison{forwardAuthNames(), forwardAuthLoads, prepareForwardAuth, (*results).writeForwardAuth}
 	case o.authServer:
 		return comparison{authServerNames(), authServerLoads, prepareAuthServers, (*results).writeAuthServers}
+	case o.commandLine:
+		return comparison{commandLineNames(), commandLineLoads, prepareCommandLines, (*results).writeCommandLines}
 	}
 	return comparison{systemNames(), loads, prepareBridges, (*results).writeMarkdown}
 }
@@ -58,7 +61,7 @@ func (o *options) comparison() comparison {
 // argument names one, else it runs the benchmark.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) > 0 && isRole(args[0]) {
-		return report(stderr, serveRole(args, stdin, stdout))
+		return report(stderr, serveRole(args, stdin, stdout, stderr))
 	}
 	opts, err := parseOptions(args, stderr)
 	switch {
@@ -88,12 +91,14 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.DurationVar(&opts.duration, "duration", 2*time.Second, "how long to load a system for one figure")
 	flags.IntVar(&opts.calls, "calls", 0, "most calls for one figure (default no limit but the duration)")
 	flags.StringVar(&systems, "systems", "", "comma-separated systems to measure, of "+strings.Join(systemNames(), ",")+
-		"; with -forward-auth of "+strings.Join(forwardAuthNames(), ",")+"; with -auth-server of "+strings.Join(authServerNames(), ",")+" (default all)")
+		"; with -forward-auth of "+strings.Join(forwardAuthNames(), ",")+"; with -auth-server of "+strings.Join(authServerNames(), ",")+
+		"; with -command-line of "+strings.Join(commandLineNames(), ",")+" (default all)")
 	flags.StringVar(&opts.peers, "peers", "", "directory of the installed peers (default mcp-oauth-gateway-bench in the user's cache directory)")
 	flags.BoolVar(&opts.install, "install", false, "install missing peers into the peers directory first, with npm and pip")
 	flags.StringVar(&opts.shproxy, "shproxy", "", "shproxy binary to measure (default built from this workspace)")
 	flags.BoolVar(&opts.forwardAuth, "forward-auth", false, "measure checks of access tokens for a reverse proxy instead of bridges")
 	flags.BoolVar(&opts.authServer, "auth-server", false, "measure what authorization servers issue instead of bridges")
+	flags.BoolVar(&opts.commandLine, "command-line", false, "measure commands that call one tool instead of bridges")
 	flags.BoolVar(&opts.json, "json", false, "print every round as JSON instead of tables of medians")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -122,11 +127,17 @@ func (o *options) check() error {
 	if o.calls < 0 {
 		return fmt.Errorf("-calls %d: want 0 or more", o.calls)
 	}
-	if o.forwardAuth && o.authServer {
-		return errors.New("-forward-auth and -auth-server: one of them at a time")
+	instead := 0
+	for _, chosen := range []bool{o.forwardAuth, o.authServer, o.commandLine} {
+		if chosen {
+			instead++
+		}
 	}
-	if (o.forwardAuth || o.authServer) && o.shproxy != "" {
-		return errors.New("-shproxy: it has no part in -forward-auth and -auth-server")
+	if instead > 1 {
+		return errors.New("-forward-auth, -auth-server and -command-line: one of them at a time")
+	}
+	if instead > 0 && o.shproxy != "" {
+		return errors.New("-shproxy: it has no part in -forward-auth, -auth-server and -command-line")
 	}
 	names := o.comparison().names
 	for _, name := range o.systems {

@@ -25,11 +25,13 @@ const (
 )
 
 func isRole(arg string) bool {
-	return arg == roleStdio || arg == roleModern || arg == roleHTTP || arg == roleForwardAuth
+	return arg == roleStdio || arg == roleModern || arg == roleHTTP || arg == roleForwardAuth || arg == rolePeak
 }
 
-func serveRole(args []string, stdin io.Reader, stdout io.Writer) error {
+func serveRole(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	switch {
+	case args[0] == rolePeak:
+		return runPeak(args[1:], stdout, stderr)
 	case args[0] == roleStdio:
 		return serveStdio(stdin, stdout, answer)
 	case args[0] == roleModern:
@@ -89,8 +91,13 @@ func serveHTTP(stdin io.Reader, address string, handler http.HandlerFunc) error 
 	return nil
 }
 
-// echoHTTP answers by POST the frames that serveStdio answers.
+// echoHTTP answers by POST the frames that serveStdio answers. It has no stream
+// to GET.
 func echoHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	frame, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 	if err != nil {
 		http.Error(w, "cannot read the request: "+err.Error(), http.StatusBadRequest)

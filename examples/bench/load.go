@@ -67,7 +67,9 @@ func (p *plan) next(now time.Time) (int64, bool) {
 type tally struct {
 	latencies []time.Duration // of the calls with the right reply
 	errors    int
-	err       error // the first one
+	err       error         // the first one
+	cpu       time.Duration // of the processes that ran for the calls, if that is how calls are made
+	peak      int64         // memory of the largest of them, bytes
 }
 
 func (t *tally) fail(err error) {
@@ -79,6 +81,8 @@ func (t *tally) fail(err error) {
 func (t *tally) add(other tally) {
 	t.latencies = append(t.latencies, other.latencies...)
 	t.errors += other.errors
+	t.cpu += other.cpu
+	t.peak = max(t.peak, other.peak)
 	if t.err == nil {
 		t.err = other.err
 	}

@@ -18,6 +18,9 @@
 // With -auth-server it compares what authorization servers issue: oauthdyn on
 // its embedded store and on Redis, and oidc-provider.
 //
+// With -command-line it compares commands that call one tool, as whole
+// processes: shclient, the MCP inspector's and mcporter.
+//
 // README.md says how to read the tables.
 package main
 

@@ -49,13 +49,18 @@ const loopbackOnly = `data:text/javascript,import net from "node:net";` +
 // supergateway takes the child as one line for a shell, and has no option for
 // the address. Its log of every message is off, as in a peer's best case.
 func supergateway(dir string, child []string) []string {
-	quoted := make([]string, len(child))
-	for i, arg := range child {
+	return []string{"node", "--import", loopbackOnly, filepath.Join(dir, "supergateway", "dist", "index.js"),
+		"--stdio", shellLine(child), "--outputTransport", "streamableHttp", "--stateful",
+		"--port", portArg, "--logLevel", "none"}
+}
+
+// shellLine is a command of plain words as one line for a shell.
+func shellLine(command []string) string {
+	quoted := make([]string, len(command))
+	for i, arg := range command {
 		quoted[i] = `"` + arg + `"`
 	}
-	return []string{"node", "--import", loopbackOnly, filepath.Join(dir, "supergateway", "dist", "index.js"),
-		"--stdio", strings.Join(quoted, " "), "--outputTransport", "streamableHttp", "--stateful",
-		"--port", portArg, "--logLevel", "none"}
+	return strings.Join(quoted, " ")
 }
 
 func mcpProxy(dir string, child []string) []string {

@@ -88,6 +88,15 @@ func residentBytes(pids []int) (own, tree int64, ok bool) {
 	return own, tree, true
 }
 
+// peakBytes is the most memory that a process had that has ended.
+func peakBytes(p *os.ProcessState) int64 {
+	usage, ok := p.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0
+	}
+	return int64(usage.Maxrss) << 10
+}
+
 // A relative is a descendant of a process.
 type relative struct {
 	pid     int

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"time"
 )
@@ -16,6 +17,7 @@ type relative struct{ pid int }
 
 func cpuTime([]int) (time.Duration, bool)            { return 0, false }
 func residentBytes([]int) (own, tree int64, ok bool) { return 0, 0, false }
+func peakBytes(*os.ProcessState) int64               { return 0 }
 func descendants(int) []relative                     { return nil }
 func countAlive([]relative) int                      { return 0 }
 func killAlive([]relative)                           {}

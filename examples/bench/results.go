@@ -34,7 +34,7 @@ type systemResult struct {
 
 // isOurs reports whether the system comes with the repository.
 func (s *systemResult) isOurs() bool {
-	return slices.Contains(ownNames(), s.Name) || slices.Contains([]string{bareName, oauthdynName, boltName, redisName}, s.Name)
+	return slices.Contains(ownNames(), s.Name) || slices.Contains([]string{bareName, oauthdynName, boltName, redisName, shclientName}, s.Name)
 }
 
 // untranslated is the system with the same clients in front of a server of
@@ -71,8 +71,10 @@ type memory struct {
 type sample struct {
 	Rate      float64 `json:"calls_per_second"` // with the right reply
 	P50Micros float64 `json:"p50_us"`
+	P90Micros float64 `json:"p90_us"`
 	P99Micros float64 `json:"p99_us"`
 	CPUMicros float64 `json:"cpu_us_per_call"`
+	PeakBytes int64   `json:"peak_bytes,omitempty"` // of a process that was run for the calls
 	Errors    int     `json:"errors"`
 	Error     string  `json:"first_error,omitempty"`
 }
@@ -81,8 +83,13 @@ func newSample(t tally, elapsed time.Duration) sample {
 	s := sample{
 		Rate:      float64(len(t.latencies)) / elapsed.Seconds(),
 		P50Micros: percentile(t.latencies, 50).Seconds() * 1e6,
+		P90Micros: percentile(t.latencies, 90).Seconds() * 1e6,
 		P99Micros: percentile(t.latencies, 99).Seconds() * 1e6,
+		PeakBytes: t.peak,
 		Errors:    t.errors,
+	}
+	if calls := len(t.latencies); calls > 0 {
+		s.CPUMicros = t.cpu.Seconds() * 1e6 / float64(calls)
 	}
 	if t.err != nil {
 		s.Error = t.err.Error()
@@ -176,8 +183,12 @@ func known(v float64) float64 {
 
 func rate(l load) figure { return func(r *round) float64 { return known(r.Loads[l.Key].Rate) } }
 func p50(l load) figure  { return func(r *round) float64 { return known(r.Loads[l.Key].P50Micros) } }
+func p90(l load) figure  { return func(r *round) float64 { return known(r.Loads[l.Key].P90Micros) } }
 func p99(l load) figure  { return func(r *round) float64 { return known(r.Loads[l.Key].P99Micros) } }
 func cpu(l load) figure  { return func(r *round) float64 { return known(r.Loads[l.Key].CPUMicros) } }
+func peak(l load) figure {
+	return func(r *round) float64 { return known(float64(r.Loads[l.Key].PeakBytes)) }
+}
 
 // median returns the median of a figure over the rounds.
 func (s *systemResult) median(f figure) float64 {

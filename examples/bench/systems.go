@@ -111,7 +111,7 @@ func findShproxy(ctx context.Context, binary, scratch string, progress io.Writer
 }
 
 // buildCommand builds the command of the workspace's module of that name.
-func buildCommand(ctx context.Context, scratch, name string, progress io.Writer) (string, error) {
+func buildCommand(ctx context.Context, scratch, name string, progress io.Writer, flags ...string) (string, error) {
 	root, err := workspaceRoot()
 	if err != nil {
 		return "", err
@@ -122,7 +122,8 @@ func buildCommand(ctx context.Context, scratch, name string, progress io.Writer)
 	}
 	fmt.Fprintln(progress, "building", name)
 	env := []string{"GOWORK=" + filepath.Join(root, "go.work")}
-	if err := runTool(ctx, env, "go", "build", "-C", root, "-o", binary, "./"+name+"/cmd/"+name); err != nil {
+	argv := slices.Concat([]string{"go", "build", "-C", root, "-o", binary}, flags, []string{"./" + name + "/cmd/" + name})
+	if err := runTool(ctx, env, argv...); err != nil {
 		return "", fmt.Errorf("building %s: %w", name, err)
 	}
 	return binary, nil

@@ -12,6 +12,12 @@ import (
 	"time"
 )
 
+// clientTimeout is less than the suite gives a client.
+const clientTimeout = 55 * time.Second
+
+// browserArgument makes this binary the browser of the page that is named next.
+const browserArgument = "browse"
+
 // TestMain is the client that the suite judges when it is the suite that runs
 // this binary: with the URL of the server behind what the test gave it.
 func TestMain(m *testing.M) {
@@ -19,7 +25,7 @@ func TestMain(m *testing.M) {
 	if scenario == "" {
 		os.Exit(m.Run())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), clientTimeout)
 	defer cancel()
 	if err := judgedClient(ctx, scenario, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -28,10 +34,20 @@ func TestMain(m *testing.M) {
 }
 
 func judgedClient(ctx context.Context, scenario string, args []string) error {
-	switch len(args) {
-	case 1: // URL
-		return oauthClient(ctx, scenario, args[0])
-	case 3: // version, shclient, URL
+	if last := len(args) - 1; needsStream[scenario] && last >= 0 {
+		url, stop, err := watchStream(args[last])
+		if err != nil {
+			return err
+		}
+		defer stop()
+		args[last] = url
+	}
+	switch {
+	case len(args) == 1: // URL
+		return libraryClient(ctx, scenario, args[0])
+	case len(args) == 2 && args[0] == browserArgument: // page
+		return follow(ctx, args[1])
+	case len(args) == 3: // version, shclient, URL
 		return stdioClient(ctx, scenario, args[0], args[1], args[2])
 	}
 	return fmt.Errorf("unexpected arguments %q", args)

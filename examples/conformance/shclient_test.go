@@ -6,24 +6,29 @@ package conformance_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
+// clientVersions are those that the suite has scenarios of clients for. At
+// everyVersion it runs all that it has, also the extensions, which belong to
+// none: each once, at the first version that knows it.
+var clientVersions = []string{"2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28", everyVersion}
+
 // TestShclient lets the suite judge the bridge of clients that only speak
-// stdio, of which the SDK's is one, by the scenarios without OAuth.
+// stdio, of which the SDK's is one. The login is the bridge's business.
 func TestShclient(t *testing.T) {
 	requireSuite(t)
 	shclient := buildShclient(t)
-	for _, version := range []string{"2025-06-18", "2025-11-25", "2026-07-28"} {
+	for _, version := range clientVersions {
 		t.Run(version, func(t *testing.T) {
 			judgeShclient(t, shclient, version, version, knownFailures(t, "expected-failures-shclient-"+version+".yml"))
 		})
@@ -34,43 +39,47 @@ func TestShclient(t *testing.T) {
 // speaks the same or another.
 func judgeShclient(t *testing.T, shclient, version, client string, known baseline) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := strconv.Quote(self) + " " + client + " " + strconv.Quote(shclient)
-	judgeClient(t, version, command, func(name string) bool { return !isOAuth(name) }, known)
+	judgeClient(t, version, self(t)+" "+client+" "+strconv.Quote(shclient), known)
 }
 
 // stdioClient does what the suite's scenarios ask of a client, through shclient.
 func stdioClient(ctx context.Context, scenario, version, shclient, url string) error {
-	script := scripts[scenario]
-	if script == nil {
-		return fmt.Errorf("the scenario %s is not for a client on stdio", scenario)
+	home, err := os.MkdirTemp("", "conformance")
+	if err != nil {
+		return err
 	}
-	client := mcp.NewClient(&mcp.Implementation{Name: "conformance", Version: "1.0.0"}, &mcp.ClientOptions{
-		ElicitationHandler: func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
-			// Defaults are filled in by the SDK.
-			return &mcp.ElicitResult{Action: "accept", Content: accepted[scenario]}, nil
-		},
-	})
-	var tools []*mcp.Tool
-	client.AddSendingMiddleware(keepTools(&tools), oneEra(version))
-	flags := []string{url}
-	if spoken := os.Getenv("MCP_CONFORMANCE_PROTOCOL_VERSION"); version < "2026-07-28" && spoken >= "2026-07-28" {
+	defer os.RemoveAll(home)
+	flags, err := bridgeFlags(scenario, home)
+	if err != nil {
+		return err
+	}
+	spoken := os.Getenv("MCP_CONFORMANCE_PROTOCOL_VERSION")
+	if version == everyVersion {
+		version = spoken
+	}
+	if version < "2026-07-28" && spoken >= "2026-07-28" {
 		// Else shclient would try initialize first, which is what its client
 		// sends, and the suite wants to see nothing but its version.
 		flags = append(flags, "--server-protocol", "modern")
 	}
-	bridge := exec.CommandContext(ctx, shclient, flags...)
+	browser, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	bridge := exec.CommandContext(ctx, shclient, append(flags, url)...)
+	bridge.Env = append(os.Environ(), "XDG_CONFIG_HOME="+home, "BROWSER="+browser+" "+browserArgument)
 	bridge.Stderr = os.Stderr
+	var tools []*mcp.Tool
+	client := newClient(scenario)
+	client.AddSendingMiddleware(keepTools(&tools), oneEra(version))
 	session, err := client.Connect(ctx, &mcp.CommandTransport{Command: bridge}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		return err
 	}
-	if _, err = session.ListTools(ctx, nil); err == nil {
-		err = script(ctx, session, tools)
-	}
+	err = perform(ctx, scenario, session, func(ctx context.Context) ([]*mcp.Tool, error) {
+		_, err := session.ListTools(ctx, nil)
+		return tools, err
+	})
 	return errors.Join(err, session.Close())
 }
 
@@ -101,96 +110,43 @@ func oneEra(version string) mcp.Middleware {
 	}
 }
 
-// accepted is what the user fills into forms, by scenario.
-var accepted = map[string]map[string]any{
-	"elicitation-sep1034-client-defaults": {},
-	"sep-2322-client-request-state":       {"confirmed": true},
-}
-
-// A script is what a client does after it has listed the tools.
-type script func(context.Context, *mcp.ClientSession, []*mcp.Tool) error
-
-// scripts are by scenario.
-var scripts = map[string]script{
-	"initialize":                          calling(),
-	"request-metadata":                    calling(),
-	"json-schema-ref-no-deref":            calling(),
-	"tools_call":                          calling(toolCall{"add_numbers", map[string]any{"a": 5, "b": 3}}),
-	"elicitation-sep1034-client-defaults": calling(toolCall{"test_client_elicitation_defaults", nil}),
-	"sse-retry":                           calling(toolCall{"test_reconnection", nil}),
-	"sep-2322-client-request-state": calling(toolCall{"test_mrtr_echo_state", nil}, toolCall{"test_mrtr_no_state", nil},
-		toolCall{"test_mrtr_unrelated", nil}, toolCall{"test_mrtr_no_result_type", nil}),
-	"json-schema-2020-12-preservation": echoSchema,
-	"http-standard-headers":            useEverything,
-	"http-custom-headers":              callAsTold,
-	"http-invalid-tool-headers":        callAll,
-}
-
-type toolCall struct {
-	Name      string
-	Arguments map[string]any
-}
-
-func calling(calls ...toolCall) script {
-	return func(ctx context.Context, s *mcp.ClientSession, _ []*mcp.Tool) error { return callTools(ctx, s, calls) }
-}
-
-// callTools calls all, whatever comes of each.
-func callTools(ctx context.Context, s *mcp.ClientSession, calls []toolCall) (err error) {
-	for _, call := range calls {
-		arguments := call.Arguments
-		if arguments == nil {
-			arguments = map[string]any{}
+// bridgeFlags are what a person would give shclient in a scenario, with the
+// secrets of the suite's context in files of a directory.
+func bridgeFlags(scenario, dir string) ([]string, error) {
+	given, err := readGiven()
+	if err != nil {
+		return nil, err
+	}
+	flags := []string{"--credentials", filepath.Join(dir, "credentials.json")}
+	add := func(flag, value string) {
+		if value != "" {
+			flags = append(flags, flag, value)
 		}
-		_, failed := s.CallTool(ctx, &mcp.CallToolParams{Name: call.Name, Arguments: arguments})
-		err = errors.Join(err, failed)
 	}
-	return err
-}
-
-// echoSchema sends a tool's schema back, to show that it came through.
-func echoSchema(ctx context.Context, s *mcp.ClientSession, tools []*mcp.Tool) error {
-	at := slices.IndexFunc(tools, func(t *mcp.Tool) bool { return t.Name == "json_schema_2020_12_tool" })
-	if at < 0 {
-		return errors.New("the tool with the schema is not listed")
+	secret := func(flag, value string) {
+		if value == "" {
+			return
+		}
+		name := filepath.Join(dir, strings.TrimPrefix(flag, "--"))
+		err = errors.Join(err, os.WriteFile(name, []byte(value), 0o600))
+		add(flag, name)
 	}
-	return callTools(ctx, s, []toolCall{{"json_schema_echo", map[string]any{"schema": tools[at].InputSchema}}})
-}
-
-// useEverything makes a request of every kind that has a name.
-func useEverything(ctx context.Context, s *mcp.ClientSession, tools []*mcp.Tool) error {
-	var failed []error
-	if len(tools) > 0 {
-		failed = append(failed, callTools(ctx, s, []toolCall{{tools[0].Name, nil}}))
+	if isOAuth(scenario) {
+		add("--client-metadata-url", metadataURL)
 	}
-	resources, err := s.ListResources(ctx, nil)
-	if failed = append(failed, err); err == nil && len(resources.Resources) > 0 {
-		_, err := s.ReadResource(ctx, &mcp.ReadResourceParams{URI: resources.Resources[0].URI})
-		failed = append(failed, err)
+	add("--client-id", given.ClientID)
+	add("--auth-server", given.Issuer)
+	secret("--client-secret-file", given.ClientSecret)
+	secret("--client-key-file", given.PrivateKey)
+	switch scenario {
+	case "auth/client-credentials-basic", "auth/client-credentials-jwt":
+		flags = append(flags, "--client-credentials")
+	case "auth/wif-jwt-bearer":
+		secret("--assertion-file", given.JWT)
+	case "auth/enterprise-managed-authorization":
+		add("--idp", given.IdPIssuer)
+		add("--idp-client-id", given.IdPClientID)
+		secret("--id-token-file", given.IdPIDToken)
 	}
-	prompts, err := s.ListPrompts(ctx, nil)
-	if failed = append(failed, err); err == nil && len(prompts.Prompts) > 0 {
-		_, err := s.GetPrompt(ctx, &mcp.GetPromptParams{Name: prompts.Prompts[0].Name})
-		failed = append(failed, err)
-	}
-	return errors.Join(failed...)
-}
-
-// callAsTold makes the calls that the suite lists.
-func callAsTold(ctx context.Context, s *mcp.ClientSession, _ []*mcp.Tool) error {
-	var told struct{ ToolCalls []toolCall }
-	if err := json.Unmarshal([]byte(os.Getenv("MCP_CONFORMANCE_CONTEXT")), &told); err != nil {
-		return err
-	}
-	return callTools(ctx, s, told.ToolCalls)
-}
-
-// callAll calls every tool that is left when the client has dropped what it
-// must not call.
-func callAll(ctx context.Context, s *mcp.ClientSession, tools []*mcp.Tool) error {
-	var calls []toolCall
-	for _, tool := range tools {
-		calls = append(calls, toolCall{tool.Name, map[string]any{"region": "us-west1"}})
-	}
-	return callTools(ctx, s, calls)
+	return flags, err
 }

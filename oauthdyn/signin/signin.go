@@ -43,6 +43,8 @@ type Flags struct {
 	ClientKeyID       string        // of that key; empty means its thumbprint
 	ClientCredentials bool          // the program signs in itself
 	AssertionFile     string        // with a JWT in which a platform vouches for the program
+	Enterprise        Enterprise    // an organization decides
+	DPoP              bool          // tokens are bound to a key, and others are refused
 	AuthServer        string        // issuer to use; empty means one that the resource names
 	Scopes            []string      // to ask for
 	NoBrowser         bool          // the page is printed instead of opened
@@ -73,6 +75,7 @@ func (f *Flags) AddClient(flags *pflag.FlagSet) {
 	flags.StringVar(&f.ClientKeyID, "client-key-id", "", "`id` of that key (default: its JWK thumbprint)")
 	flags.BoolVar(&f.ClientCredentials, "client-credentials", false, "the program signs in itself, with its secret or key; nobody is asked")
 	flags.StringVar(&f.AssertionFile, "assertion-file", "", "`file` with a JWT in which a platform vouches for the program (RFC 7523); read each time")
+	f.Enterprise.add(flags)
 	flags.StringVar(&f.AuthServer, "auth-server", "", "`URL` of the authorization server to use (default: the first usable one that the MCP server names)")
 	flags.StringVar(&f.Credentials, "credentials", "", "`file` that keeps logins (default: mcp-oauth-gateway/credentials.json in the configuration directory)")
 }
@@ -82,6 +85,7 @@ func (f *Flags) AddLogin(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.Scopes, "scope", nil, "`scopes` to ask for (default: what the server suggests)")
 	flags.BoolVar(&f.NoBrowser, "no-browser", false, "print the login URL instead of opening it")
 	flags.BoolVar(&f.Device, "device", false, "sign in with a code, on any other machine (RFC 8628)")
+	flags.BoolVar(&f.DPoP, "dpop", false, "ask for a token that is bound to a key (RFC 9449), and take no other")
 	flags.IntVar(&f.CallbackPort, "callback-port", 0, "`port` on which the login comes back (default: any free one)")
 	f.AuthTimeout = oauthdyn.DefaultLoginTimeout
 	flags.Var((*patience)(&f.AuthTimeout), "auth-timeout", "how long to wait for the login")
@@ -130,6 +134,7 @@ func (f *Flags) Config(resource string, p Process) (*oauthdyn.Config, error) {
 		ClientName:        ClientName,
 		ClientID:          f.ClientID,
 		ClientMetadataURL: f.ClientMetadataURL,
+		DPoP:              f.DPoP,
 		Scopes:            strings.Fields(strings.Join(f.Scopes, " ")), // both spellings of a list
 		CallbackPort:      f.CallbackPort,
 		LoginTimeout:      f.AuthTimeout,

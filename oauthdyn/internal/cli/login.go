@@ -44,7 +44,6 @@ environment: ` + signin.EnvClientSecret + `, ` + signin.EnvClientKey + `,
 	})
 	f.AddLogin(cmd.Flags())
 	f.addInitialToken(cmd.Flags())
-	cmd.Flags().BoolVar(&f.dpop, "dpop", false, "ask for a token that is bound to a key (RFC 9449), and take no other")
 	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
 	cmd.MarkFlagsMutuallyExclusive("device", "client-credentials")
 	cmd.MarkFlagsMutuallyExclusive("device", "assertion-file")

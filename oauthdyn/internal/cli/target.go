@@ -26,7 +26,6 @@ type clientFlags struct {
 	signin.Flags
 	clientName   string
 	initialToken string // file
-	dpop         bool
 	output
 	verbose bool
 }
@@ -107,7 +106,7 @@ func (a *app) config(f *clientFlags, target string) (*oauthdyn.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.ClientName, cfg.DPoP = f.clientName, f.dpop
+	cfg.ClientName = f.clientName
 	cfg.InitialAccessToken, _ = a.lookupEnv(envInitialToken)
 	if f.initialToken != "" {
 		if cfg.InitialAccessToken, err = signin.ReadSecret(f.initialToken, a.stdin); err != nil {

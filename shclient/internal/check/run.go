@@ -23,8 +23,10 @@ type run struct {
 	owners    []*Probe            // of the shared sessions
 	memory    map[any]any         // what rules of a version share
 
-	mu       sync.Mutex
-	requests int // mu guards it
+	mu       sync.Mutex // guards the rest
+	requests int
+	observed map[observedKey][]seen
+	tokens   []json.RawMessage // of progress, that were sent
 }
 
 // maxRequests bounds a run, whatever the server answers.
@@ -38,7 +40,7 @@ var ErrUnauthorized = errors.New("the server wants a login")
 func Run(ctx context.Context, target Target, o Options) (*Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.budget(), fmt.Errorf("the check took longer than %v", o.budget()))
 	defer cancel()
-	r := &run{target: target, o: o, client: target.Client, anonymous: target.Anonymous, sessions: map[string]*Session{}, memory: map[any]any{}}
+	r := &run{target: target, o: o, client: target.Client, anonymous: target.Anonymous, sessions: map[string]*Session{}, memory: map[any]any{}, observed: map[observedKey][]seen{}}
 	if r.anonymous == nil {
 		r.anonymous = http.DefaultClient
 	}
@@ -153,6 +155,9 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 		defer s.close()
 	}
 	if e := answer.Error(); e != nil {
+		if e.Code == codeNoMethod && p.Modern() && s.servesUndiscovered(ctx, p) {
+			return "", nil
+		}
 		return e.Error(), nil
 	}
 	var result struct {
@@ -167,16 +172,24 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 	info := result.ServerInfo
 	if p.Modern() {
 		info = result.Meta.ServerInfo
-		if !slices.Contains(result.SupportedVersions, version) {
+		if len(result.SupportedVersions) > 0 && !slices.Contains(result.SupportedVersions, version) {
 			return "it supports " + strings.Join(result.SupportedVersions, ", "), nil
 		}
-	} else if result.ProtocolVersion != version {
+	} else if result.ProtocolVersion != version && result.ProtocolVersion != "" {
 		return fmt.Sprintf("it answers with %q", result.ProtocolVersion), nil
 	}
 	if info.Name != "" {
 		report.Server = r.redact(bound(strings.TrimSpace(info.Name+" "+info.Version), 200))
 	}
 	return "", nil
+}
+
+// servesUndiscovered reports whether a server without server/discover, which it
+// must have, speaks a modern version all the same. Results of earlier versions
+// have no resultType.
+func (s *Session) servesUndiscovered(ctx context.Context, p *Probe) bool {
+	answer, err := s.Request(ctx, p, "tools/list", nil)
+	return err == nil && text(members(answer.Result())["resultType"]) != ""
 }
 
 // shared opens the session that the rules of a version share, or returns it.

@@ -109,6 +109,7 @@ func (a *app) root() *cobra.Command {
 		a.completeCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
+		a.loadCommand(),
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),

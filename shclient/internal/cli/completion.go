@@ -67,6 +67,7 @@ completion itself connects with no server and runs none.
 func (a *app) complete(root *cobra.Command) {
 	special := map[string]cobra.CompletionFunc{
 		"call":       a.completeCall,
+		"load":       a.completeCall,
 		"list":       a.completeTarget(kinds...),
 		"completion": cobra.FixedCompletions(shells, cobra.ShellCompDirectiveNoFileComp),
 	}

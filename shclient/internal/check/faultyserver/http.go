@@ -188,6 +188,10 @@ func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (*session, bo
 		http.Error(w, "unsupported "+headerVersion, http.StatusBadRequest)
 		return nil, false
 	}
+	if r.Method == http.MethodPost && r.Header.Get(headerVersion) == "" && s.on("version-header-needed") {
+		http.Error(w, headerVersion+" is missing", http.StatusBadRequest)
+		return nil, false
+	}
 	id := r.Header.Get(headerSession)
 	if id == "" {
 		if s.on("session-not-needed") {

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package torture
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// casts are the scenes, with the number of kills in the short form.
+var casts = []struct {
+	cast
+	kills int
+}{
+	{cast{"Streamable HTTP", legacy, kindLegacy, true}, 20},
+	{cast{"HTTP+SSE", legacy, kindOld, true}, 10},
+	{cast{"2026-07-28", modern, kindModern, true}, 10},
+	{cast{"2026-07-28 to Streamable HTTP", modern, kindLegacy, false}, 5},
+	{cast{"2025-11-25 to 2026-07-28", legacy, kindModern, false}, 5},
+	{cast{"changing eras", modern, kindLegacy, false}, 4},
+}
+
+// Whatever happens to the server, its sessions, its tokens and the way to it,
+// each call has one answer, none is executed twice, no answer that can arrive is
+// lost, and nobody sees a browser window that need not be.
+func TestTorture(t *testing.T) {
+	length, _ := time.ParseDuration(os.Getenv("SHCLIENT_TORTURE"))
+	seed, err := strconv.ParseUint(os.Getenv("SHCLIENT_TORTURE_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	for _, c := range casts {
+		t.Run(c.name, func(t *testing.T) {
+			if length > 0 {
+				s := newScene(t, c.cast, 12, seed)
+				s.play(func(int) bool { return time.Since(s.begun) < length/time.Duration(len(casts)) }, true)
+				return
+			}
+			s := newScene(t, c.cast, 6, seed)
+			s.play(func(faults int) bool { return s.server.kills < c.kills }, false)
+		})
+	}
+}
+
+// changes reports whether the server becomes one of the other era again and
+// again.
+func (c cast) changes() bool { return c.name == "changing eras" }
+
+// play lets one fault follow the other as long as there are to be more, and
+// checks what is left in the end.
+func (s *scene) play(more func(faults int) bool, random bool) {
+	s.calm("the start")
+	s.timed("kill", s.kill) // a bridge that has seen one holds what it needs
+	s.calm("a kill")
+	before := s.rest()
+	others := s.others()
+	for n := 0; more(n) && s.well(); n++ {
+		other := n
+		if random {
+			other = s.dice.IntN(len(others))
+		}
+		if other < len(others) {
+			s.timed(others[other].name, others[other].play)
+		}
+		if s.cast.changes() {
+			s.timed("change", s.change)
+		} else {
+			s.timed("kill", s.kill)
+		}
+	}
+	if s.well() {
+		s.compare(before, s.rest())
+	}
+	if s.well() {
+		s.goodbye()
+	}
+	s.audit()
+	for _, wrong := range s.violations() {
+		s.t.Error(wrong)
+	}
+	if s.t.Failed() {
+		s.t.Logf("seed: SHCLIENT_TORTURE_SEED=%d", s.seed)
+	}
+	s.note("the slowest fault was %s, %s", s.slowestName, s.slowest.Round(time.Millisecond))
+	s.t.Log(s.summary())
+}
+
+// A fault is what befalls a scene.
+type fault struct {
+	name string
+	play func()
+}
+
+// others are the faults beside kills.
+func (s *scene) others() []fault {
+	if s.cast.changes() {
+		return []fault{{"withdraw", s.withdraw}, {"deaf", s.deaf}, {"kill", s.kill}}
+	}
+	all := []fault{{"cut", s.cut}, {"stall", s.stall}, {"slow", s.slow}, {"deaf", s.deaf}, {"withdraw", s.withdraw}}
+	if s.cast.server != kindModern {
+		all = append(all, fault{"forget", s.forget}, fault{"forgetIdle", s.forgetIdle})
+	}
+	if s.auth != nil {
+		all = append(all, fault{"revoke", s.revoke}, fault{"regrant", s.regrant}, fault{"outage", s.outage})
+	}
+	return all
+}
+
+// timed plays a fault, and remembers the slowest. That is reported, and never
+// judged.
+func (s *scene) timed(name string, play func()) {
+	begun := time.Now()
+	play()
+	if took := time.Since(begun); took > s.slowest {
+		s.slowest, s.slowestName = took, name
+	}
+}
+
+// well reports whether nothing is wrong so far.
+func (s *scene) well() bool { return !s.t.Failed() && len(s.violations()) == 0 }
+
+// rest is what the bridge holds when nothing happens. Its connections are ended
+// for that, since it keeps some of those that it used.
+func (s *scene) rest() vitals {
+	s.must(s.relay.hangUp(false))
+	if s.auth != nil {
+		s.auth.HTTP.CloseClientConnections()
+	}
+	return s.look()
+}
+
+// compare finds what has grown. What is on its way out may take its time.
+func (s *scene) compare(before, now vitals) {
+	const (
+		goroutines = 4
+		files      = 3
+		heap       = 4 << 20
+	)
+	grown := func() bool {
+		return now.Goroutines > before.Goroutines+goroutines || now.Files > before.Files+files || now.Heap > before.Heap+heap
+	}
+	for end := time.Now().Add(patience); grown() && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		now = s.look()
+	}
+	s.note("goroutines %d > %d, files %d > %d, heap %d > %d KB, resident %d > %d KB",
+		before.Goroutines, now.Goroutines, before.Files, now.Files, before.Heap>>10, now.Heap>>10, before.Resident>>10, now.Resident>>10)
+	if grown() {
+		s.violate("the bridge has grown: %d goroutines, %d files, %d bytes; it had %d, %d, %d\n%s",
+			now.Goroutines, now.Files, now.Heap, before.Goroutines, before.Files, before.Heap, now.Dump)
+	}
+}
+
+// goodbye ends the session, of which nothing is left.
+func (s *scene) goodbye() {
+	want := "1"
+	if s.cast.server == kindModern {
+		want = "0"
+	} else {
+		s.forgetIdle()
+	}
+	s.awaitSessions(want)
+	s.note("ended in %s", s.leave().Round(time.Millisecond))
+	s.awaitSessions("0")
+}
+
+// awaitSessions waits until the server has as many sessions.
+func (s *scene) awaitSessions(want string) {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		got := s.server.tell(orderCount)
+		if got == want {
+			return
+		}
+		if time.Now().After(end) {
+			s.violate("the server has %s sessions, want %s", got, want)
+			return
+		}
+	}
+}
