@@ -150,6 +150,16 @@ type Config struct {
 	// LoginTimeout is how long a person has to sign in; 0 means
 	// DefaultLoginTimeout.
 	LoginTimeout time.Duration
+
+	// AskPause is how long after a person was asked to sign in, and did not,
+	// nobody is asked again, by none of the programs that share the store:
+	// requests fail in the meantime, with an error that wraps ErrNotSignedIn.
+	// Authenticate asks at any time. 0 means no pause.
+	AskPause time.Duration
+
+	// SignInHint says at the end of such an error what a person can do, such as
+	// "run example login". Empty means nothing.
+	SignInHint string
 }
 
 // String names the client, without secrets.
@@ -274,6 +284,8 @@ func (c *Client) checkCallback() error {
 	switch {
 	case cfg.LoginTimeout < 0:
 		return errors.New("login timeout is negative")
+	case cfg.AskPause < 0:
+		return errors.New("pause between sign-ins is negative")
 	case cfg.CallbackPort < 0 || cfg.CallbackPort > 65535:
 		return fmt.Errorf("callback port %d is out of range", cfg.CallbackPort)
 	case cfg.CallbackPath != "" && !validCallbackPath(cfg.CallbackPath):

@@ -23,7 +23,8 @@ var ErrNoCredentials = errors.New("no stored credentials")
 // Credentials is one record of a [CredentialStore]. It belongs to exactly one
 // authorization server and is never used at another (MCP authorization,
 // "Authorization Server Binding"). A record holds a registration or a grant, or
-// only says which server a client belongs to that was registered by hand.
+// only says which server a client belongs to that was registered by hand. One
+// without an issuer says when a person was asked to sign in.
 type Credentials struct {
 	// Issuer is the authorization server's issuer identifier.
 	Issuer string `json:"issuer"`
@@ -31,6 +32,9 @@ type Credentials struct {
 	// Registration and Grant: one of them, or neither.
 	Registration *Registration `json:"registration,omitempty"`
 	Grant        *Grant        `json:"grant,omitempty"`
+
+	// Asked is when a person was asked to sign in, and has not since.
+	Asked time.Time `json:"asked,omitzero"`
 }
 
 // Registration is a dynamically registered client: RFC 7591. It holds secrets;

@@ -96,6 +96,7 @@ func (f DeviceCode) run(ctx context.Context, c *Client, d *Discovery, scopes []s
 	if err != nil {
 		return nil, c.blame(stored, id.ClientID, err)
 	}
+	c.asking(ctx)
 	if err := f.Prompt(ctx, *a); err != nil {
 		return nil, fmt.Errorf("show the code: %w", err)
 	}

@@ -74,6 +74,7 @@ func (c *Client) accept(ctx context.Context, d *Discovery, id *ClientInformation
 	if err := c.bind(ctx, d); err != nil {
 		return nil, fmt.Errorf("signed in, but the authorization server could not be remembered: %w", err)
 	}
+	c.answered(ctx)
 	c.mu.Lock()
 	c.unproved = g.AccessToken
 	c.mu.Unlock()

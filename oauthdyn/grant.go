@@ -133,8 +133,16 @@ func (c *Client) acquireLocked(ctx context.Context, n need) (*Credentials, error
 		c.log.LogAttrs(ctx, slog.LevelInfo, "refresh is refused, a new sign-in is needed", slog.Any("error", err))
 		refused = fmt.Errorf("%w: %w", ErrNotSignedIn, err)
 	}
-	if !n.login && !c.flow.unattended() {
+	if c.flow.unattended() {
+		return c.login(ctx, n)
+	}
+	if !n.login {
 		return nil, refused
+	}
+	if !n.force {
+		if err := c.mayAsk(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return c.login(ctx, n)
 }

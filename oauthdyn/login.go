@@ -173,6 +173,7 @@ func (c *Client) probeAuthorization(ctx context.Context, a *attempt, page string
 // ask shows the authorization URL and waits for the redirect, which comes to
 // the listener or is read from the person, whichever is first.
 func (c *Client) ask(ctx context.Context, b *callback, page string) (url.Values, error) {
+	c.asking(ctx)
 	openCtx, cancel := context.WithCancel(ctx)
 	opened := c.open(openCtx, page)
 	opening := opened != nil

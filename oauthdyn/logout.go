@@ -167,6 +167,7 @@ func (c *Client) Logout(ctx context.Context) error {
 	if err == nil {
 		defer unlock()
 		err = c.logout(ctx, c.dropRegistration)
+		c.answered(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("oauthdyn: sign out of %s: %w", c.cfg.target(), err)

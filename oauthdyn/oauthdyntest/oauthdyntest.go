@@ -93,6 +93,7 @@ type Server struct {
 
 	current     atomic.Pointer[authserver.Server] // AuthServer
 	faults      atomic.Pointer[Faults]
+	requests    requests
 	revocations resource.Revocations
 }
 
@@ -151,7 +152,7 @@ func (s *Server) startAuthServer(tb testing.TB, o Options) (err error) {
 	if err := s.runAuthServer(tb); err != nil {
 		return err
 	}
-	s.HTTP.Config.Handler = s.misbehave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.current.Load().ServeHTTP(w, r) }))
+	s.HTTP.Config.Handler = s.requests.count(s.misbehave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.current.Load().ServeHTTP(w, r) })))
 	s.HTTP.Start()
 	return nil
 }

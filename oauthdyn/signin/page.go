@@ -31,7 +31,7 @@ func (f *Flags) showPage(cfg *oauthdyn.Config, p Process) {
 		cfg.OpenURL = func(_ context.Context, page string) error {
 			p.print("", page)
 			if p.LoginCommand != "" {
-				fmt.Fprintf(p.Stderr, "If the browser runs on another machine, log in at a terminal of this one instead:\n\n  %s\n\n", p.LoginCommand)
+				fmt.Fprintf(p.Stderr, "If the browser runs on another machine, log in at a terminal of this one instead:\n\n  %s --no-browser\n\n", p.LoginCommand)
 			}
 			return nil
 		}

@@ -33,6 +33,10 @@ import (
 // Registrations and grants are kept under it.
 const ClientName = "shclient"
 
+// AskPause is how long after somebody was asked to sign in, and did not, a
+// program asks of its own accord again.
+const AskPause = 10 * time.Minute
+
 // Flags are the settings of a sign-in that a user has. The zero value is that
 // of no flags.
 type Flags struct {
@@ -108,9 +112,9 @@ type Process struct {
 	// for its standard input. Nil: Stdin.
 	Terminal io.Reader
 
-	// LoginCommand is what a person can run at a terminal instead, for a program
-	// in front of which there is nobody. It is shown where nothing can be
-	// pasted. Empty: nothing.
+	// LoginCommand is what a person can run at a terminal, for a program in front
+	// of which there is nobody. It is shown where nothing can be pasted, and when
+	// nobody is asked any more. Empty: nothing.
 	LoginCommand string
 
 	// TLSConfig and Network are those of oauthdyn.Config.
@@ -138,6 +142,7 @@ func (f *Flags) Config(resource string, p Process) (*oauthdyn.Config, error) {
 		Scopes:            strings.Fields(strings.Join(f.Scopes, " ")), // both spellings of a list
 		CallbackPort:      f.CallbackPort,
 		LoginTimeout:      f.AuthTimeout,
+		AskPause:          AskPause,
 		Store:             store,
 		Logger:            p.Logger,
 		TLSConfig:         p.TLSConfig,
@@ -148,6 +153,9 @@ func (f *Flags) Config(resource string, p Process) (*oauthdyn.Config, error) {
 	}
 	if err := f.authenticate(cfg, p); err != nil {
 		return nil, err
+	}
+	if p.LoginCommand != "" {
+		cfg.SignInHint = "run " + p.LoginCommand
 	}
 	f.showPage(cfg, p)
 	return cfg, nil

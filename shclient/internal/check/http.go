@@ -130,9 +130,8 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	}
 	e.Received = responseText(resp, response.Body)
 	for _, m := range response.Messages {
-		// What another URL answers, and what an error status comes with, need not
-		// be of MCP.
-		if r.URL == "" && (response.Status < 300 || m.Has("jsonrpc")) {
+		// What else the server serves, and its refusals, need not be messages.
+		if r.URL == "" && (m.Has("jsonrpc") || resp.StatusCode < 300 && (req.Method == http.MethodPost || response.isStream())) {
 			p.run.observe(p.Version, m, e)
 		}
 	}

@@ -81,7 +81,7 @@ func (p *Probe) callableTools(ctx context.Context) ([]item, error) {
 	}
 	var tools []item
 	for _, i := range l.items {
-		_, may := p.callable(i.members)
+		_, may := p.argumentsFor(i.members)
 		needsTask := text(members(i.members["execution"])["taskSupport"]) == "required"
 		if may && !needsTask && text(i.members["name"]) != "" && kindOf(i.members["inputSchema"]) == "object" {
 			tools = append(tools, i)

@@ -142,7 +142,7 @@ func (p *Probe) refused(ctx context.Context, capability, method, what string, pa
 	answer, err := s.Request(ctx, p, method, params)
 	if p.Modern() && p.Transport == HTTP {
 		// A header may be missing as well, which may be seen first.
-		return p.wantError(what, answer, err, codeInvalidParams, codeHeaderMismatch)
+		return p.wantError(what, answer, err, codeInvalidParams, codeMismatch)
 	}
 	return p.wantError(what, answer, err, codeInvalidParams)
 }

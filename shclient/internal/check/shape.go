@@ -19,7 +19,7 @@ func misshapen(raw json.RawMessage, shape string) []string {
 		return []string{fmt.Sprintf("it is %s, no object", given(raw))}
 	}
 	var wrong []string
-	for _, field := range strings.Fields(shape) {
+	for field := range strings.FieldsSeq(shape) {
 		name, types, _ := strings.Cut(field, ":")
 		types, required := strings.CutSuffix(types, "!")
 		value, there := m[name]

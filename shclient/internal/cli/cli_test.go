@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,10 +23,14 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"shclient": func() { os.Exit(Main()) },
-		"browser":  browse,
+		"shclient":  func() { os.Exit(Main()) },
+		"browser":   browse,
+		"keepchild": keepChild,
 		"richserver": func() {
 			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+		},
+		"talkserver": func() {
+			_ = talkServer(".").Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
 		"stdioserver": func() {
 			_ = toolServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
@@ -36,12 +41,25 @@ func TestMain(m *testing.M) {
 // browse is the BROWSER of the scripts: a person who signs in, without a
 // screen. Its arguments are what the person does, and the URL.
 func browse() {
+	if name := os.Getenv(windowsEnv); name != "" {
+		if err := noteWindow(name, os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	b := oauthdyntest.Browser{Username: oauthdyntest.Username, Password: oauthdyntest.Password}
 	switch os.Args[1] {
+	case "ignore":
+		return
 	case "deny":
 		b.Deny = true
 	case "mistype":
 		b.Password = "wrong"
+	case "note": // the page in a file, and do no more
+		if err := os.WriteFile(os.Args[2], []byte(os.Args[3]), 0o600); err != nil {
+			panic(err)
+		}
+		return
 	}
 	if err := b.Open(context.Background(), os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -61,6 +79,9 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": startServer,
 			"exit":   exitStatus,
+			"waitfor": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(waitForFile(ts.MkAbs(args[0])))
+			},
 		},
 	})
 }
@@ -77,6 +98,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		handler = mcpHandler(nil)
 	case "rich":
 		handler = mcpHandlerOf(richServer(), nil)
+	case "talk":
+		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), nil)
+	case "talk-modern":
+		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), &mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true})
 	case "rich-modern":
 		handler = mcpHandlerOf(richServer(), &mcp.StreamableHTTPOptions{Stateless: true})
 	case "stateless":
@@ -161,6 +186,17 @@ func toolServer() *mcp.Server {
 	mcp.AddTool(s, &mcp.Tool{Name: "fail"},
 		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, nil, errors.New("out of tea")
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "ask"},
+		func(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			form := json.RawMessage(`{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}`)
+			answer, ok := req.Params.InputResponses["q"]
+			if !ok {
+				question := &mcp.ElicitParams{Message: "Who are you?", RequestedSchema: form}
+				return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"q": question}}, nil, nil
+			}
+			raw, err := json.Marshal(answer)
+			return text("answer %s", raw), nil, err
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "wait"},
 		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {

@@ -67,7 +67,7 @@ func (a *app) process(server string, trust *tls.Config) signin.Process {
 		Stdin:        a.secretsFrom,
 		Stderr:       a.stderr,
 		Terminal:     a.keyboard(),
-		LoginCommand: "shclient login " + withoutQuery(server) + " --no-browser",
+		LoginCommand: "shclient login " + withoutQuery(server),
 		TLSConfig:    trust,
 		Network:      a.connect.network(),
 		Logger:       a.logger(),

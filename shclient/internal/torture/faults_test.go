@@ -115,7 +115,11 @@ func (s *scene) regrant() {
 func (s *scene) outage() {
 	s.auth.SetFaults(oauthdyntest.Faults{Path: "/token", Status: 503})
 	s.server.tell(orderRevoke)
-	s.roam(true)()
+	var calls []*call
+	for kind := range s.callers {
+		calls = append(calls, s.start(s.job(kind), false))
+	}
+	s.settle(calls)
 	s.auth.SetFaults(oauthdyntest.Faults{})
 	s.calm("an outage of the authorization server")
 }
