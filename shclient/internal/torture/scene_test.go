@@ -83,7 +83,15 @@ func newScene(t testing.TB, c cast, callers int, seed uint64) *scene {
 	if m := s.hello(); m == nil || m.Error != nil {
 		s.t.Fatalf("the session does not open: %+v", m)
 	}
-	return s
+	for end := time.Now().Add(patience); ; { // on a slow machine a call may overtake the handshake
+		m := s.do(0)
+		if m != nil && m.Error == nil {
+			return s
+		}
+		if m == nil || time.Now().After(end) {
+			s.t.Fatalf("no call succeeds: %+v %q", m, s.violations())
+		}
+	}
 }
 
 // address is one on the loopback interface that nobody else is likely to take

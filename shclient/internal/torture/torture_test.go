@@ -137,8 +137,8 @@ func (s *scene) rest() vitals {
 // compare finds what has grown. What is on its way out may take its time.
 func (s *scene) compare(before, now vitals) {
 	const (
-		goroutines = 4
-		files      = 3
+		goroutines = 8 // those of connections that may be there or not
+		files      = 5
 		heap       = 4 << 20
 	)
 	grown := func() bool {
