@@ -23,8 +23,10 @@ type run struct {
 	owners    []*Probe            // of the shared sessions
 	memory    map[any]any         // what rules of a version share
 
-	mu       sync.Mutex
-	requests int // mu guards it
+	mu       sync.Mutex // guards the rest
+	requests int
+	observed map[observedKey][]seen
+	tokens   []json.RawMessage // of progress, that were sent
 }
 
 // maxRequests bounds a run, whatever the server answers.
@@ -38,7 +40,7 @@ var ErrUnauthorized = errors.New("the server wants a login")
 func Run(ctx context.Context, target Target, o Options) (*Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.budget(), fmt.Errorf("the check took longer than %v", o.budget()))
 	defer cancel()
-	r := &run{target: target, o: o, client: target.Client, anonymous: target.Anonymous, sessions: map[string]*Session{}, memory: map[any]any{}}
+	r := &run{target: target, o: o, client: target.Client, anonymous: target.Anonymous, sessions: map[string]*Session{}, memory: map[any]any{}, observed: map[observedKey][]seen{}}
 	if r.anonymous == nil {
 		r.anonymous = http.DefaultClient
 	}
@@ -167,10 +169,10 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 	info := result.ServerInfo
 	if p.Modern() {
 		info = result.Meta.ServerInfo
-		if !slices.Contains(result.SupportedVersions, version) {
+		if len(result.SupportedVersions) > 0 && !slices.Contains(result.SupportedVersions, version) {
 			return "it supports " + strings.Join(result.SupportedVersions, ", "), nil
 		}
-	} else if result.ProtocolVersion != version {
+	} else if result.ProtocolVersion != version && result.ProtocolVersion != "" {
 		return fmt.Sprintf("it answers with %q", result.ProtocolVersion), nil
 	}
 	if info.Name != "" {

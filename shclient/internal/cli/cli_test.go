@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 		"richserver": func() {
 			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
+		"talkserver": func() {
+			_ = talkServer(".").Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+		},
 		"stdioserver": func() {
 			_ = toolServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
@@ -52,6 +55,11 @@ func browse() {
 		b.Deny = true
 	case "mistype":
 		b.Password = "wrong"
+	case "note": // the page in a file, and do no more
+		if err := os.WriteFile(os.Args[2], []byte(os.Args[3]), 0o600); err != nil {
+			panic(err)
+		}
+		return
 	}
 	if err := b.Open(context.Background(), os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -71,6 +79,9 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": startServer,
 			"exit":   exitStatus,
+			"waitfor": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(waitForFile(ts.MkAbs(args[0])))
+			},
 		},
 	})
 }
@@ -87,6 +98,10 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		handler = mcpHandler(nil)
 	case "rich":
 		handler = mcpHandlerOf(richServer(), nil)
+	case "talk":
+		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), nil)
+	case "talk-modern":
+		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), &mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true})
 	case "rich-modern":
 		handler = mcpHandlerOf(richServer(), &mcp.StreamableHTTPOptions{Stateless: true})
 	case "stateless":

@@ -80,10 +80,8 @@ func (s *Server) spoil(x *exchange, m obj) {
 		delete(m, "jsonrpc")
 	case s.on("jsonrpc-odd"):
 		m["jsonrpc"] = "1.0"
-	case s.on("result-and-error") && e == nil:
+	case s.on("result-and-error") && e == nil && x.method == "tools/list":
 		m["error"] = obj{"code": internalError, "message": "Hello."}
-	case s.on("result-and-error"):
-		m["result"] = obj{}
 	case s.on("result-not-object") && e == nil && x.method == "tools/list":
 		m["result"] = []any{}
 	case s.on("neither-result-nor-error") && e == nil && x.method == "tools/list":

@@ -163,7 +163,10 @@ func (x *exchange) log(level, says string) {
 }
 
 func subscribe(x *exchange) (obj, *failure) {
-	uri := text(x.params, "uri")
+	uri, ok := x.params["uri"].(string)
+	if !ok {
+		return nil, invalid("uri must be a string")
+	}
 	if x.s.read(uri) == nil {
 		return nil, &failure{code: notFound, message: "Resource not found", data: obj{"uri": uri}}
 	}
@@ -177,7 +180,10 @@ func subscribe(x *exchange) (obj, *failure) {
 }
 
 func readResource(x *exchange) (obj, *failure) {
-	uri := text(x.params, "uri")
+	uri, ok := x.params["uri"].(string)
+	if !ok {
+		return nil, invalid("uri must be a string")
+	}
 	contents := x.s.read(uri)
 	if contents == nil {
 		f := &failure{code: notFound, message: "Resource not found", data: obj{"uri": uri}}

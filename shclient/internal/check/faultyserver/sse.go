@@ -99,7 +99,7 @@ func (st *stream) write(m obj) {
 
 // streamed are the methods that are answered by a stream; the others are answered with one object.
 func streamed(method string) bool {
-	return method == "tools/call" || method == "resources/read" || method == "prompts/get"
+	return method == "tools/list" || method == "tools/call" || method == "resources/read" || method == "prompts/get"
 }
 
 // reply answers a request. A modern error that HTTP speaks of with a status is one object.
