@@ -111,6 +111,7 @@ func (w *witness) last() (*url.URL, http.Header) {
 type httpSession struct {
 	*httpTarget
 	version string
+	opening []byte
 	id      string // Mcp-Session-Id; may be empty
 	ids     atomic.Int64
 }
@@ -122,6 +123,7 @@ func (t *httpTarget) Open(ctx context.Context) (Session, error) {
 		frame, m, err := s.Ask(ctx, "server/discover", nil)
 		switch {
 		case err == nil && era.IsModern(frame, m):
+			s.opening = m.Result.Of(frame)
 			return s, Judge(frame, m)
 		case err == nil && t.Protocol == Modern:
 			return nil, &Failure{Class: ClassServer, Kind: "the server does not speak " + era.Modern, Text: errorText(Judge(frame, m))}
@@ -159,6 +161,7 @@ func (s *httpSession) initialize(ctx context.Context) error {
 	if s.version = jsonrpc.Text(version.Of(frame)); !era.IsLegacy(s.version) {
 		return badAnswer("initialize is answered with protocol version %q", s.version)
 	}
+	s.opening = m.Result.Of(frame)
 	resp, err := s.post(ctx, []byte(initialized), http.Header{})
 	if err != nil {
 		return err
@@ -171,6 +174,7 @@ func (s *httpSession) initialize(ctx context.Context) error {
 }
 
 func (s *httpSession) Version() string { return s.version }
+func (s *httpSession) Opening() []byte { return s.opening }
 
 // Ask makes a request through the client that logs in.
 func (s *httpSession) Ask(ctx context.Context, method string, params []byte) ([]byte, jsonrpc.Message, error) {
