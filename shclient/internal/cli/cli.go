@@ -108,6 +108,8 @@ func (a *app) root() *cobra.Command {
 		a.readCommand(),
 		a.promptCommand(),
 		a.completeCommand(),
+		a.rawCommand(),
+		a.watchCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
 		a.loadCommand(),
