@@ -75,7 +75,8 @@ When a server asks for a login, shclient opens the browser once and keeps what i
 gets in a file that only you can read.
 
 Exit status: 0 success, 1 bad usage, 2 any other failure, 3 not authorized,
-4 no MCP server at the URL, 5 the tool or the server reported an error.`
+4 no MCP server at the URL, 5 the tool or the server reported an error,
+6 replay and diff found differences.`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -101,24 +102,24 @@ func (a *app) root() *cobra.Command {
 	a.bridging.register(root.Flags())
 	a.registerForeign(root.Flags())
 	setHelp(root)
-	root.AddCommand(
-		a.listCommand(),
-		a.callCommand(),
-		a.readCommand(),
-		a.promptCommand(),
-		a.completeCommand(),
-		a.compatCommand(),
-		a.checkCommand(),
-		a.loadCommand(),
-		a.shellCommand(),
-		a.loginCommand(),
-		a.logoutCommand(),
-		a.doctorCommand(),
-		a.configCommand(),
-		a.completionCommand(),
-	)
+	addGroup(root, "Use a server", a.listCommand(), a.callCommand(), a.readCommand(), a.promptCommand(),
+		a.completeCommand(), a.rawCommand(), a.watchCommand(), a.shellCommand())
+	addGroup(root, "Examine a server", a.checkCommand(), a.compatCommand(), a.doctorCommand(), a.loadCommand(),
+		a.recordCommand(), a.replayCommand(), a.diffCommand())
+	addGroup(root, "Logins", a.loginCommand(), a.logoutCommand(), a.tokenCommand(), a.authCommand(), a.registrationCommand())
+	addGroup(root, "This machine", a.configCommand(), a.completionCommand())
+	root.SetHelpCommandGroupID("This machine")
 	a.complete(root)
 	return root
+}
+
+// addGroup adds commands that stand together in the help.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title + ":"})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+	}
+	root.AddCommand(commands...)
 }
 
 // logger writes to stderr; stdout belongs to the protocol and to results.
