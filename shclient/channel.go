@@ -134,7 +134,7 @@ func (r *remote) connect(ctx context.Context, c *call) (*channel, error) {
 		end()
 		return nil, slow(life, err)
 	}
-	events := sse.NewReader(resp.Body, r.limits.MaxMessageBytes)
+	events := sse.NewReader(resp.Body, r.limits.MaxMessageBytes+eventOverhead)
 	address, err := r.readAddress(resp, events)
 	if err != nil {
 		resp.Body.Close()

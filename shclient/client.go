@@ -56,14 +56,17 @@ func New(o Options, client *mcp.Client) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	cancels := newCancels(true)
 	answers := &answerTransport{endpoint: e.name(), base: e.client.Transport}
-	e.client.Transport = answers
+	e.client.Transport = &cancelTransport{answers, cancels}
 	transport := &mcp.StreamableClientTransport{
 		Endpoint:             e.url.String(),
 		HTTPClient:           e.client,
 		DisableStandaloneSSE: client == nil,
 	}
-	return &Client{client: orDefault(client, e.logger), transport: transport, endpoint: e, answers: answers}, nil
+	inner := orDefault(client, e.logger)
+	inner.AddSendingMiddleware(cancels.wait)
+	return &Client{client: inner, transport: transport, endpoint: e, answers: answers}, nil
 }
 
 // NewOver returns a client for the server at the other end of a transport of
@@ -72,8 +75,9 @@ func New(o Options, client *mcp.Client) (*Client, error) {
 // is taken to be legacy. It does not connect.
 func NewOver(transport mcp.Transport, client *mcp.Client) *Client {
 	client = orDefault(client, nil)
-	client.AddSendingMiddleware(limitDiscover)
-	return &Client{client: client, transport: transport}
+	cancels := newCancels(false)
+	client.AddSendingMiddleware(limitDiscover, cancels.wait)
+	return &Client{client: client, transport: &cancelNoticing{transport, cancels}}
 }
 
 func orDefault(client *mcp.Client, logger *slog.Logger) *mcp.Client {

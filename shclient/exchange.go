@@ -38,7 +38,10 @@ func (r *remote) exchangeLegacy(ctx context.Context, m message, c *call, sent fu
 			return errAskedBefore
 		}
 	}
-	if !now.broken() {
+	switch {
+	case now.left:
+		return errLeft
+	case !now.broken():
 		resp, err := r.post(r.request(ctx, m, now), m, sent)
 		if err != nil {
 			return err
@@ -54,7 +57,10 @@ func (r *remote) exchangeLegacy(ctx context.Context, m message, c *call, sent fu
 	if err := r.renew(ctx, now.generation); err != nil {
 		return err
 	}
-	return r.once(ctx, m, c, r.session.state(), sent)
+	if now = r.session.state(); now.left {
+		return errLeft
+	}
+	return r.once(ctx, m, c, now, sent)
 }
 
 // errAskedBefore is what becomes of an answer whose question died with its

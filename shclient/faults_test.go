@@ -99,7 +99,10 @@ func TestBridgeAnswersForTheServer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{post: func(w http.ResponseWriter, r *http.Request, _ string) { tt.post(w, r) }}
-			p := startBridge(t, shclient.Options{URL: serve(t, f) + "?key=secret"}, &shclient.BridgeOptions{MaxMessageBytes: 1 << 16})
+			p := startBridge(t, shclient.Options{URL: serve(t, f) + "?key=secret"}, &shclient.BridgeOptions{
+				MaxMessageBytes: 1 << 16,
+				ServerEra:       shclient.EraLegacy, // or it would be asked what it speaks
+			})
 			p.initialize()
 			p.send(callLine)
 			if strings.HasPrefix(tt.want, "{") {

@@ -139,7 +139,12 @@ func (r *router) modernLane(m message, profile era.Profile) (l *lane, passes boo
 // reconsider asks the server again what it speaks when a modern request failed
 // in a way that no modern server has, and if so takes care of the request.
 func (r *router) reconsider(m message, err error, settle func()) bool {
-	if !m.modern() || r.limits.ServerEra != EraAuto || !untouched(m, err) {
+	switch {
+	case r.limits.ServerEra != EraAuto:
+		return false
+	case !m.modern():
+		return r.outgrown(m, err, settle)
+	case !untouched(m, err):
 		return false
 	}
 	q := r.requests.drop(m.id())

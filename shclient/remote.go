@@ -218,5 +218,8 @@ func (r *remote) text(err error) string {
 	if local, ok := errors.AsType[localError](err); ok {
 		return string(local)
 	}
+	if renewal, ok := errors.AsType[*renewalError](err); ok {
+		return renewal.text
+	}
 	return r.explain(err).Error()
 }

@@ -32,11 +32,14 @@ type router struct {
 	upgrade *lane      // for legacy messages
 	legacy  bool       // the server itself has answered the program's initialize
 	modern  bool       // the program has sent a modern request
+
+	turning chan struct{} // a lock: a legacy program goes over to the server's other era
 }
 
 func newRouter(ctx context.Context, b *Bridge, write func([]byte)) *router {
 	r := &router{endpoint: b.endpoint, limits: b.options, filter: b.filter, ctx: ctx, write: write, server: b.options.ServerEra}
 	r.requests.limit = b.options.MaxInFlight
+	r.turning = make(chan struct{}, 1)
 	r.direct = newRemote(ctx, b.endpoint, b.options, func(m message, _ []byte) { r.show(m) })
 	r.direct.refused = r.reconsider
 	return r
@@ -92,7 +95,7 @@ func (r *router) ask(m message, sent, settle func()) {
 	case r.limits.ServerEra == EraModern:
 		r.carry(q, r.upgraded(), sent, settle)
 	default:
-		r.carry(q, r.legacyLane(), sent, settle)
+		r.carry(q, r.laneBack(q), sent, settle)
 	}
 }
 
@@ -171,6 +174,9 @@ func (r *router) tell(m message, sent, settle func()) {
 	case !r.accepts(m):
 		r.debug("message dropped", m.method())
 	case l != nil && !m.modern():
+		if m.method() == methodInitialized {
+			r.direct.session.remember(m) // for a server that becomes legacy
+		}
 		l.send(m, nil, sent, settle)
 	case r.isLegacy() && m.method() == methodInitialized:
 		r.initialized(m, sent, settle)

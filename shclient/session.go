@@ -41,6 +41,7 @@ type sessionState struct {
 	version    string
 	generation int
 	channel    *channel // of HTTP+SSE
+	left       bool     // for the modern era: nothing goes this way any more
 }
 
 // broken reports whether the session cannot be used any more.
@@ -160,15 +161,34 @@ func (s *session) opening() message {
 	return s.initialize
 }
 
-// restart forgets the session because the client initializes anew, and says
-// farewell to the server if there was one.
+// handshake is all of what the client and the server have agreed on.
+func (s *session) handshake() []message {
+	s.mu.Lock()
+	all := []message{s.initialize}
+	if s.initialized.frame != nil {
+		all = append(all, s.initialized)
+	}
+	s.mu.Unlock()
+	return append(all, s.agreed()...)
+}
+
+// restart forgets the session because the client initializes anew.
 func (r *remote) restart(m message) {
+	r.leave(false)
+	s := &r.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.initialize, s.initialized, s.level, s.subscribed = m, message{}, message{}, nil
+}
+
+// leave forgets the session, for good or not, and says farewell to the server if
+// there was one.
+func (r *remote) leave(forGood bool) {
 	s := &r.session
 	s.mu.Lock()
 	old := s.now
 	s.silence()
-	s.now = sessionState{generation: old.generation + 1}
-	s.initialize, s.initialized, s.level, s.subscribed = m, message{}, message{}, nil
+	s.now = sessionState{generation: old.generation + 1, left: forGood}
 	s.mu.Unlock()
 	if old.id != "" {
 		r.tasks.Go(func() { r.hangUp(context.WithoutCancel(r.ctx), old) })
@@ -246,6 +266,15 @@ func (r *remote) lost(resp *http.Response, m message, now sessionState) bool {
 	return bytes.Contains(bytes.ToLower(answer.Error.Of(body)), []byte(word))
 }
 
+// renewalError says why a session was not opened again. The server has not
+// looked at the message that needed it.
+type renewalError struct {
+	cause error
+	text  string
+}
+
+func (e *renewalError) Error() string { return e.text }
+
 // renew initializes again as the client did, unless somebody has already. The
 // client does not see it.
 func (r *remote) renew(ctx context.Context, generation int) error {
@@ -264,7 +293,7 @@ func (r *remote) renew(ctx context.Context, generation int) error {
 	}
 	r.logger.LogAttrs(ctx, slog.LevelInfo, "the server forgot the session: initializing again")
 	if err := r.initializeAgain(ctx, initialize); err != nil {
-		return localError("the server forgot the session, and opening another failed: " + r.text(err))
+		return &renewalError{err, "the server forgot the session, and opening another failed: " + r.text(err)}
 	}
 	for _, m := range r.asked.withdraw(s.state().generation) {
 		r.deliver(m, nil)

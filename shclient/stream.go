@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -29,6 +30,10 @@ const (
 	maxRetry     = 30 * time.Second
 
 	headerLastEventID = "Last-Event-ID"
+
+	// eventOverhead is how many bytes an event may have beside its message, for
+	// the names of its fields and its id.
+	eventOverhead = 8 << 10
 )
 
 // cursor is how far a stream was read, over all of its connections.
@@ -138,7 +143,7 @@ func (r *remote) get(ctx context.Context, now sessionState, lastID string) (*htt
 // readEvents takes messages until the stream of a session ends. c is the call
 // that the stream answers, or nil.
 func (r *remote) readEvents(body io.Reader, c *call, now sessionState, cur *cursor) error {
-	events := sse.NewReader(body, r.limits.MaxMessageBytes)
+	events := sse.NewReader(body, r.limits.MaxMessageBytes+eventOverhead)
 	defer cur.note(events)
 	for {
 		m, err := r.nextMessage(events, cur)
@@ -161,8 +166,8 @@ func (r *remote) nextMessage(events *sse.Reader, cur *cursor) (message, error) {
 	for {
 		event, err := events.Next()
 		switch {
-		case errors.Is(err, sse.ErrTooLarge):
-			return message{}, localError("the server's message is too large")
+		case errors.Is(err, sse.ErrTooLarge), len(event.Data) > r.limits.MaxMessageBytes:
+			return message{}, localError(fmt.Sprintf("the server's message is too large: more than %d bytes", r.limits.MaxMessageBytes))
 		case err != nil:
 			return message{}, err
 		}

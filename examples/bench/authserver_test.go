@@ -13,7 +13,7 @@ import (
 
 // TestAuthServerSmoke gets real tokens, with few calls, from what needs only Go.
 func TestAuthServerSmoke(t *testing.T) {
-	smoke(t, authServerLoads, "-auth-server", boltName)
+	smoke(t, authServerLoads, []string{"-auth-server"}, boltName)
 }
 
 func TestAuthServerMissing(t *testing.T) {

@@ -168,6 +168,7 @@ func TestBadOptions(t *testing.T) {
 		{"-forward-auth -shproxy x", "-shproxy: it has no part in -forward-auth, -auth-server and -command-line"},
 		{"-auth-server -forward-auth", "-forward-auth, -auth-server and -command-line: one of them at a time"},
 		{"-auth-server -systems original", `-systems: unknown system "original", want some of bolt,redis,oidc-provider`},
+		{"-shclient x", "-shclient: it has a part in -command-line only"},
 		{"-command-line -systems shproxy", `-systems: unknown system "shproxy", want some of shclient,inspector,mcporter`},
 		{"http://localhost/", `unexpected argument "http://localhost/": there are only flags, see -help`},
 	}

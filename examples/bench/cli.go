@@ -30,6 +30,7 @@ type options struct {
 	peers    string        // directory of the installed peers
 	install  bool
 	shproxy  string // path of a shproxy binary; "": built from the workspace
+	shclient string // likewise, with commandLine
 	json     bool
 
 	forwardAuth bool // measure that, not bridges
@@ -96,6 +97,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.StringVar(&opts.peers, "peers", "", "directory of the installed peers (default mcp-oauth-gateway-bench in the user's cache directory)")
 	flags.BoolVar(&opts.install, "install", false, "install missing peers into the peers directory first, with npm and pip")
 	flags.StringVar(&opts.shproxy, "shproxy", "", "shproxy binary to measure (default built from this workspace)")
+	flags.StringVar(&opts.shclient, "shclient", "", "shclient binary to measure with -command-line (default built from this workspace, as it is released)")
 	flags.BoolVar(&opts.forwardAuth, "forward-auth", false, "measure checks of access tokens for a reverse proxy instead of bridges")
 	flags.BoolVar(&opts.authServer, "auth-server", false, "measure what authorization servers issue instead of bridges")
 	flags.BoolVar(&opts.commandLine, "command-line", false, "measure commands that call one tool instead of bridges")
@@ -138,6 +140,9 @@ func (o *options) check() error {
 	}
 	if instead > 0 && o.shproxy != "" {
 		return errors.New("-shproxy: it has no part in -forward-auth, -auth-server and -command-line")
+	}
+	if o.shclient != "" && !o.commandLine {
+		return errors.New("-shclient: it has a part in -command-line only")
 	}
 	names := o.comparison().names
 	for _, name := range o.systems {

@@ -69,7 +69,7 @@ func prepareCommandLines(ctx context.Context, opts *options, scratch string, pro
 	var systems []system
 	wanted := func(name string) bool { return opts.systems == nil || slices.Contains(opts.systems, name) }
 	if wanted(shclientName) {
-		binary, err := buildCommand(ctx, scratch, "shclient", progress, releaseFlags...)
+		binary, err := findCommand(ctx, opts.shclient, scratch, shclientName, progress, releaseFlags...)
 		if err != nil {
 			return nil, err
 		}

@@ -5,14 +5,20 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
 )
 
-// TestCommandLineSmoke calls a tool with a release build, on what needs only Go.
+// TestCommandLineSmoke calls a tool, on what needs only Go. It builds without the
+// flags of a release, which would compile everything once more.
 func TestCommandLineSmoke(t *testing.T) {
-	smoke(t, commandLineLoads, "-command-line", shclientName)
+	binary, err := buildCommand(t.Context(), t.TempDir(), shclientName, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	smoke(t, commandLineLoads, []string{"-command-line", "-calls", "4", "-shclient", binary}, shclientName)
 }
 
 func TestCommandLineMissing(t *testing.T) {

@@ -15,14 +15,14 @@ import (
 
 // TestForwardAuthSmoke checks real tokens, with few calls, on what needs only Go.
 func TestForwardAuthSmoke(t *testing.T) {
-	smoke(t, forwardAuthLoads, "-forward-auth", bareName, oauthdynName)
+	smoke(t, forwardAuthLoads, []string{"-forward-auth"}, bareName, oauthdynName)
 }
 
 // smoke measures systems with few calls, of which each must get the right reply.
-func smoke(t *testing.T, loads []load, comparison string, systems ...string) {
+func smoke(t *testing.T, loads []load, flags []string, systems ...string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	args := []string{comparison, "-rounds", "1", "-duration", "10s", "-calls", "64", "-systems", strings.Join(systems, ","), "-json"}
+	args := append([]string{"-rounds", "1", "-duration", "10s", "-calls", "64", "-systems", strings.Join(systems, ","), "-json"}, flags...)
 	if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitOK {
 		t.Fatalf("exit %d\n%s", code, stderr.String())
 	}

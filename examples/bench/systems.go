@@ -76,7 +76,7 @@ func prepareBridges(ctx context.Context, opts *options, scratch string, progress
 	}
 	ours := slices.DeleteFunc(bridges(self), func(s *bridgeSystem) bool { return !wanted(s.key) })
 	if len(ours) > 0 {
-		binary, err := findShproxy(ctx, opts.shproxy, scratch, progress)
+		binary, err := findCommand(ctx, opts.shproxy, scratch, shproxyName, progress)
 		if err != nil {
 			return nil, err
 		}
@@ -99,15 +99,16 @@ func prepareBridges(ctx context.Context, opts *options, scratch string, progress
 	return systems, nil
 }
 
-// findShproxy returns an absolute path, building the command if need be.
-func findShproxy(ctx context.Context, binary, scratch string, progress io.Writer) (string, error) {
-	if binary != "" {
-		if _, err := os.Stat(binary); err != nil {
-			return "", fmt.Errorf("-shproxy: %w", err)
-		}
-		return filepath.Abs(binary)
+// findCommand returns an absolute path, building the command if need be. Flags
+// are those of the compiler.
+func findCommand(ctx context.Context, binary, scratch, name string, progress io.Writer, flags ...string) (string, error) {
+	if binary == "" {
+		return buildCommand(ctx, scratch, name, progress, flags...)
 	}
-	return buildCommand(ctx, scratch, "shproxy", progress)
+	if _, err := os.Stat(binary); err != nil {
+		return "", fmt.Errorf("-%s: %w", name, err)
+	}
+	return filepath.Abs(binary)
 }
 
 // buildCommand builds the command of the workspace's module of that name.

@@ -29,15 +29,19 @@ func (k *talk) add(q question) {
 // that is a word.
 func (k *talk) name(q question) string {
 	name := jsonrpc.Text(q.id)
-	for !word.MatchString(name) || slices.ContainsFunc(k.open, func(o question) bool { return o.name == name }) {
+	for !isWord(name) || slices.ContainsFunc(k.open, func(o question) bool { return o.name == name }) {
 		k.named++
 		name = kinds[q.method] + "-" + strconv.Itoa(k.named)
 	}
 	return name
 }
 
+// isWord bounds the length apart from the expression, which would be large and
+// slow to compile otherwise, in each program that starts.
+func isWord(name string) bool { return len(name) <= 64 && word.MatchString(name) }
+
 var (
-	word  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)
+	word  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]*$`)
 	kinds = map[string]string{methodElicit: "elicitation", methodSampling: "sampling", methodRoots: "roots"}
 )
 

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// callable says whether a tool may be called, and gives arguments for it: those
+// argumentsFor says whether a tool may be called, and gives arguments for it: those
 // that its schema requires.
-func (p *Probe) callable(tool map[string]json.RawMessage) (map[string]any, bool) {
+func (p *Probe) argumentsFor(tool map[string]json.RawMessage) (map[string]any, bool) {
 	if !p.CallTools && string(members(tool["annotations"])["readOnlyHint"]) != "true" {
 		return nil, false
 	}

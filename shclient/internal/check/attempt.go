@@ -104,11 +104,11 @@ const (
 
 // Error codes, those of 2026-07-28 last.
 const (
-	codeNoMethod           = -32601
-	codeInvalidParams      = -32602
-	codeHeaderMismatch     = -32020
-	codeMissingCapability  = -32021
-	codeUnsupportedVersion = -32022
+	codeNoMethod        = -32601
+	codeInvalidParams   = -32602
+	codeMismatch        = -32020
+	codeLacksCapability = -32021
+	codeOtherVersion    = -32022
 )
 
 // discovered is the result of server/discover in the session.

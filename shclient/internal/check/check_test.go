@@ -50,9 +50,16 @@ func testServer() *mcp.Server {
 
 // httpTarget is a real server over HTTP, of both eras.
 func httpTarget(t *testing.T) Target {
+	return serve(t, &mcp.StreamableHTTPOptions{Stateless: true})
+}
+
+// sessionTarget is one of the legacy era, with sessions.
+func sessionTarget(t *testing.T) Target { return serve(t, nil) }
+
+func serve(t *testing.T, o *mcp.StreamableHTTPOptions) Target {
 	t.Helper()
 	s := testServer()
-	server := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{Stateless: true}))
+	server := httptest.NewServer(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, o))
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
@@ -160,6 +167,34 @@ func checkWritten(t *testing.T, format, text string) {
 		if suites.Tests != 10 || suites.Failures != 2 || suites.Errors != 2 || suites.Skipped != 2 || len(suites.Suites) != 2 {
 			t.Errorf("%+v", suites)
 		}
+	}
+}
+
+// TestGoodServers has a sane server keep every MUST, over each transport.
+func TestGoodServers(t *testing.T) {
+	targets := map[string]Target{"HTTP": httpTarget(t), "sessions": sessionTarget(t), "stdio": stdioTarget(t)}
+	for name, target := range targets {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := Options{}
+			if target.Transport() == Stdio { // this server is silent for seconds after what is not JSON
+				o.Versions = []string{V20250326, V20260728}
+			}
+			report, err := Run(t.Context(), target, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			if err := report.WriteText(&b, Style{Exchanges: true, Skipped: true}); err != nil {
+				t.Fatal(err)
+			}
+			if !report.OK() || report.Summary.Unclear > 0 {
+				t.Errorf("%s", b.String())
+			}
+			if report.Summary.Kept < 60 {
+				t.Errorf("only %d results:\n%s", report.Summary.Kept, b.String())
+			}
+		})
 	}
 }
 

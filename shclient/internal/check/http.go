@@ -3,6 +3,7 @@
 package check
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"context"
@@ -33,6 +34,8 @@ type HTTPRequest struct {
 	Anonymous bool
 	// HeadOnly does not read the body: it may be a stream without end.
 	HeadOnly bool
+	// Opened is called when the header of the response has come.
+	Opened func()
 	// Until ends the reading of an event stream; nil reads to its end.
 	Until func(Message) bool
 	// Quiet, if positive, ends the reading of an event stream when nothing has
@@ -54,6 +57,8 @@ type HTTPResponse struct {
 	// Ended tells that the server has ended a stream.
 	Ended    bool
 	Exchange *Exchange
+
+	streams bool // it is a stream by its looks
 }
 
 // MediaType is that of the response, in lower case.
@@ -83,14 +88,14 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	if p.Transport != HTTP {
 		return nil, Skipf("the server is not spoken to over HTTP")
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.run.o.timeout(), p.run.late())
+	ctx, cancel := context.WithTimeoutCause(ctx, p.run.o.timeout(), late(p.run.o.timeout()))
 	defer cancel()
 	until := r.Until
 	if r.Quiet > 0 {
 		var end context.CancelCauseFunc
 		ctx, end = context.WithCancelCause(ctx)
 		defer end(nil)
-		timer := time.AfterFunc(p.run.o.timeout(), func() { end(p.run.late()) })
+		timer := time.AfterFunc(p.run.o.timeout(), func() { end(late(p.run.o.timeout())) })
 		defer timer.Stop()
 		until = func(m Message) bool {
 			timer.Reset(r.Quiet)
@@ -116,11 +121,20 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if r.Opened != nil {
+		r.Opened()
+	}
 	response := &HTTPResponse{Status: resp.StatusCode, Header: resp.Header, Exchange: e}
 	if !r.HeadOnly {
 		err = response.read(resp.Body, until)
 	}
 	e.Received = responseText(resp, response.Body)
+	for _, m := range response.Messages {
+		// What else the server serves, and its refusals, need not be messages.
+		if r.URL == "" && (m.Has("jsonrpc") || resp.StatusCode < 300 && (req.Method == http.MethodPost || response.isStream())) {
+			p.run.observe(p.Version, m, e)
+		}
+	}
 	if err != nil {
 		if err = p.run.failed(ctx, err); IsSilence(err) && response.isStream() {
 			return response, nil // what has come is seen by whoever looks for it
@@ -130,13 +144,24 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	return response, err
 }
 
-func (r *HTTPResponse) isStream() bool { return r.MediaType() == sse.ContentType }
+func (r *HTTPResponse) isStream() bool { return r.MediaType() == sse.ContentType || r.streams }
+
+// looksLikeStream recognizes an event stream by how it begins, whatever the
+// server calls it.
+func looksLikeStream(body *bufio.Reader) bool {
+	start, _ := body.Peek(5) // less is no stream
+	return bytes.HasPrefix(start, []byte("data:")) || bytes.HasPrefix(start, []byte("event")) || bytes.HasPrefix(start, []byte("id: "))
+}
 
 // read takes the body: a stream until it ends, or has what is waited for.
 func (r *HTTPResponse) read(body io.Reader, until func(Message) bool) error {
 	var seen bytes.Buffer
 	defer func() { r.Body = seen.Bytes() }()
-	body = io.TeeReader(io.LimitReader(body, maxBody), &seen)
+	start := bufio.NewReader(io.TeeReader(io.LimitReader(body, maxBody), &seen))
+	body = start
+	if !r.isStream() && r.Status < 300 {
+		r.streams = looksLikeStream(start)
+	}
 	if !r.isStream() {
 		all, err := io.ReadAll(body)
 		if len(bytes.TrimSpace(all)) > 0 {
@@ -217,7 +242,9 @@ func (r *run) failed(ctx context.Context, err error) error {
 	return err
 }
 
-func (r *run) late() error { return &silence{fmt.Sprintf("no answer within %v", r.o.timeout())} }
+func late(patience time.Duration) error {
+	return &silence{fmt.Sprintf("no answer within %v", patience)}
+}
 
 // requestText is the request as reports show it.
 func requestText(req *http.Request, body []byte) string {

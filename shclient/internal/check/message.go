@@ -65,13 +65,10 @@ type RPCError struct {
 
 func (e *RPCError) Error() string { return fmt.Sprintf("error %d: %s", e.Code, e.Message) }
 
-// Error codes of JSON-RPC.
+// Error codes of JSON-RPC; attempt.go has others.
 const (
-	CodeParse          = -32700
-	CodeInvalidRequest = -32600
-	CodeNoMethod       = -32601
-	CodeInvalidParams  = -32602
-	CodeInternal       = -32603
+	codeParse          = -32700
+	codeInvalidRequest = -32600
 )
 
 // text is a JSON string, or empty if raw is none.

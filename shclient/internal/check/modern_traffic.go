@@ -62,7 +62,7 @@ func (p *Probe) tour(ctx context.Context) (*Session, []traffic, error) {
 		if has["tools"] != nil {
 			called := 0
 			for _, tool := range list("tools/list", "tools") {
-				if arguments, ok := p.callable(tool); ok && called < maxToured {
+				if arguments, ok := p.argumentsFor(tool); ok && called < maxToured {
 					called++
 					send("tools/call", map[string]any{"name": text(tool["name"]), "arguments": arguments}, p.mirror(tool, arguments))
 				}

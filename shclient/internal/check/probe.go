@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Probe is how one rule, in one protocol version, talks to the server and says
@@ -56,10 +57,11 @@ const (
 // Brokenf reports that the server does not do what the rule demands. What was
 // sent and received since the last report, or since Forget, goes with it.
 func (p *Probe) Brokenf(format string, args ...any) {
-	if len(p.findings) == maxFindings {
+	f := Finding{Message: p.run.redact(bound(fmt.Sprintf(format, args...), maxText))}
+	known := slices.ContainsFunc(p.findings, func(other Finding) bool { return other.Message == f.Message })
+	if known || len(p.findings) == maxFindings {
 		return
 	}
-	f := Finding{Message: p.run.redact(bound(fmt.Sprintf(format, args...), maxText))}
 	for _, e := range p.exchanges[max(0, len(p.exchanges)-maxExchanges):] {
 		f.Exchanges = append(f.Exchanges, Exchange{
 			Sent:     p.run.redact(bound(e.Sent, maxText)),

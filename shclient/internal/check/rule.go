@@ -79,10 +79,22 @@ type Rule struct {
 func Rules() []Rule {
 	return slices.Concat(
 		lifecycleRules(),
+		jsonrpcRules(),
+		httpRules(),
+		sseRules(),
+		sessionRules(),
+		stdioRules(),
+		listRules(),
+		toolRules(),
+		callRules(),
+		resourceRules(),
+		promptRules(),
+		utilityRules(),
 		modernRequestRules(),
 		modernResultRules(),
 		modernPatternRules(),
 		oauthRules(),
+		observed(), // last: they look at what the others have seen
 	)
 }
 

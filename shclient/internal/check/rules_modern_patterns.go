@@ -155,7 +155,7 @@ func modernPatternRules() []Rule {
 						return // it does without
 					}
 					p.Show(without.Exchange)
-					if without.code() != codeMissingCapability {
+					if without.code() != codeLacksCapability {
 						p.Brokenf("the call is refused with %s", without.refused())
 					} else if required := members(without.Message.Error().Data)["requiredCapabilities"]; kindOf(required) != "object" {
 						p.Brokenf("requiredCapabilities is %s", shown(required))
@@ -349,7 +349,7 @@ func (p *Probe) eachAsking(ctx context.Context, look func(with, without *attempt
 		able := map[string]any{metaCapabilities: map[string]any{"elicitation": map[string]any{"form": map[string]any{}}, "sampling": map[string]any{}, "roots": map[string]any{}}}
 		var pairs []pair
 		for _, tool := range tools {
-			arguments, ok := p.callable(tool)
+			arguments, ok := p.argumentsFor(tool)
 			if !ok || len(pairs) == maxToured {
 				continue
 			}

@@ -28,7 +28,7 @@ func modernRequestRules() []Rule {
 					switch {
 					case a.Served:
 						p.Brokenf("a request without %s is served", name)
-					case a.code() == codeHeaderMismatch && name == metaVersion && a.Status != 0:
+					case a.code() == codeMismatch && name == metaVersion && a.Status != 0:
 						// The header has then no value in the body that it could repeat.
 					case a.code() != codeInvalidParams:
 						p.Brokenf("a request without %s is refused with %s", name, a.refused())
@@ -51,10 +51,10 @@ func modernRequestRules() []Rule {
 			Section: "basic/versioning#protocol-version-negotiation",
 			Demand:  "a request in an unknown version is refused with -32022",
 			Check: func(ctx context.Context, p *Probe) error {
-				return p.eachAttempt(ctx, unknownVersion, func(name string, a *attempt) {
+				return p.eachAttempt(ctx, futureVersion, func(name string, a *attempt) {
 					if a.Served {
 						p.Brokenf("a request in version %s is served", name)
-					} else if a.code() != codeUnsupportedVersion {
+					} else if a.code() != codeOtherVersion {
 						p.Brokenf("a request in version %s is refused with %s", name, a.refused())
 					}
 				})
@@ -64,8 +64,8 @@ func modernRequestRules() []Rule {
 			Section: "basic/versioning#protocol-version-negotiation",
 			Demand:  "the refusal of an unknown version has data with the supported versions and the requested one",
 			Check: func(ctx context.Context, p *Probe) error {
-				return p.eachAttempt(ctx, unknownVersion, func(name string, a *attempt) {
-					if a.code() != codeUnsupportedVersion {
+				return p.eachAttempt(ctx, futureVersion, func(name string, a *attempt) {
+					if a.code() != codeOtherVersion {
 						return
 					}
 					var data struct {
@@ -83,7 +83,7 @@ func modernRequestRules() []Rule {
 			Section: streamableHTTP + "#protocol-version-header",
 			Demand:  "the refusal of an unknown version has status 400",
 			Check: func(ctx context.Context, p *Probe) error {
-				return p.eachAttempt(ctx, unknownVersion, func(name string, a *attempt) {
+				return p.eachAttempt(ctx, futureVersion, func(name string, a *attempt) {
 					if !a.Served && a.Status != http.StatusBadRequest {
 						p.Brokenf("version %s is refused with status %d", name, a.Status)
 					}
@@ -124,7 +124,7 @@ func modernRequestRules() []Rule {
 			Demand:  "headers that do not fit are refused with status 400 and -32020",
 			Check: func(ctx context.Context, p *Probe) error {
 				return p.eachAttempt(ctx, wrongHeaders, func(name string, a *attempt) {
-					if !a.Served && (a.Status != http.StatusBadRequest || a.code() != codeHeaderMismatch) {
+					if !a.Served && (a.Status != http.StatusBadRequest || a.code() != codeMismatch) {
 						p.Brokenf("%s: the refusal is %s", name, a.refused())
 					}
 				})
@@ -139,7 +139,7 @@ func modernRequestRules() []Rule {
 					return err
 				}
 				a, err := s.try(ctx, p, method, p.modern(params, nil), func(h http.Header) { h.Set("Mcp-Name", wrapped(name)) })
-				if err == nil && a.code() == codeHeaderMismatch {
+				if err == nil && a.code() == codeMismatch {
 					p.Brokenf("the name %q in Base64 is taken for another", name)
 				}
 				return err
@@ -211,8 +211,8 @@ var incomplete = attempts{"incomplete", func(ctx context.Context, p *Probe, s *S
 	return nil
 }}
 
-// unknownVersion is a request in a version of the future.
-var unknownVersion = attempts{"unknownVersion", func(ctx context.Context, p *Probe, s *Session, add func(string, *attempt, error)) error {
+// futureVersion is a request in a version of the future.
+var futureVersion = attempts{"futureVersion", func(ctx context.Context, p *Probe, s *Session, add func(string, *attempt, error)) error {
 	const version = "2999-12-31"
 	a, err := s.try(ctx, p, "server/discover", p.modern(nil, map[string]any{metaVersion: version}), func(h http.Header) {
 		h.Set("Mcp-Protocol-Version", version)
@@ -304,7 +304,7 @@ func checkParamHeaders(ctx context.Context, p *Probe) error {
 	}
 	tried := false
 	for _, tool := range tools {
-		arguments, ok := p.callable(tool)
+		arguments, ok := p.argumentsFor(tool)
 		if !ok {
 			continue // a server that does not look at the headers would run it
 		}
@@ -324,7 +324,7 @@ func checkParamHeaders(ctx context.Context, p *Probe) error {
 				}
 				if a.Served {
 					p.Brokenf("Mcp-Param-%s, %s: the call is served", header, name)
-				} else if a.Status != http.StatusBadRequest || a.code() != codeHeaderMismatch {
+				} else if a.Status != http.StatusBadRequest || a.code() != codeMismatch {
 					p.Brokenf("Mcp-Param-%s, %s: the refusal is %s", header, name, a.refused())
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // run is the state of one Run.
@@ -23,8 +24,12 @@ type run struct {
 	owners    []*Probe            // of the shared sessions
 	memory    map[any]any         // what rules of a version share
 
-	mu       sync.Mutex
-	requests int // mu guards it
+	stubborn atomic.Bool // the command does not end by itself
+
+	mu       sync.Mutex // guards the rest
+	requests int
+	observed map[observedKey][]seen
+	tokens   []json.RawMessage // of progress, that were sent
 }
 
 // maxRequests bounds a run, whatever the server answers.
@@ -38,7 +43,7 @@ var ErrUnauthorized = errors.New("the server wants a login")
 func Run(ctx context.Context, target Target, o Options) (*Report, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.budget(), fmt.Errorf("the check took longer than %v", o.budget()))
 	defer cancel()
-	r := &run{target: target, o: o, client: target.Client, anonymous: target.Anonymous, sessions: map[string]*Session{}, memory: map[any]any{}}
+	r := &run{target: target, o: o, client: target.Client, anonymous: target.Anonymous, sessions: map[string]*Session{}, memory: map[any]any{}, observed: map[observedKey][]seen{}}
 	if r.anonymous == nil {
 		r.anonymous = http.DefaultClient
 	}
@@ -153,6 +158,9 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 		defer s.close()
 	}
 	if e := answer.Error(); e != nil {
+		if p.Modern() && s.serves(ctx, p) {
+			return "", nil // discover.result tells
+		}
 		return e.Error(), nil
 	}
 	var result struct {
@@ -167,16 +175,23 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 	info := result.ServerInfo
 	if p.Modern() {
 		info = result.Meta.ServerInfo
-		if !slices.Contains(result.SupportedVersions, version) {
+		if len(result.SupportedVersions) > 0 && !slices.Contains(result.SupportedVersions, version) && !s.serves(ctx, p) {
 			return "it supports " + strings.Join(result.SupportedVersions, ", "), nil
 		}
-	} else if result.ProtocolVersion != version {
+	} else if result.ProtocolVersion != version && result.ProtocolVersion != "" {
 		return fmt.Sprintf("it answers with %q", result.ProtocolVersion), nil
 	}
 	if info.Name != "" {
 		report.Server = r.redact(bound(strings.TrimSpace(info.Name+" "+info.Version), 200))
 	}
 	return "", nil
+}
+
+// serves reports whether the server answers a request in a modern version, as no
+// legacy server does, though server/discover did not say so.
+func (s *Session) serves(ctx context.Context, p *Probe) bool {
+	answer, err := s.Request(ctx, p, "tools/list", nil)
+	return err == nil && members(answer.Result())["resultType"] != nil
 }
 
 // shared opens the session that the rules of a version share, or returns it.

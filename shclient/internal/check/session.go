@@ -3,11 +3,13 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -27,8 +29,9 @@ type Session struct {
 	// Process is the server over stdio; nil over HTTP.
 	Process *Process
 
-	probe *Probe // who opened it
-	next  int
+	probe   *Probe // who opened it
+	next    int
+	lingers bool // streams do not end behind the answer
 }
 
 // Answer is a response, and how it came.
@@ -107,6 +110,11 @@ func (p *Probe) open(ctx context.Context) (s *Session, err error) {
 	return s, nil
 }
 
+// capabilities are those that the server declares.
+func (s *Session) capabilities() map[string]json.RawMessage {
+	return members(members(s.Initialize.Result())["capabilities"])
+}
+
 // Header are the headers of a POST in the session. Those of a modern version
 // that repeat the body are for raw.
 func (s *Session) Header(p *Probe, raw []byte) http.Header {
@@ -162,6 +170,7 @@ func (s *Session) Send(ctx context.Context, p *Probe, raw []byte, id json.RawMes
 		m, before, err := s.Process.Await(ctx, id)
 		if err != nil {
 			e.Received += "[" + err.Error() + "]"
+			s.Process.given = append(s.Process.given, id)
 			return nil, err
 		}
 		return &Answer{Message: m, Before: before, Exchange: e}, nil
@@ -171,26 +180,53 @@ func (s *Session) Send(ctx context.Context, p *Probe, raw []byte, id json.RawMes
 
 // post is Send over HTTP.
 func (s *Session) post(ctx context.Context, p *Probe, r HTTPRequest, id json.RawMessage) (*Answer, error) {
-	r.Until = func(m Message) bool { return m.IsResponse() && sameID(m.ID(), id) }
+	r.Until = s.replying(ctx, p)
 	resp, err := p.Do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	m, ok := resp.Response(id)
-	if !ok {
-		if resp.Status >= 300 {
-			return nil, &StatusError{resp}
+	i := slices.IndexFunc(resp.Messages, Message.IsResponse)
+	switch {
+	case ok:
+	case i < 0 && resp.Status >= 300:
+		return nil, &StatusError{resp}
+	case i < 0 && resp.isStream():
+		return nil, &silence{"the stream has no response"}
+	case i < 0:
+		return nil, &silence{fmt.Sprintf("the answer, of type %s, is no response", cmp.Or(resp.MediaType(), "unknown"))}
+	default:
+		m = resp.Messages[i]
+		if resp.Status < 300 {
+			p.run.wrongID(p.Version, id, m, resp.Exchange)
 		}
-		return nil, &silence{"the answer has no response with the id of the request"}
 	}
-	before := resp.Messages
-	for i := range before {
-		if before[i].IsResponse() {
-			before = before[:i]
-			break
-		}
-	}
+	before := resp.Messages[:i]
 	return &Answer{Message: m, Before: before, HTTP: resp, Exchange: resp.Exchange}, nil
+}
+
+// replying waits for a response, and refuses what the server asks until then.
+func (s *Session) replying(ctx context.Context, p *Probe) func(Message) bool {
+	return func(m Message) bool {
+		if reply := refusal(m); reply != nil {
+			exchanges := p.exchanges
+			_, _ = p.Do(ctx, HTTPRequest{Body: reply, Header: s.Header(p, nil)}) // who does not take it goes on without
+			p.exchanges = exchanges
+		}
+		return m.IsResponse()
+	}
+}
+
+// refusal is the answer to a request of the server; nil if m is none.
+func refusal(m Message) []byte {
+	id := m.ID()
+	switch {
+	case id == nil || m.IsResponse():
+		return nil
+	case m.Method() == "ping":
+		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":{}}`, id)
+	}
+	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"Method not found"}}`, id, codeNoMethod)
 }
 
 // StatusError is an HTTP response with an error status and no JSON-RPC response

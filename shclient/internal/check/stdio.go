@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os/exec"
 	"slices"
@@ -25,17 +26,15 @@ type Process struct {
 	kill  context.CancelFunc
 	last  *Exchange
 
-	// Noise are the lines on stdout that are no messages.
-	Noise []string
-	// Messages are all that came, in order.
-	Messages []Message
+	partial    []byte            // the beginning of a message over several lines
+	given      []json.RawMessage // the ids of requests that were not answered in time
+	misnumbers bool              // it answers with wrong ids
 }
 
 const (
 	maxLine    = 16 << 20
 	maxQueued  = 1024 // lines that nobody has read
 	killGrace  = 3 * time.Second
-	maxNoise   = 100
 	maxHistory = 10_000 // messages
 )
 
@@ -127,7 +126,16 @@ func (s *Process) Write(p *Probe, line []byte) error {
 // error of a server that says nothing in time, or has ended, is one of
 // IsSilence.
 func (s *Process) Next(ctx context.Context) (Message, error) {
-	timer := time.NewTimer(s.probe.run.o.timeout())
+	return s.next(ctx, s.probe.run.o.timeout())
+}
+
+// soon is Next without much patience: for answers that may well not come.
+func (s *Process) soon(ctx context.Context) (Message, error) {
+	return s.next(ctx, min(3*time.Second, s.probe.run.o.timeout()))
+}
+
+func (s *Process) next(ctx context.Context, patience time.Duration) (Message, error) {
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {
 		select {
@@ -138,25 +146,45 @@ func (s *Process) Next(ctx context.Context) (Message, error) {
 			if s.last != nil && len(s.last.Received) < maxText {
 				s.last.Received += bound(string(line), maxText) + "\n"
 			}
-			m, err := ParseMessage(line)
-			if err != nil || !isMessage(m) {
-				if len(s.Noise) < maxNoise {
-					s.Noise = append(s.Noise, bound(string(line), maxText))
-				}
-				if err != nil {
-					continue
-				}
+			if m, ok := s.take(line); ok {
+				return m, nil
 			}
-			if len(s.Messages) < maxHistory {
-				s.Messages = append(s.Messages, m)
-			}
-			return m, nil
 		case <-timer.C:
-			return Message{}, s.probe.run.late()
+			return Message{}, late(patience)
 		case <-ctx.Done():
 			return Message{}, context.Cause(ctx)
 		}
 	}
+}
+
+// take reads a line. A message that is written over several lines, or behind a
+// byte order mark, is broken; it is read all the same, so that the rest can be
+// checked.
+func (s *Process) take(line []byte) (Message, bool) {
+	v := s.probe.Version
+	if rest, marked := bytes.CutPrefix(line, []byte("\xEF\xBB\xBF")); marked {
+		s.probe.run.note(v, problemNoise, "a line begins with a byte order mark", s.last)
+		line = rest
+	}
+	m, err := ParseMessage(line)
+	if err != nil && len(s.partial)+len(line) < maxLine && (len(s.partial) > 0 || bytes.HasPrefix(bytes.TrimSpace(line), []byte("{"))) {
+		s.partial = append(append(s.partial, line...), '\n')
+		if m, err = ParseMessage(s.partial); err != nil {
+			return Message{}, false
+		}
+		s.probe.run.note(v, problemNewline, "a message goes over several lines", s.last)
+	}
+	s.partial = nil
+	if err != nil && kindOf(line) == "array" && json.Valid(line) {
+		m = Message{Raw: line, Members: map[string]json.RawMessage{}} // a batch
+		return m, true
+	}
+	if err != nil || !isMessage(m) {
+		s.probe.run.note(v, problemNoise, fmt.Sprintf("stdout has a line that is no message: %s", bound(string(line), 200)), s.last)
+		return Message{}, false
+	}
+	s.probe.run.observe(v, m, s.last)
+	return m, true
 }
 
 // isMessage tells a JSON-RPC message from a line of a log in JSON.
@@ -165,20 +193,45 @@ func isMessage(m Message) bool {
 }
 
 // Await reads on to the response with the id; before are the messages that came
-// first.
+// first. A response with another id, or none, is taken if no right one comes.
 func (s *Process) Await(ctx context.Context, id json.RawMessage) (response Message, before []Message, err error) {
+	var stray *Message
+	patience := s.probe.run.o.timeout()
 	for {
-		m, err := s.Next(ctx)
+		m, err := s.next(ctx, patience)
+		if err != nil && stray != nil && ctx.Err() == nil {
+			s.misnumbers = true
+			s.probe.run.wrongID(s.probe.Version, id, *stray, s.last)
+			return *stray, before, nil
+		}
 		if err != nil {
 			return Message{}, before, err
 		}
-		if m.IsResponse() && sameID(m.ID(), id) {
+		switch {
+		case m.IsResponse() && sameID(m.ID(), id):
+			if stray != nil {
+				s.probe.run.note(s.probe.Version, problemUnasked, "a response came that answers no request", s.last)
+			}
 			return m, before, nil
-		}
-		if len(before) < maxHistory {
+		case m.IsResponse() && s.misnumbers:
+			s.probe.run.wrongID(s.probe.Version, id, m, s.last)
+			return m, before, nil
+		case m.IsResponse() && stray == nil && !s.awaited(m.ID()):
+			stray, patience = &m, patience/8
+		case len(before) < maxHistory:
 			before = append(before, m)
 		}
+		if reply := refusal(m); reply != nil {
+			if _, err := s.stdin.Write(append(reply, '\n')); err != nil {
+				return Message{}, before, &silence{"the server has closed its stdin"}
+			}
+		}
 	}
+}
+
+// awaited reports whether an id is one of a request whose answer came late.
+func (s *Process) awaited(id json.RawMessage) bool {
+	return slices.ContainsFunc(s.given, func(other json.RawMessage) bool { return sameID(other, id) })
 }
 
 // CloseStdin tells the server to end, and reports whether it has done so in
@@ -203,9 +256,17 @@ func (s *Process) CloseStdin(ctx context.Context) bool {
 // Close ends the server, by force if need be.
 func (s *Process) Close() {
 	s.stdin.Close()
-	defer time.AfterFunc(killGrace, s.kill).Stop()
+	grace := killGrace
+	if s.probe.run.stubborn.Load() {
+		grace = killGrace / 30
+	}
+	timer := time.AfterFunc(grace, func() {
+		s.probe.run.stubborn.Store(true) // stdio.ends tells; the next one is not waited for
+		s.kill()
+	})
 	for range s.lines {
 	}
 	<-s.done
+	timer.Stop()
 	s.kill()
 }

@@ -106,8 +106,8 @@ func (r *Result) plain() string {
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "\n%s\n", f.Message)
 		for _, e := range f.Exchanges {
-			indented(&b, "> ", e.Sent)
-			indented(&b, "< ", e.Received)
+			indented(&b, "> ", e.Sent, maxText)
+			indented(&b, "< ", e.Received, maxText)
 		}
 	}
 	return b.String()

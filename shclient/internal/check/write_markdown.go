@@ -82,7 +82,7 @@ func fence(b *strings.Builder, text string) {
 		ticks += "`"
 	}
 	fmt.Fprintf(b, "%s\n", ticks)
-	indented(b, "", text)
+	indented(b, "", text, maxText)
 	fmt.Fprintf(b, "%s\n\n", ticks)
 }
 

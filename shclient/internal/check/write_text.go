@@ -102,8 +102,8 @@ func (r *Report) WriteText(w io.Writer, s Style) error {
 		fmt.Fprintf(&b, "  see:      %s\n", g.Section)
 		if s.Exchanges {
 			for _, e := range g.Exchanges {
-				indented(&b, "  > ", e.Sent)
-				indented(&b, "  < ", e.Received)
+				indented(&b, "  > ", e.Sent, maxWidth)
+				indented(&b, "  < ", e.Received, maxWidth)
 			}
 		}
 	}
@@ -144,9 +144,12 @@ func (r *Report) toolsNote() string {
 	return "Only tools with the annotation readOnlyHint were called; --call-tools calls them all."
 }
 
-func indented(b *strings.Builder, prefix, text string) {
+const maxWidth = 500 // of a line of what was sent and received, in text
+
+// indented writes a stranger's text, with lines of width bytes at most.
+func indented(b *strings.Builder, prefix, text string, width int) {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
-		fmt.Fprintf(b, "%s%s\n", prefix, printable(strings.TrimRight(line, "\r\n")))
+		fmt.Fprintf(b, "%s%s\n", prefix, bound(printable(strings.TrimRight(line, "\r\n")), width))
 	}
 }
 

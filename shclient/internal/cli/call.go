@@ -73,9 +73,10 @@ If the tool reports an error, its text is printed too and the exit status is 5.
 				return err
 			}
 			return a.withClient(cmd, t, client, func(ctx context.Context, c *shclient.Client) error {
-				defer k.begin(ctx)()
+				end := k.begin(ctx)
+				defer end()
 				result, err := a.call(ctx, k, c, t, args[0], args[1:], flags.params)
-				k.bar.Clear()
+				end()
 				if err != nil {
 					return err
 				}

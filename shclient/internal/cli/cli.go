@@ -75,7 +75,8 @@ When a server asks for a login, shclient opens the browser once and keeps what i
 gets in a file that only you can read.
 
 Exit status: 0 success, 1 bad usage, 2 any other failure, 3 not authorized,
-4 no MCP server at the URL, 5 the tool or the server reported an error.`
+4 no MCP server at the URL, 5 the tool or the server reported an error,
+6 replay and diff found differences.`
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -107,9 +108,14 @@ func (a *app) root() *cobra.Command {
 		a.readCommand(),
 		a.promptCommand(),
 		a.completeCommand(),
+		a.rawCommand(),
+		a.watchCommand(),
 		a.compatCommand(),
 		a.checkCommand(),
 		a.loadCommand(),
+		a.recordCommand(),
+		a.replayCommand(),
+		a.diffCommand(),
 		a.shellCommand(),
 		a.loginCommand(),
 		a.logoutCommand(),

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,7 +27,10 @@ func TestMain(m *testing.M) {
 		"browser":   browse,
 		"keepchild": keepChild,
 		"richserver": func() {
-			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+			_ = richServer(context.Background()).Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+		},
+		"talkserver": func() {
+			_ = talkServer(".").Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
 		"stdioserver": func() {
 			_ = toolServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
@@ -51,6 +55,11 @@ func browse() {
 		b.Deny = true
 	case "mistype":
 		b.Password = "wrong"
+	case "note": // the page in a file, and do no more
+		if err := os.WriteFile(os.Args[2], []byte(os.Args[3]), 0o600); err != nil {
+			panic(err)
+		}
+		return
 	}
 	if err := b.Open(context.Background(), os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -70,6 +79,14 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": startServer,
 			"exit":   exitStatus,
+			"json": func(ts *testscript.TestScript, _ bool, args []string) {
+				if doc := ts.ReadFile(args[0]); !json.Valid([]byte(doc)) {
+					ts.Fatalf("not one JSON document: %s", doc)
+				}
+			},
+			"waitfor": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(waitForFile(ts.MkAbs(args[0])))
+			},
 		},
 	})
 }
@@ -84,10 +101,14 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "stateful":
 		handler = mcpHandler(nil)
-	case "rich":
-		handler = mcpHandlerOf(richServer(), nil)
-	case "rich-modern":
-		handler = mcpHandlerOf(richServer(), &mcp.StreamableHTTPOptions{Stateless: true})
+	case "rich", "rich-modern":
+		ctx, stop := context.WithCancel(context.Background())
+		ts.Defer(stop)
+		handler = mcpHandlerOf(richServer(ctx), &mcp.StreamableHTTPOptions{Stateless: args[0] == "rich-modern"})
+	case "talk":
+		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), nil)
+	case "talk-modern":
+		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), &mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true})
 	case "stateless":
 		handler = mcpHandler(&mcp.StreamableHTTPOptions{Stateless: true})
 	case "empty":
@@ -170,6 +191,17 @@ func toolServer() *mcp.Server {
 	mcp.AddTool(s, &mcp.Tool{Name: "fail"},
 		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 			return nil, nil, errors.New("out of tea")
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "ask"},
+		func(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			form := json.RawMessage(`{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}`)
+			answer, ok := req.Params.InputResponses["q"]
+			if !ok {
+				question := &mcp.ElicitParams{Message: "Who are you?", RequestedSchema: form}
+				return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"q": question}}, nil, nil
+			}
+			raw, err := json.Marshal(answer)
+			return text("answer %s", raw), nil, err
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "wait"},
 		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {

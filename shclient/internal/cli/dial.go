@@ -54,6 +54,14 @@ func (c *bridgeConn) Close() error {
 	return nil
 }
 
+// CloseWrite ends what is said, not what is heard.
+func (c *bridgeConn) CloseWrite() error {
+	if w, ok := c.Writer.(io.Closer); ok {
+		return w.Close()
+	}
+	return nil
+}
+
 func runBridge(ctx context.Context, b *shclient.Bridge) io.ReadWriteCloser {
 	ctx, cancel := context.WithCancel(ctx)
 	in, toBridge := io.Pipe()

@@ -80,6 +80,7 @@ func exampleLines(cmd *cobra.Command) (list []string) {
 
 var (
 	ofCommand = regexp.MustCompile(`(?:^|\s)(shclient\s.*)`)
+	bounds    = regexp.MustCompile(` --(calls|duration|warmup) \S+`)
 	beyond    = regexp.MustCompile(`\s+(#|\||>|<|&&).*$`) // of interest to a shell only
 )
 
@@ -91,8 +92,12 @@ func commandLine(line string) string {
 		return ""
 	}
 	text := beyond.ReplaceAllString(match[1], "")
+	if strings.HasPrefix(text, "shclient load ") {
+		text = bounds.ReplaceAllString(text, "") // 10 seconds are too long for a test
+	}
 	for from, to := range map[string]string{
 		"https://example.com/mcp":                        "$URL",
+		"https://staging.example.com/mcp":                "$STAGING",
 		"npx -y @modelcontextprotocol/server-everything": "stdioserver",
 		"npx -y some-server":                             "stdioserver",
 		"richserver":                                     "stdioserver",

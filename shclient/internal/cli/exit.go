@@ -31,6 +31,7 @@ const (
 	exitAuth        = 3
 	exitUnreachable = 4
 	exitTool        = 5
+	exitDifferent   = 6
 )
 
 // codeRejected marks errors of the SDK's own transport, which are no answers of

@@ -41,12 +41,13 @@ contents of a file (- is stdin).
 				return err
 			}
 			return a.withSession(cmd, t, client, func(ctx context.Context, session *mcp.ClientSession) error {
-				defer k.begin(ctx)()
+				end := k.begin(ctx)
+				defer end()
 				if err := k.start(ctx, session); err != nil {
 					return err
 				}
 				result, err := a.prompt(ctx, session, t, args[0], args[1:])
-				k.bar.Clear()
+				end()
 				if err != nil {
 					return err
 				}

@@ -41,7 +41,7 @@ func onTerminal(t *testing.T, env []string, args ...string) *screen {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"shclient", "stdioserver"} {
+	for _, name := range []string{"shclient", "stdioserver", "talkserver", "richserver", "browser"} {
 		if err := os.Symlink(self, dir+"/"+name); err != nil {
 			t.Fatal(err)
 		}

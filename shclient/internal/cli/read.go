@@ -45,12 +45,13 @@ it is binary; a terminal shows text, and images if it can.
 				return err
 			}
 			return a.withSession(cmd, t, client, func(ctx context.Context, session *mcp.ClientSession) error {
-				defer k.begin(ctx)()
+				end := k.begin(ctx)
+				defer end()
 				if err := k.start(ctx, session); err != nil {
 					return err
 				}
 				result, err := session.ReadResource(ctx, &mcp.ReadResourceParams{URI: args[0]})
-				k.bar.Clear()
+				end()
 				if err != nil {
 					return err
 				}

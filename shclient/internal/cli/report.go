@@ -31,6 +31,7 @@ var exitNames = []string{
 	exitAuth:        "unauthorized",
 	exitUnreachable: "unreachable",
 	exitTool:        "tool_error",
+	exitDifferent:   "different",
 }
 
 // report writes a failure to stderr: for people, or as one line of JSON if that

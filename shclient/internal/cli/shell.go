@@ -13,12 +13,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/ask"
 	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/shell"
 )
 
@@ -28,6 +30,8 @@ type shellSession struct {
 	client *shclient.Client
 	known  *knowledge
 	talk   *talk
+
+	interrupt atomic.Pointer[context.CancelFunc] // ends the line that runs
 }
 
 func (a *app) shellCommand() *cobra.Command {
@@ -90,7 +94,9 @@ func (a *app) shell(cmd *cobra.Command, t target, flags *talkFlags, noHistory bo
 	if err != nil {
 		fmt.Fprintf(a.stderr, "no history: %s\n", oneLine(err.Error()))
 	}
-	if err := run.interact(cmd.Context(), shell.NewEditor(in, out, history, run.completeLine)); err != nil {
+	editor := shell.NewEditor(in, out, history, run.completeLine)
+	k.asker.ReadLine = run.inside.ask(editor)
+	if err := run.interact(cmd.Context(), editor); err != nil {
 		return err
 	}
 	return history.Save()
@@ -155,7 +161,21 @@ func (a *app) interact(ctx context.Context, editor *shell.Editor) error {
 func (a *app) interruptible(ctx context.Context, line string) (over bool, err error) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
+	a.inside.interrupt.Store(&stop)
 	return a.line(ctx, line)
+}
+
+// ask lets the questions of a server come through the editor, which has the
+// terminal. Ctrl-C ends the line that led to the question.
+func (s *shellSession) ask(editor *shell.Editor) ask.ReadLine {
+	return func(ctx context.Context, prompt string) (string, error) {
+		line, err := editor.Ask(ctx, prompt)
+		if stop := s.interrupt.Load(); errors.Is(err, shell.ErrInterrupted) && stop != nil {
+			(*stop)()
+			err = context.Canceled
+		}
+		return line, err
+	}
 }
 
 // line runs one line. over says that it was the last one.

@@ -53,6 +53,21 @@ func TestShellOnATerminal(t *testing.T) {
 	s.await("shclient: interrupted")
 	s.await("tools> ")
 
+	s.press("ask\r") // a question is answered, or ends with what led to it
+	s.await("Who are you?")
+	s.await("> ")
+	s.press("Ada\r")
+	s.await("Send this?")
+	s.press("y\r")
+	s.await(`"name":"Ada"`)
+	s.await("tools> ")
+	s.press("ask\r")
+	s.await("Who are you?")
+	s.await("> ")
+	s.press("Bob\x03")
+	s.await("shclient: interrupted")
+	s.await("tools> ")
+
 	s.press(" echo message=secret\r") // a blank in front: not kept
 	s.await("\r\nsecret\r\n")
 	s.await("tools> ")
@@ -61,12 +76,12 @@ func TestShellOnATerminal(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	kept, err := os.ReadFile(filepath.Join(state, "mcp-oauth-gateway", "shell-history"))
-	if err != nil || string(kept) != "echo message=hi\nfail\nwait\n" {
+	if err != nil || string(kept) != "echo message=hi\nfail\nwait\nask\n" {
 		t.Errorf("kept %q, %v", kept, err)
 	}
 
 	s = shellOnTerminal(t, state) // the history of the run before
-	s.press("\x1b[A\x1b[A\x1b[A\r")
+	s.press("\x1b[A\x1b[A\x1b[A\x1b[A\r")
 	s.await("\r\nhi\r\n")
 	s.await("tools> ")
 	s.press("exit\r")

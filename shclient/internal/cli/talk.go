@@ -168,13 +168,14 @@ func readLines(in io.Reader, out io.Writer) ask.ReadLine {
 	}
 }
 
-// begin says which command runs from now on. The function that it returns takes
-// away what the command has drawn; call it before results are written.
-func (k *talk) begin(ctx context.Context) (clear func()) {
+// begin says which command runs from now on. The function that it returns ends
+// its progress; call it before results are written, and at the end at any rate.
+func (k *talk) begin(ctx context.Context) (end func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.ctx = ctx
-	return k.bar.Clear
+	k.bar.Start()
+	return k.bar.Stop
 }
 
 // within ends a question with the command on whose behalf it is asked.

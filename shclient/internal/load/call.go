@@ -26,6 +26,9 @@ type Session interface {
 	// Version is the protocol version.
 	Version() string
 
+	// Opening is the result of initialize or server/discover.
+	Opening() []byte
+
 	// Ask makes one request and returns the answer to it. params is a JSON
 	// object, or empty.
 	Ask(ctx context.Context, method string, params []byte) (frame []byte, m jsonrpc.Message, err error)

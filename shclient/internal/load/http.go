@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"mime"
@@ -46,8 +47,14 @@ type HTTP struct {
 	// lanes add to theirs. Nil means an http.Client around base.
 	Through func(base http.RoundTripper) (*http.Client, error)
 
-	// Dial connects lanes, for tests. Nil means TCP, with TLS for https.
+	// Dial connects with the server. Nil means TCP.
 	Dial func(ctx context.Context) (net.Conn, error)
+
+	// TLS is for https. Nil means what Go does by default.
+	TLS *tls.Config
+
+	// Proxy is the one to go through. Nil means that of the environment.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // httpTarget is a server at a URL.
@@ -60,6 +67,13 @@ type httpTarget struct {
 // NewHTTP returns the server at a URL.
 func NewHTTP(o HTTP) (Target, error) {
 	base := http.DefaultTransport.(*http.Transport).Clone()
+	if o.TLS != nil {
+		base.TLSClientConfig = o.TLS.Clone()
+	}
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
+	}
+	base.Proxy = o.Proxy
 	if o.Dial != nil {
 		base.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return o.Dial(ctx) }
 		base.Proxy = nil
@@ -111,6 +125,7 @@ func (w *witness) last() (*url.URL, http.Header) {
 type httpSession struct {
 	*httpTarget
 	version string
+	opening []byte
 	id      string // Mcp-Session-Id; may be empty
 	ids     atomic.Int64
 }
@@ -122,6 +137,7 @@ func (t *httpTarget) Open(ctx context.Context) (Session, error) {
 		frame, m, err := s.Ask(ctx, "server/discover", nil)
 		switch {
 		case err == nil && era.IsModern(frame, m):
+			s.opening = m.Result.Of(frame)
 			return s, Judge(frame, m)
 		case err == nil && t.Protocol == Modern:
 			return nil, &Failure{Class: ClassServer, Kind: "the server does not speak " + era.Modern, Text: errorText(Judge(frame, m))}
@@ -159,6 +175,7 @@ func (s *httpSession) initialize(ctx context.Context) error {
 	if s.version = jsonrpc.Text(version.Of(frame)); !era.IsLegacy(s.version) {
 		return badAnswer("initialize is answered with protocol version %q", s.version)
 	}
+	s.opening = m.Result.Of(frame)
 	resp, err := s.post(ctx, []byte(initialized), http.Header{})
 	if err != nil {
 		return err
@@ -171,6 +188,7 @@ func (s *httpSession) initialize(ctx context.Context) error {
 }
 
 func (s *httpSession) Version() string { return s.version }
+func (s *httpSession) Opening() []byte { return s.opening }
 
 // Ask makes a request through the client that logs in.
 func (s *httpSession) Ask(ctx context.Context, method string, params []byte) ([]byte, jsonrpc.Message, error) {
@@ -280,7 +298,7 @@ func (s *httpSession) proxied(address *url.URL) bool {
 	if s.Dial != nil {
 		return false
 	}
-	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: address})
+	proxy, err := s.Proxy(&http.Request{URL: address})
 	return proxy != nil || err != nil
 }
 

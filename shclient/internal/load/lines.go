@@ -76,6 +76,7 @@ func (s *linesSession) discover(ctx context.Context) error {
 	defer cancel()
 	s.version = era.Modern
 	frame, m, err := s.Ask(ctx, "server/discover", nil)
+	s.opening = m.Result.Of(frame)
 	if err == nil && !era.IsModern(frame, m) {
 		err = &Failure{Class: ClassServer, Kind: "the server does not speak " + era.Modern, Text: errorText(Judge(frame, m))}
 	}
@@ -94,6 +95,7 @@ func (s *linesSession) initialize(ctx context.Context) error {
 	if s.version = jsonrpc.Text(version.Of(frame)); !era.IsLegacy(s.version) {
 		return badAnswer("initialize is answered with protocol version %q", s.version)
 	}
+	s.opening = m.Result.Of(frame)
 	return s.send([]byte(initialized + "\n"))
 }
 
@@ -105,6 +107,7 @@ type linesSession struct {
 	*linesTarget
 	conn    io.ReadWriteCloser
 	version string
+	opening []byte
 
 	replies chan []byte // to requests of the server
 
@@ -134,6 +137,7 @@ type heard struct {
 }
 
 func (s *linesSession) Version() string { return s.version }
+func (s *linesSession) Opening() []byte { return s.opening }
 
 // add makes w wait for the answer to a new request, and returns its id.
 func (s *linesSession) add(w *waiter) (int64, error) {

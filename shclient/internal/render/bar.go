@@ -25,6 +25,7 @@ type Bar struct {
 	now    func() time.Time
 
 	mu    sync.Mutex
+	off   bool      // mu guards it: nothing is drawn
 	line  string    // mu guards it: what is drawn, or waits to be
 	shown bool      // mu guards it: the terminal shows a line of the bar
 	drawn time.Time // mu guards it
@@ -47,6 +48,9 @@ func (b *Bar) Update(progress, total float64, message string) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.off {
+		return
+	}
 	b.line = b.screen.Progress(progress, total, message)
 	if now := b.now(); now.Sub(b.drawn) >= barInterval || total > 0 && progress >= total {
 		b.drawn = now
@@ -85,6 +89,22 @@ func (b *Bar) Clear() {
 	defer b.mu.Unlock()
 	b.erase()
 	b.line = ""
+}
+
+// Stop takes the bar away until Start: progress that is reported late would be
+// drawn over what comes next.
+func (b *Bar) Stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.erase()
+	b.line, b.off = "", true
+}
+
+// Start lets a stopped bar be drawn again.
+func (b *Bar) Start() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.off = false
 }
 
 // Progress is one line, narrower than the screen, that shows how far something

@@ -69,6 +69,16 @@ func TestBar(t *testing.T) {
 	step("a second end", "")
 	bar.Print("after")
 	step("a line after the end", "after\n")
+	now = now.Add(time.Second)
+
+	bar.Stop()
+	bar.Update(5, 5, "")
+	step("an update while it is stopped", "")
+	bar.Start()
+	bar.Update(5, 0, "")
+	step("an update after that", "<5")
+	bar.Stop()
+	step("a stop", "<")
 
 	bar = NewBar(&out, Screen{}, nil)
 	bar.Update(1, 2, "x")

@@ -73,6 +73,9 @@ type glyph struct {
 	attr  attr
 }
 
+// blank reports whether a line may be broken here.
+func (g glyph) blank() bool { return strings.HasPrefix(g.text, " ") }
+
 func glyphs(spans []span) []glyph {
 	var all []glyph
 	for _, p := range spans {
@@ -97,15 +100,21 @@ func join(all []glyph) []span {
 }
 
 // wrap breaks one line into lines of at most width columns, at blanks and beside
-// wide characters, and within a word only if that is wider than a line. A line
-// that fits stays as it is; so does any if width is below 1.
-func wrap(spans []span, width int) [][]span {
+// wide characters. A word that is wider than a line stays whole, as addresses
+// must: the terminal breaks it so that it can be copied. A line that fits stays
+// as it is; so does any if width is below 1.
+func wrap(spans []span, width int) [][]span { return breakLines(spans, width, false) }
+
+// wrapCell is wrap for a cell of a table: words are broken too.
+func wrapCell(spans []span, width int) [][]span { return breakLines(spans, width, true) }
+
+func breakLines(spans []span, width int, words bool) [][]span {
 	if width < 1 || spansWidth(spans) <= width {
 		return [][]span{spans}
 	}
 	var lines [][]span
 	for rest := glyphs(spans); len(rest) > 0; {
-		n := breakAt(rest, width)
+		n := breakAt(rest, width, words)
 		lines = append(lines, join(trimBlanks(rest[:n])))
 		for rest = rest[n:]; len(rest) > 0 && rest[0].text == " "; {
 			rest = rest[1:]
@@ -115,19 +124,22 @@ func wrap(spans []span, width int) [][]span {
 }
 
 // breakAt tells how many glyphs the next line takes, at least one.
-func breakAt(all []glyph, width int) int {
+func breakAt(all []glyph, width int, words bool) int {
 	used, last, word := 0, 0, false
 	for i, g := range all {
-		if g.text == " " || i > 0 && (g.width == 2 || all[i-1].width == 2) {
+		if g.blank() || i > 0 && (g.width == 2 || all[i-1].width == 2) {
 			if word {
 				last = i
 			}
 		}
-		word = word || g.text != " " // a break within the indentation is none
-		if used += g.width; used > width && (g.text != " " || !word) {
-			if last > 0 {
-				return last
-			}
+		word = word || !g.blank() // a break within the indentation is none
+		if used += g.width; used <= width || g.blank() && word && last == 0 {
+			continue
+		}
+		if last > 0 {
+			return last
+		}
+		if words {
 			return max(i, 1)
 		}
 	}
@@ -141,8 +153,8 @@ func trimBlanks(all []glyph) []glyph {
 	return all
 }
 
-// Wrap breaks each line of safe text to at most width columns. A width below 1
-// is no limit.
+// Wrap breaks each line of safe text to at most width columns, but leaves words
+// whole. A width below 1 is no limit.
 func Wrap(text string, width int) string {
 	if width < 1 {
 		return text

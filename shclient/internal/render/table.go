@@ -115,7 +115,7 @@ func (s Screen) gridRow(b *strings.Builder, row [][]span, widths []int, aligns [
 	wrapped := make([][][]span, len(row))
 	height := 1
 	for i, cell := range row {
-		wrapped[i] = wrap(cell, max(widths[i], 1))
+		wrapped[i] = wrapCell(cell, max(widths[i], 1))
 		height = max(height, len(wrapped[i]))
 	}
 	for y := range height {

@@ -69,13 +69,13 @@ func TestWrap(t *testing.T) {
 		{"one two three", 12, "one two\nthree"},
 		{"one two three", 7, "one two\nthree"},
 		{"one  two", 6, "one\ntwo"},
-		{"https://example.com/long", 10, "https://ex\nample.com/\nlong"},
-		{"see https://example.com", 12, "see\nhttps://exam\nple.com"},
+		{"https://example.com/long is", 10, "https://example.com/long\nis"},
+		{"see https://example.com now", 12, "see\nhttps://example.com\nnow"},
 		{"日本語テキスト", 5, "日本\n語テ\nキス\nト"},
 		{"日本語", 1, "日\n本\n語"},
 		{"a\nlong line", 5, "a\nlong\nline"},
 		{"  - item goes on", 8, "  - item\ngoes on"},
-		{"     indented", 8, "     ind\nented"},
+		{"     indented", 8, "     indented"},
 		{"          ", 4, ""},
 	} {
 		if got := Wrap(test.text, test.width); got != test.want {
@@ -96,8 +96,13 @@ func FuzzWrap(f *testing.F) {
 			t.Fatalf("Wrap(%q, %d) = %q: text is lost", text, width, got)
 		}
 		for line := range strings.SplitSeq(got, "\n") {
-			if Width(line) > width {
+			if Width(line) > width && strings.Contains(strings.TrimSpace(line), " ") && !strings.ContainsAny(line, "\u200c\u200d") {
 				t.Fatalf("Wrap(%q, %d): %q has %d columns", text, width, line, Width(line))
+			}
+		}
+		for _, line := range wrapCell([]span{{text: strings.ReplaceAll(text, "\n", " ")}}, width) {
+			if spansWidth(line) > width {
+				t.Fatalf("a cell of %q for %d: %q has %d columns", text, width, line, spansWidth(line))
 			}
 		}
 	})

@@ -19,6 +19,9 @@ func callTool(x *exchange) (obj, *failure) {
 	case name == "add":
 		result, f = add(x, arguments)
 	case name == "count":
+		if steps, ok := arguments["steps"]; ok && !integer(steps, 1, 10) && !x.s.on("tool-input-unchecked") {
+			return x.badInput("steps must be an integer from 1 to 10")
+		}
 		result = count(x, arguments)
 	case name == "greet":
 		who, ok := arguments["name"].(string)
@@ -26,15 +29,22 @@ func callTool(x *exchange) (obj, *failure) {
 			return x.badInput("name must be a string")
 		}
 		result = says("Hello, " + who + ".")
+	case (name == "picture" || name == "ask") && len(arguments) > 0:
+		return x.badInput(name + " has no arguments")
 	case name == "picture":
 		result = obj{"content": []any{obj{"type": "image", "data": pixel, "mimeType": "image/png"}}}
 		x.spoilPicture(result["content"].([]any)[0].(obj))
 	case name == "region":
+		if region, ok := arguments["region"]; ok && text(arguments, "region") != region {
+			return x.badInput("region must be a string")
+		}
 		result = says("Hello, " + text(arguments, "region") + ".")
 	case name == "ask" && modern(x.version):
 		result, f = ask(x)
 	default:
 		switch {
+		case !has(x.params, "name") && x.s.on("call-without-name-code"):
+			return nil, &failure{code: internalError, message: "oops"}
 		case x.s.on("unknown-tool-code"):
 			return nil, &failure{code: internalError, message: "oops"}
 		case x.s.on("unknown-tool-result"):
@@ -48,6 +58,13 @@ func callTool(x *exchange) (obj, *failure) {
 		delete(result, "content")
 	}
 	return result, f
+}
+
+// integer reports whether a value is one, from least to most.
+func integer(v any, least, most int64) bool {
+	n, _ := v.(json.Number)
+	i, err := n.Int64()
+	return err == nil && least <= i && i <= most
 }
 
 func says(words string) obj {
@@ -70,6 +87,9 @@ func (x *exchange) spoilPicture(c obj) {
 		c["data"] = "not base64!"
 	case x.s.on("image-without-type"):
 		delete(c, "mimeType")
+	case x.s.on("content-too-new"):
+		clear(c)
+		c["type"], c["uri"], c["name"] = "resource_link", "test://blob", "blob"
 	case x.s.on("content-type-odd"):
 		c["type"] = "hologram"
 	}
