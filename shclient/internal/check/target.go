@@ -55,7 +55,8 @@ type Options struct {
 	// CallTools allows to call tools that are not annotated with readOnlyHint.
 	CallTools bool
 
-	quiet time.Duration // see Probe.quiet
+	quiet    time.Duration // see Probe.quiet
+	patience time.Duration // of Process.soon
 }
 
 func (o *Options) timeout() time.Duration {
