@@ -19,6 +19,11 @@ import (
 type ReplayOptions struct {
 	Timeout time.Duration // of each answer
 	Ignore  [][]string    // paths of answers that are not compared, such as result.content.*.text
+
+	// Gone tells an error object that says that there is no server to be asked
+	// from one that is its answer. The error that it returns ends the replay.
+	// Nil means that every error is an answer.
+	Gone func(fault []byte) error
 }
 
 // A ReplayReport is what came of a replay.
@@ -225,6 +230,11 @@ func (p *player) await(ctx context.Context, recorded *Entry) error {
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+	if answer := p.answers[recorded.id()]; p.options.Gone != nil && answer.m.Error.Present() && !recorded.m.Error.Present() {
+		if err := p.options.Gone(answer.m.Error.Of(answer.Message)); err != nil {
+			return err
 		}
 	}
 	p.report.Requests++
