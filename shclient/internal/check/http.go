@@ -131,7 +131,7 @@ func (p *Probe) Do(ctx context.Context, r HTTPRequest) (*HTTPResponse, error) {
 	e.Received = responseText(resp, response.Body)
 	for _, m := range response.Messages {
 		// What else the server serves, and its refusals, need not be messages.
-		if r.URL == "" && (resp.StatusCode < 300 || m.Has("jsonrpc")) {
+		if r.URL == "" && (m.Has("jsonrpc") || resp.StatusCode < 300 && (req.Method == http.MethodPost || response.isStream())) {
 			p.run.observe(p.Version, m, e)
 		}
 	}

@@ -29,6 +29,9 @@ type listing struct {
 	pages []*Answer
 	// endless is why the paging was given up.
 	endless string
+	// failed is the error that a page was answered with.
+	failed *RPCError
+	last   *Exchange
 }
 
 // item is one element of a list, and the exchange that it came in.
@@ -80,8 +83,9 @@ func (p *Probe) readPages(ctx context.Context, s *Session, k kind) (*listing, er
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", k.method, err)
 		}
-		if e := answer.Error(); e != nil {
-			return nil, fmt.Errorf("%s: %w", k.method, e)
+		l.last = answer.Exchange
+		if l.failed = answer.Error(); l.failed != nil {
+			return l, nil
 		}
 		l.pages = append(l.pages, answer)
 		result := members(answer.Result())
@@ -92,8 +96,8 @@ func (p *Probe) readPages(ctx context.Context, s *Session, k kind) (*listing, er
 		}
 		cursor := result["nextCursor"]
 		switch {
-		case cursor == nil || kindOf(cursor) == "null":
-			return l, nil
+		case kindOf(cursor) != "string":
+			return l, nil // what is neither there nor a string, pagination.result tells
 		case cursors[string(cursor)]:
 			l.endless = "a cursor comes again: " + bound(string(cursor), 100)
 		case len(l.pages) == maxPages:
@@ -114,6 +118,9 @@ func (p *Probe) each(ctx context.Context, k kind, f func(item)) error {
 	l, err := p.list(ctx, k)
 	if err != nil {
 		return err
+	}
+	if len(l.items) == 0 && l.failed != nil {
+		return Skipf("%s is answered with %v", k.method, l.failed)
 	}
 	if len(l.items) == 0 {
 		return Skipf("the server lists no %s", k.member)

@@ -104,19 +104,32 @@ func contentType(ctx context.Context, p *Probe) error {
 }
 
 func oneObject(ctx context.Context, p *Probe) error {
-	resp, _, err := p.askHTTP(ctx)
+	s, err := p.Session(ctx)
 	if err != nil {
 		return err
 	}
-	if resp.MediaType() != "application/json" {
-		return Skipf("the server answers with %s", resp.MediaType())
+	tried := false
+	for _, method := range []string{p.anyRequest(), "tools/list", "resources/list", "prompts/list"} {
+		p.Forget()
+		raw := requestBytes(s.NewID(), method, p.params(nil))
+		resp, err := p.Do(ctx, HTTPRequest{Body: raw, Header: s.Header(p, raw), Until: Message.IsResponse})
+		if err != nil {
+			return err
+		}
+		if resp.MediaType() != "application/json" {
+			continue
+		}
+		tried = true
+		d := json.NewDecoder(bytes.NewReader(resp.Body))
+		var first map[string]json.RawMessage
+		if err := d.Decode(&first); err != nil {
+			p.Brokenf("the answer to %s is no JSON object: %v", method, err)
+		} else if d.More() {
+			p.Brokenf("the answer to %s has something behind its JSON object", method)
+		}
 	}
-	d := json.NewDecoder(bytes.NewReader(resp.Body))
-	var first map[string]json.RawMessage
-	if err := d.Decode(&first); err != nil {
-		p.Brokenf("the answer is no JSON object: %v", err)
-	} else if d.More() {
-		p.Brokenf("the answer has something behind its JSON object")
+	if !tried {
+		return Skipf("the server answers with event streams")
 	}
 	return nil
 }
@@ -224,8 +237,12 @@ func getNoResponse(ctx context.Context, p *Probe) error {
 	case <-opened:
 	case <-done:
 	}
+	method := "ping"
+	if s.capabilities()["tools"] != nil {
+		method = "tools/list"
+	}
 	for range 3 {
-		if _, err := s.Request(ctx, p, "ping", nil); err != nil && !IsSilence(err) {
+		if _, err := s.Request(ctx, p, method, nil); err != nil && !IsSilence(err) {
 			return err
 		}
 		select {
@@ -291,7 +308,14 @@ func rebound(ctx context.Context, p *Probe, forbidden bool) error {
 	case forbidden && status != http.StatusForbidden:
 		p.Brokenf("a request with the Host and Origin of %s is answered with HTTP status %d", foreignHost, status)
 	}
-	return nil
+	if !forbidden {
+		return nil
+	}
+	// Who refuses an Origin has found it invalid.
+	if status, err = p.withOrigin(ctx, ""); err == nil && status >= 400 && status != http.StatusForbidden {
+		p.Brokenf("a request with the Origin %s is answered with HTTP status %d", foreignOrigin, status)
+	}
+	return err
 }
 
 func versionHeader(ctx context.Context, p *Probe) error {

@@ -36,9 +36,6 @@ func (p *Probe) everyList(ctx context.Context, f func(kind, *listing)) error {
 		if _, skip := errors.AsType[*skipped](err); skip {
 			continue
 		}
-		if e, ok := errors.AsType[*RPCError](err); ok && e.Code == codeNoMethod {
-			continue // lifecycle.declared is about this
-		}
 		if err != nil {
 			return err
 		}
@@ -60,6 +57,10 @@ func listResult(ctx context.Context, p *Probe) error {
 				p.Brokenf("%s: %s", k.method, wrong)
 			}
 			p.Forget()
+		}
+		if e := l.failed; e != nil && e.Code != codeNoMethod { // lifecycle.declared is about that
+			p.Show(l.last)
+			p.Brokenf("%s is answered with %v", k.method, e)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // run is the state of one Run.
@@ -22,6 +23,8 @@ type run struct {
 	sessions  map[string]*Session // by version
 	owners    []*Probe            // of the shared sessions
 	memory    map[any]any         // what rules of a version share
+
+	stubborn atomic.Bool // the command does not end by itself
 
 	mu       sync.Mutex // guards the rest
 	requests int
@@ -155,6 +158,9 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 		defer s.close()
 	}
 	if e := answer.Error(); e != nil {
+		if p.Modern() && s.serves(ctx, p) {
+			return "", nil // discover.result tells
+		}
 		return e.Error(), nil
 	}
 	var result struct {
@@ -169,7 +175,7 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 	info := result.ServerInfo
 	if p.Modern() {
 		info = result.Meta.ServerInfo
-		if len(result.SupportedVersions) > 0 && !slices.Contains(result.SupportedVersions, version) {
+		if len(result.SupportedVersions) > 0 && !slices.Contains(result.SupportedVersions, version) && !s.serves(ctx, p) {
 			return "it supports " + strings.Join(result.SupportedVersions, ", "), nil
 		}
 	} else if result.ProtocolVersion != version && result.ProtocolVersion != "" {
@@ -179,6 +185,13 @@ func (r *run) asks(ctx context.Context, version string, report *Report) (why str
 		report.Server = r.redact(bound(strings.TrimSpace(info.Name+" "+info.Version), 200))
 	}
 	return "", nil
+}
+
+// serves reports whether the server answers a request in a modern version, as no
+// legacy server does, though server/discover did not say so.
+func (s *Session) serves(ctx context.Context, p *Probe) bool {
+	answer, err := s.Request(ctx, p, "tools/list", nil)
+	return err == nil && members(answer.Result())["resultType"] != nil
 }
 
 // shared opens the session that the rules of a version share, or returns it.

@@ -256,9 +256,17 @@ func (s *Process) CloseStdin(ctx context.Context) bool {
 // Close ends the server, by force if need be.
 func (s *Process) Close() {
 	s.stdin.Close()
-	defer time.AfterFunc(killGrace, s.kill).Stop()
+	grace := killGrace
+	if s.probe.run.stubborn.Load() {
+		grace = killGrace / 30
+	}
+	timer := time.AfterFunc(grace, func() {
+		s.probe.run.stubborn.Store(true) // stdio.ends tells; the next one is not waited for
+		s.kill()
+	})
 	for range s.lines {
 	}
 	<-s.done
+	timer.Stop()
 	s.kill()
 }

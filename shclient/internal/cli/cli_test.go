@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		"browser":   browse,
 		"keepchild": keepChild,
 		"richserver": func() {
-			_ = richServer().Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
+			_ = richServer(context.Background()).Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
 		},
 		"talkserver": func() {
 			_ = talkServer(".").Run(context.Background(), &mcp.StdioTransport{}) // ends with its input
@@ -79,6 +79,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": startServer,
 			"exit":   exitStatus,
+			"json": func(ts *testscript.TestScript, _ bool, args []string) {
+				if doc := ts.ReadFile(args[0]); !json.Valid([]byte(doc)) {
+					ts.Fatalf("not one JSON document: %s", doc)
+				}
+			},
 			"waitfor": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(waitForFile(ts.MkAbs(args[0])))
 			},
@@ -96,14 +101,14 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch args[0] {
 	case "stateful":
 		handler = mcpHandler(nil)
-	case "rich":
-		handler = mcpHandlerOf(richServer(), nil)
+	case "rich", "rich-modern":
+		ctx, stop := context.WithCancel(context.Background())
+		ts.Defer(stop)
+		handler = mcpHandlerOf(richServer(ctx), &mcp.StreamableHTTPOptions{Stateless: args[0] == "rich-modern"})
 	case "talk":
 		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), nil)
 	case "talk-modern":
 		handler = mcpHandlerOf(talkServer(ts.Getenv("WORK")), &mcp.StreamableHTTPOptions{Stateless: true, PropagateRequestCancellation: true})
-	case "rich-modern":
-		handler = mcpHandlerOf(richServer(), &mcp.StreamableHTTPOptions{Stateless: true})
 	case "stateless":
 		handler = mcpHandler(&mcp.StreamableHTTPOptions{Stateless: true})
 	case "empty":

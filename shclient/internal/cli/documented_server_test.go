@@ -13,7 +13,7 @@ import (
 // documentedServer has what the command lines of the README are about, besides
 // what the rich server has.
 func documentedServer() *mcp.Server {
-	s := richServer()
+	s := richServer(context.Background())
 	s.AddPrompt(&mcp.Prompt{Name: "review", Arguments: []*mcp.PromptArgument{{Name: "language"}, {Name: "code"}}},
 		func(_ context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 			what := &mcp.TextContent{Text: "Review this " + req.Params.Arguments["language"] + ": " + req.Params.Arguments["code"]}

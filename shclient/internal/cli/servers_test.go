@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//lint:file-ignore SA1019 servers of the legacy era log
+
 package cli
 
 import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// richServer offers something of everything that the commands are about.
-func richServer() *mcp.Server {
-	s := mcp.NewServer(&mcp.Implementation{Name: "rich", Version: "1"}, &mcp.ServerOptions{
+// richServer offers something of everything that the commands are about. Once
+// somebody has subscribed to a resource, it and the tools change until ctx ends.
+func richServer(ctx context.Context) *mcp.Server {
+	var s *mcp.Server
+	s = mcp.NewServer(&mcp.Implementation{Name: "rich", Version: "1"}, &mcp.ServerOptions{
 		CompletionHandler: completeLanguage,
+		SubscribeHandler: func(reqCtx context.Context, req *mcp.SubscribeRequest) error {
+			_ = req.Session.Log(reqCtx, &mcp.LoggingMessageParams{Level: "info", Data: "subscribed\x1b[2J"})
+			go change(ctx, s, req.Params.URI)
+			return nil
+		},
+		UnsubscribeHandler: func(context.Context, *mcp.UnsubscribeRequest) error { return nil },
 	})
 	mcp.AddTool(s, &mcp.Tool{Name: "noop", Description: "Do nothing."},
 		func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
@@ -30,6 +41,26 @@ func richServer() *mcp.Server {
 	s.AddResource(&mcp.Resource{URI: "docs://logo", Name: "logo", MIMEType: "image/png"}, readme)
 	s.AddResourceTemplate(&mcp.ResourceTemplate{URITemplate: "docs://page/{n}", Name: "page", MIMEType: "text/plain", Description: "A page."}, readme)
 	return s
+}
+
+// change goes on and on, since nobody can tell when the stream is there that a
+// legacy client listens to.
+func change(ctx context.Context, s *mcp.Server, uri string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		_ = s.ResourceUpdated(ctx, &mcp.ResourceUpdatedNotificationParams{URI: uri})
+		if i%2 == 0 {
+			s.AddResource(&mcp.Resource{URI: "docs://new", Name: "new"}, readme)
+		} else {
+			s.RemoveResources("docs://new")
+		}
+	}
 }
 
 func greet(_ context.Context, req *mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {

@@ -58,10 +58,6 @@ func touch(dir, name string) {
 	}
 }
 
-func said(format string, args ...any) *mcp.CallToolResult {
-	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fmt.Sprintf(format, args...)}}}
-}
-
 func work(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 	_ = req.Session.Log(ctx, &mcp.LoggingMessageParams{Level: "warning", Logger: "w", Data: "tired\x1b[2J"})
 	if token := req.Params.GetProgressToken(); token != nil {
@@ -72,7 +68,7 @@ func work(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToolResult, e
 			}
 		}
 	}
-	return said("# Done\n- **all** of it\x1b[2J"), nil
+	return text("# Done\n- **all** of it\x1b[2J"), nil
 }
 
 // asks is a tool that tells what it was answered.
@@ -83,7 +79,7 @@ func asks(request mcp.InputRequest) func(context.Context, *mcp.CallToolRequest) 
 			return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"q": request}}, nil
 		}
 		raw, err := json.Marshal(answer)
-		return said("answer %s", raw), err
+		return text("answer %s", raw), err
 	}
 }
 

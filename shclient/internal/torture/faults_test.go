@@ -54,16 +54,7 @@ func (s *scene) change() {
 	s.server.restart()
 	s.fail(held, "the server was killed")
 	stop()
-	for tries := 0; ; tries++ {
-		m := s.do(0)
-		if m == nil || m.Error == nil {
-			break
-		}
-		if tries == 3 {
-			s.violate("the bridge does not find out that the server is of the other era: %s", m.Error.Message)
-			return
-		}
-	}
+	s.settleDown(4)
 	s.calm("a change of eras")
 }
 

@@ -208,18 +208,19 @@ func (p *pair) forward(data []byte) bool {
 
 // reset ends a connection as a crash does.
 func (p *pair) reset() {
+	p.leaveServer()
 	_ = p.client.SetLinger(0)
 	_ = p.client.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.server != nil {
-		_ = p.server.Close()
-	}
 }
 
 // finish ends a connection in good order, though at a bad moment.
 func (p *pair) finish() {
+	p.leaveServer()
 	_ = p.client.CloseWrite()
+}
+
+// leaveServer comes first, so that the server is not the last to know.
+func (p *pair) leaveServer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.server != nil {

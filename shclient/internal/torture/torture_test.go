@@ -16,10 +16,10 @@ var casts = []struct {
 	cast
 	kills int
 }{
-	{cast{"Streamable HTTP", legacy, kindLegacy, true}, 20},
-	{cast{"HTTP+SSE", legacy, kindOld, true}, 10},
-	{cast{"2026-07-28", modern, kindModern, true}, 10},
-	{cast{"2026-07-28 to Streamable HTTP", modern, kindLegacy, false}, 5},
+	{cast{"Streamable HTTP", legacy, kindLegacy, true}, 14},
+	{cast{"HTTP+SSE", legacy, kindOld, true}, 8},
+	{cast{"2026-07-28", modern, kindModern, true}, 9},
+	{cast{"2026-07-28 to Streamable HTTP", modern, kindLegacy, false}, 6},
 	{cast{"2025-11-25 to 2026-07-28", legacy, kindModern, false}, 5},
 	{cast{"changing eras", modern, kindLegacy, false}, 4},
 	{cast{"changing eras, 2025-11-25", legacy, kindLegacy, false}, 4},
@@ -37,42 +37,49 @@ func TestTorture(t *testing.T) {
 	for _, c := range casts {
 		t.Run(c.name, func(t *testing.T) {
 			if length > 0 {
-				s := newScene(t, c.cast, 12, seed)
-				s.play(func(int) bool { return time.Since(s.begun) < length/time.Duration(len(casts)) }, true)
-				return
+				newScene(t, c.cast, 12, seed).playFor(length / time.Duration(len(casts)))
+			} else {
+				newScene(t, c.cast, 6, seed).playAll(c.kills)
 			}
-			s := newScene(t, c.cast, 6, seed)
-			s.play(func(faults int) bool { return s.server.kills < c.kills }, false)
 		})
 	}
+}
+
+// playAll plays each fault once, and kills the server as often as it says.
+func (s *scene) playAll(kills int) {
+	s.play(func() {
+		others := s.others()
+		for n := 0; s.well() && (n < len(others) || s.server.kills < kills); n++ {
+			if n < len(others) {
+				s.timed(others[n])
+			}
+			if s.server.kills < kills {
+				s.timed(s.killing())
+			}
+		}
+	})
+}
+
+// playFor plays faults at random for some time.
+func (s *scene) playFor(length time.Duration) {
+	s.play(func() {
+		for others := s.others(); s.well() && time.Since(s.begun) < length; {
+			s.timed(others[s.dice.IntN(len(others))])
+			s.timed(s.killing())
+		}
+	})
 }
 
 // changes reports whether the server becomes one of the other era again and
 // again.
 func (c cast) changes() bool { return strings.HasPrefix(c.name, "changing") }
 
-// play lets one fault follow the other as long as there are to be more, and
-// checks what is left in the end.
-func (s *scene) play(more func(faults int) bool, random bool) {
+// play lets faults happen, and checks what is left in the end.
+func (s *scene) play(faults func()) {
 	s.calm("the start")
-	s.timed("kill", s.kill) // a bridge that has seen one holds what it needs
-	s.calm("a kill")
+	s.timed(fault{"kill", s.kill}) // a bridge that has seen one holds what it needs
 	before := s.rest()
-	others := s.others()
-	for n := 0; more(n) && s.well(); n++ {
-		other := n
-		if random {
-			other = s.dice.IntN(len(others))
-		}
-		if other < len(others) {
-			s.timed(others[other].name, others[other].play)
-		}
-		if s.cast.changes() {
-			s.timed("change", s.change)
-		} else {
-			s.timed("kill", s.kill)
-		}
-	}
+	faults()
 	if s.well() {
 		s.compare(before, s.rest())
 	}
@@ -96,7 +103,15 @@ type fault struct {
 	play func()
 }
 
-// others are the faults beside kills.
+// killing is the fault that ends the server.
+func (s *scene) killing() fault {
+	if s.cast.changes() {
+		return fault{"change", s.change}
+	}
+	return fault{"kill", s.kill}
+}
+
+// others are the faults beside that.
 func (s *scene) others() []fault {
 	if s.cast.changes() {
 		return []fault{{"withdraw", s.withdraw}, {"deaf", s.deaf}, {"kill", s.kill}}
@@ -113,11 +128,11 @@ func (s *scene) others() []fault {
 
 // timed plays a fault, and remembers the slowest. That is reported, and never
 // judged.
-func (s *scene) timed(name string, play func()) {
+func (s *scene) timed(f fault) {
 	begun := time.Now()
-	play()
+	f.play()
 	if took := time.Since(begun); took > s.slowest {
-		s.slowest, s.slowestName = took, name
+		s.slowest, s.slowestName = took, f.name
 	}
 }
 
@@ -137,8 +152,8 @@ func (s *scene) rest() vitals {
 // compare finds what has grown. What is on its way out may take its time.
 func (s *scene) compare(before, now vitals) {
 	const (
-		goroutines = 4
-		files      = 3
+		goroutines = 8 // those of connections that may be there or not
+		files      = 5
 		heap       = 4 << 20
 	)
 	grown := func() bool {

@@ -42,6 +42,10 @@ func (s *Server) uninvited(x *exchange) []obj {
 	switch {
 	case s.on("request-on-stream"):
 		return []obj{{"jsonrpc": "2.0", "id": "from-server", "method": "roots/list"}}
+	case s.on("roots-asked"):
+		return []obj{{"jsonrpc": "2.0", "id": "from-server", "method": "roots/list"}}
+	case s.on("request-id-fraction"):
+		return []obj{{"jsonrpc": "2.0", "id": json.Number("1.5"), "method": "ping"}}
 	case s.on("cancelled-on-stream"):
 		return []obj{notification("notifications/cancelled", obj{"requestId": x.id})}
 	case s.on("list-changed-on-stream"):
@@ -66,6 +70,8 @@ func (s *Server) spoil(x *exchange, m obj) {
 		} else {
 			m["id"] = string(x.id)
 		}
+	case s.on("string-id-changed") && x.id[0] == '"':
+		m["id"] = "Hello"
 	case s.on("id-changed"):
 		m["id"] = json.Number("987654321")
 	case s.on("id-null"):

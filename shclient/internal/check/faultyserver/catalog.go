@@ -57,6 +57,8 @@ func (s *Server) tools(version string) []any {
 		add["name"] = "add two numbers"
 	case s.on("tool-name-long"):
 		add["name"] = strings.Repeat("add", 50)
+	case s.on("tool-annotation-odd"):
+		object(picture, "annotations")["destructiveHint"] = "no"
 	case s.on("tool-output-schema-invalid"):
 		add["outputSchema"] = obj{"type": "object", "properties": obj{"sum": obj{"type": "numbr"}}}
 	case s.on("tool-name-duplicate"):
@@ -115,6 +117,8 @@ func (s *Server) prompts() []any {
 	switch {
 	case s.on("prompt-name-missing"):
 		delete(list[0].(obj), "name")
+	case s.on("prompt-argument-without-name"):
+		list[1].(obj)["arguments"] = []any{obj{"description": "whom to greet"}}
 	case s.on("prompt-duplicate"):
 		list = append(list, obj{"name": "plain"})
 	}

@@ -26,23 +26,17 @@ const (
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !local(r.Host) {
-		http.Error(w, "this server is reached by a loopback name only", http.StatusForbidden)
-		return
-	}
 	if r.URL.Path != Path {
 		s.serveOAuth(w, r)
 		return
 	}
-	if origin := r.Header.Get("Origin"); origin != "" && !s.on("origin-unchecked") {
-		if u, err := url.Parse(origin); err != nil || !local(u.Host) {
-			code := http.StatusForbidden
-			if s.on("origin-status") {
-				code = http.StatusBadRequest
-			}
-			http.Error(w, "this origin is not allowed", code)
-			return
+	if s.foreign(r) {
+		code := http.StatusForbidden
+		if s.on("origin-status") {
+			code = http.StatusBadRequest
 		}
+		http.Error(w, "this server is for this machine alone", code)
+		return
 	}
 	if !s.authorized(w, r) {
 		return
@@ -66,6 +60,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.notAllowed(w)
 	}
+}
+
+// foreign reports whether a request comes from a web page that is not of this machine, or reached it by another name, as
+// DNS rebinding makes it.
+func (s *Server) foreign(r *http.Request) bool {
+	if s.on("rebinding-served") {
+		return false
+	}
+	u, err := url.Parse(r.Header.Get("Origin"))
+	return !local(r.Host) || r.Header.Get("Origin") != "" && !s.on("origin-unchecked") && (err != nil || !local(u.Host))
 }
 
 func (s *Server) notAllowed(w http.ResponseWriter) {
@@ -170,7 +174,7 @@ func (s *Server) writeJSON(w http.ResponseWriter, m any, status int) {
 		t = "text/plain; charset=utf-8"
 	}
 	b := s.encode(m)
-	if message, ok := m.(obj); ok && has(object(message, "result"), "resources") && s.on("two-objects-in-body") {
+	if message, ok := m.(obj); ok && has(message, "result") && len(object(message, "result")) == 0 && s.on("two-objects-in-body") {
 		b = append(b, b...)
 	}
 	w.Header().Set("Content-Type", t)
@@ -182,6 +186,10 @@ func (s *Server) writeJSON(w http.ResponseWriter, m any, status int) {
 func (s *Server) sessionOf(w http.ResponseWriter, r *http.Request) (*session, bool) {
 	if v := r.Header.Get(headerVersion); v != "" && !s.speaks(v) && !s.on("version-header-unchecked") {
 		http.Error(w, "unsupported "+headerVersion, http.StatusBadRequest)
+		return nil, false
+	}
+	if r.Method == http.MethodPost && r.Header.Get(headerVersion) == "" && s.on("version-header-needed") {
+		http.Error(w, headerVersion+" is missing", http.StatusBadRequest)
 		return nil, false
 	}
 	id := r.Header.Get(headerSession)

@@ -110,6 +110,9 @@ func (s *Server) capabilities(version string) obj {
 			delete(caps, name)
 		}
 	}
+	if s.on("extension-without-prefix") {
+		caps["extensions"] = obj{"hello": obj{}}
+	}
 	if s.on("capability-not-object") {
 		caps["tools"] = true
 	}
@@ -126,7 +129,7 @@ func (s *Server) info() obj {
 
 func setLevel(x *exchange) (obj, *failure) {
 	level := text(x.params, "level")
-	if !slices.Contains(levels, level) && !x.s.on("log-level-unchecked") {
+	if !slices.Contains(levels, level) && !x.s.on("set-level-unchecked") || level == "notice" && x.s.on("set-level-refused") {
 		return nil, invalid("no such level")
 	}
 	x.session.mu.Lock()
@@ -181,7 +184,10 @@ func subscribe(x *exchange) (obj, *failure) {
 
 func readResource(x *exchange) (obj, *failure) {
 	uri, ok := x.params["uri"].(string)
-	if !ok {
+	switch {
+	case !ok && x.s.on("read-without-uri-code"):
+		return nil, &failure{code: internalError, message: "oops"}
+	case !ok:
 		return nil, invalid("uri must be a string")
 	}
 	contents := x.s.read(uri)
@@ -193,7 +199,7 @@ func readResource(x *exchange) (obj, *failure) {
 		switch {
 		case x.s.on("unknown-resource-empty"):
 			return obj{"contents": []any{}}, nil
-		case x.s.on("unknown-resource-code"):
+		case x.s.on("unknown-resource-code"), x.s.on("missing-resource-code"):
 			f.code = internalError
 		case x.s.on("legacy-error-code"):
 			f.code = notFound

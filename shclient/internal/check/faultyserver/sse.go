@@ -104,36 +104,22 @@ func streamed(method string) bool {
 
 // reply answers a request. A modern error that HTTP speaks of with a status is one object.
 func (s *Server) reply(w http.ResponseWriter, r *http.Request, x *exchange) {
-	var waiting []obj
-	var st *stream
-	open := func() {
-		if st == nil {
-			st = s.stream(w, x.session)
-			if x.session != nil && s.on("message-broadcast") {
-				for _, m := range waiting {
-					x.session.push(m)
-				}
-			}
-			for _, m := range waiting {
-				st.send(m)
-			}
-		}
-	}
-	x.notify = func(m obj) { waiting = append(waiting, m) }
+	var before []obj
+	x.notify = func(m obj) { before = append(before, m) }
 	m, code := s.answer(x)
+	if s.on("answer-on-get-stream") && x.session != nil {
+		x.session.push(m)
+	}
 	if !streamed(x.method) || code != http.StatusOK {
 		s.writeJSON(w, m, code)
 		return
 	}
-	open()
-	switch {
-	case s.on("answer-on-get-stream") && x.session != nil:
-		x.session.push(m)
-	case s.on("stream-without-answer"):
-		return
+	st := s.stream(w, x.session)
+	for _, m := range before {
+		st.send(m)
 	}
-	if s.on("message-broadcast") && x.session != nil {
-		x.session.push(m)
+	if s.on("stream-without-answer") {
+		return
 	}
 	st.send(m)
 	for _, late := range x.after {

@@ -68,6 +68,9 @@ func (l *lines) receive(line []byte) {
 	}
 	if m := l.one(line); m != nil {
 		l.send(m)
+		if has(m, "result") && l.s.on("answered-twice") {
+			l.send(m)
+		}
 	}
 	l.pushed()
 }

@@ -43,6 +43,8 @@ func callTool(x *exchange) (obj, *failure) {
 		result, f = ask(x)
 	default:
 		switch {
+		case !has(x.params, "name") && x.s.on("call-without-name-code"):
+			return nil, &failure{code: internalError, message: "oops"}
 		case x.s.on("unknown-tool-code"):
 			return nil, &failure{code: internalError, message: "oops"}
 		case x.s.on("unknown-tool-result"):
@@ -85,6 +87,9 @@ func (x *exchange) spoilPicture(c obj) {
 		c["data"] = "not base64!"
 	case x.s.on("image-without-type"):
 		delete(c, "mimeType")
+	case x.s.on("content-too-new"):
+		clear(c)
+		c["type"], c["uri"], c["name"] = "resource_link", "test://blob", "blob"
 	case x.s.on("content-type-odd"):
 		c["type"] = "hologram"
 	}
