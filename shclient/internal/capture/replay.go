@@ -111,7 +111,9 @@ func (p *player) play(ctx context.Context) error {
 		var err error
 		switch {
 		case e.From == Client && (e.m.Kind == jsonrpc.Request || e.m.Kind == jsonrpc.Notification):
-			err = p.say(ctx, e)
+			if err = p.say(ctx, e); errors.Is(err, errEnded) {
+				err = fmt.Errorf("%w before it took %s (line %d)", err, describe(e), e.Line)
+			}
 		case e.From == Server && e.m.Kind == jsonrpc.Response && p.requests[e.id()] != nil:
 			err = p.await(ctx, e)
 		}
@@ -122,8 +124,11 @@ func (p *player) play(ctx context.Context) error {
 	return nil
 }
 
-// errEnded is a server that is gone.
-var errEnded = errors.New("the server has ended")
+// errEnded is a server that is gone, errDeaf one that does not read.
+var (
+	errEnded = errors.New("the server has ended")
+	errDeaf  = errors.New("the server does not read what is written to it")
+)
 
 // say sends a message of the client. The server may have to be listened to
 // before it reads.
@@ -157,7 +162,7 @@ func (p *player) flush(ctx context.Context) error {
 		}
 	}
 	if len(p.outbox) > 0 {
-		return fmt.Errorf("the server asks and does not read: %w", errEnded)
+		return errDeaf
 	}
 	return nil
 }
@@ -186,7 +191,7 @@ func (p *player) writeOne(ctx context.Context, frame []byte) error {
 			}
 			p.take(line)
 		case <-timer.C:
-			return fmt.Errorf("the server does not read: %w", errEnded)
+			return errDeaf
 		case <-ctx.Done():
 			return ctx.Err()
 		}
