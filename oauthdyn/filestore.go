@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/safefile"
 )
@@ -71,6 +73,28 @@ func (s *FileStore) Load(_ context.Context, key string) (*Credentials, error) {
 		return nil, fmt.Errorf("credential file: %w", err)
 	}
 	return c, nil
+}
+
+// List returns all records, in the order of their keys: registrations, grants,
+// and those that say which server a client belongs to. A record that cannot be
+// opened, because it is sealed with another key for one, is left out, and the
+// error says why.
+func (s *FileStore) List(context.Context) ([]*Credentials, error) {
+	file, err := s.read()
+	if err != nil {
+		return nil, fmt.Errorf("credential file: %w", err)
+	}
+	var list []*Credentials
+	var failed []error
+	for _, key := range slices.Sorted(maps.Keys(file.Credentials)) {
+		c, err := s.open(key, file.Credentials[key])
+		if err != nil {
+			failed = append(failed, fmt.Errorf("credential file: a record: %w", err))
+			continue
+		}
+		list = append(list, c)
+	}
+	return list, errors.Join(failed...)
 }
 
 // Save implements CredentialStore.

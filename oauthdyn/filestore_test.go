@@ -45,6 +45,24 @@ func TestFileStoreLayout(t *testing.T) {
 	}
 }
 
+func TestFileStoreList(t *testing.T) {
+	s := NewFileStore(filepath.Join(t.TempDir(), "credentials.json"))
+	if list, err := s.List(t.Context()); len(list) != 0 || err != nil {
+		t.Errorf("no file: %v, %v", list, err)
+	}
+	for _, key := range []string{"b", "a"} {
+		c := sampleCredentials()
+		c.Issuer = "https://" + key + ".example"
+		if err := s.Save(t.Context(), key, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.List(t.Context())
+	if err != nil || len(list) != 2 || list[0].Issuer != "https://a.example" || list[1].Issuer != "https://b.example" {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
 func TestFileStoreKeepsOtherRecordsAsTheyAre(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.json")
 	const other = `{"issuer":"x","of_a_later_version":{"n":1.50}}`

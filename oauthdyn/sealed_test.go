@@ -43,6 +43,14 @@ func TestSealedFileStore(t *testing.T) {
 	if is, err := plain.Sealed(); !is || err != nil {
 		t.Errorf("sealed file: sealed %v, %v", is, err)
 	}
+	if list, err := s.List(t.Context()); len(list) != 2 || err != nil {
+		t.Errorf("%d records, %v", len(list), err)
+	}
+	list, err := plain.List(t.Context())
+	if len(list) != 0 {
+		t.Errorf("%v without the key", list)
+	}
+	wantError(t, err, "another key")
 	// A record is good under its own name only.
 	swapped := strings.NewReplacer(`"a":`, `"b":`, `"b":`, `"a":`).Replace(string(data))
 	if err := os.WriteFile(path, []byte(swapped), 0o600); err != nil {

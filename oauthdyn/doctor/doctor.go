@@ -13,8 +13,10 @@ package doctor
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -41,6 +43,12 @@ type Options struct {
 	// not public only on the hosts named here, or if one of these is not public
 	// itself, and gives up after 10 seconds.
 	HTTPClient *http.Client
+
+	// TLSConfig and Network are those of oauthdyn.Config: which certificates are
+	// trusted, and "tcp4" or "tcp6" for one kind of addresses. They are for the
+	// nil HTTPClient, or one without a Transport.
+	TLSConfig *tls.Config
+	Network   string
 
 	// Logger hears about the requests. Nil: none.
 	Logger *slog.Logger
@@ -112,7 +120,7 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 	x := &examination{options: o}
 	x.report = &Report{Resource: x.withoutQuery(o.Resource), AuthServer: o.AuthServer}
 	x.http = o.client()
-	cfg := oauthdyn.Config{Resource: o.Resource, AuthServer: o.AuthServer, HTTPClient: o.HTTPClient, Logger: o.Logger, Trace: x.note}
+	cfg := oauthdyn.Config{Resource: o.Resource, AuthServer: o.AuthServer, HTTPClient: o.HTTPClient, TLSConfig: o.TLSConfig, Network: o.Network, Logger: o.Logger, Trace: x.note}
 	client, err := oauthdyn.New(cfg)
 	if err != nil {
 		x.address(err)
@@ -143,10 +151,22 @@ func (o *Options) client() *http.Client {
 				hosts = append(hosts, u.Hostname())
 			}
 		}
-		h.Transport = safedial.New(hosts...).Transport(base)
+		h.Transport = o.dialing(safedial.New(hosts...).Transport(base))
 	}
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return h
+}
+
+// dialing gives a transport the certificates and addresses that the options
+// want.
+func (o *Options) dialing(t *http.Transport) *http.Transport {
+	if o.TLSConfig != nil {
+		t.TLSClientConfig = o.TLSConfig.Clone()
+	}
+	if dial := t.DialContext; o.Network != "" && dial != nil {
+		t.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, o.Network, address) }
+	}
+	return t
 }
 
 // examination is one run of Examine.

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 // marks stand before the requirements.
@@ -27,14 +28,14 @@ func Text(checks []Check, width int) string {
 	for _, c := range checks {
 		if c.Server != server {
 			if server = c.Server; server != "" {
-				fmt.Fprintf(&b, "\n%s\n\n", printable(server))
+				fmt.Fprintf(&b, "\n%s\n\n", terminal.Printable(server))
 			}
 		}
 		fmt.Fprintf(&b, "%-8s ", marks[c.Result])
 		if numbered {
 			fmt.Fprintf(&b, "%-11s ", strings.Join(c.Requirements, " "))
 		}
-		fmt.Fprintln(&b, printable(c.Requirement))
+		fmt.Fprintln(&b, terminal.Printable(c.Requirement))
 		if c.Result == Skipped { // the reason stands above
 			continue
 		}
@@ -48,7 +49,7 @@ func Text(checks []Check, width int) string {
 func writeIndented(b *strings.Builder, mark, text string, indent, width int) {
 	line := mark
 	flush := func() { fmt.Fprintf(b, "%*s%s\n", indent, "", strings.TrimRight(line, " ")) }
-	for word := range strings.FieldsSeq(printable(text)) {
+	for word := range strings.FieldsSeq(terminal.Printable(text)) {
 		if utf8.RuneCountInString(line)+utf8.RuneCountInString(word) > width-indent && strings.TrimSpace(line) != strings.TrimSpace(mark) {
 			flush()
 			line = strings.Repeat(" ", utf8.RuneCountInString(mark))
@@ -71,18 +72,4 @@ func Tally(checks []Check) string {
 		warnings = "warning"
 	}
 	return fmt.Sprintf("%d ok, %d %s, %d failed, %d skipped", n[Pass], n[Warning], warnings, n[Fail], n[Skipped])
-}
-
-// printable drops what would control a terminal, or show a text otherwise than
-// it is.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r) || unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, text)
 }

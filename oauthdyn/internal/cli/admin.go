@@ -19,6 +19,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 // socketFile is the socket beside storeFile.
@@ -127,7 +128,7 @@ func (a *app) confirm(ctx context.Context, yes bool, question string) error {
 	if !term.IsTerminal(int(a.stdin.Fd())) {
 		return &usageError{text: question + " Nobody can be asked here", hint: "--yes goes on without asking"}
 	}
-	fmt.Fprint(a.stderr, printable(question)+" [y/N] ")
+	fmt.Fprint(a.stderr, terminal.Printable(question)+" [y/N] ")
 	answered := make(chan string, 1)
 	go func() { // ends with the process at the latest
 		line, _ := bufio.NewReader(a.stdin).ReadString('\n') // no answer is a no

@@ -15,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/backup"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 // backupFlags are the flags of backup and restore.
@@ -99,7 +100,7 @@ func (a *app) backup(ctx context.Context, f *backupFlags, path string) (err erro
 		if stdout {
 			return errors.Join(a.print(absolute), os.Remove(absolute))
 		}
-		return a.sayRecords(f.output, out.Records, "Wrote %d records to "+printable(path)+".\n")
+		return a.sayRecords(f.output, out.Records, "Wrote %d records to "+terminal.Printable(path)+".\n")
 	})
 }
 

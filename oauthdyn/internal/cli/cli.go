@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/clientcmd"
 )
 
 // app is one run of the command.
@@ -60,7 +62,8 @@ func (a *app) explain(err error) (code int, hint string) {
 	if hinted, ok := errors.AsType[*hintedError](err); ok {
 		hint = hinted.hint
 	}
-	if usage, ok := errors.AsType[*usageError](err); ok || !a.running {
+	_, flag := errors.AsType[*clientcmd.FlagError](err)
+	if usage, ok := errors.AsType[*usageError](err); ok || flag || !a.running {
 		code, hint = exitUsage, "oauthdyn --help lists commands and flags"
 		if ok && usage.hint != "" {
 			hint = usage.hint

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 func (a *app) clientsCommand() *cobra.Command {
@@ -139,21 +140,21 @@ func (a *app) showClient(ctx context.Context, f *adminFlags, id string) error {
 	if err != nil || f.json {
 		return a.orJSON(err, found)
 	}
-	c, t := &found.Client, &table{}
-	t.add("Name", c.ClientName)
-	t.add("Home page", c.ClientURI)
+	c, t := &found.Client, &terminal.Table{}
+	t.Add("Name", c.ClientName)
+	t.Add("Home page", c.ClientURI)
 	if !c.Created.IsZero() {
 		for _, uri := range c.RedirectURIs {
-			t.add("Redirect URI", uri)
+			t.Add("Redirect URI", uri)
 		}
-		t.add("Authentication", c.TokenEndpointAuthMethod)
-		t.add("Grant types", strings.Join(c.GrantTypes, " "))
-		t.add("Scope", c.Scope)
-		t.add("Contacts", strings.Join(c.Contacts, " "))
-		t.add("Registered", moment(c.Created, time.Now()))
-		t.add("Last used", day(c.Used))
+		t.Add("Authentication", c.TokenEndpointAuthMethod)
+		t.Add("Grant types", strings.Join(c.GrantTypes, " "))
+		t.Add("Scope", c.Scope)
+		t.Add("Contacts", strings.Join(c.Contacts, " "))
+		t.Add("Registered", terminal.Moment(c.Created, time.Now()))
+		t.Add("Last used", day(c.Used))
 	}
-	t.add("Grants", count(found.Grants, "grant"))
+	t.Add("Grants", count(found.Grants, "grant"))
 	title := "Client " + c.ID
 	switch {
 	case c.Document:
@@ -161,7 +162,7 @@ func (a *app) showClient(ctx context.Context, f *adminFlags, id string) error {
 	case c.Created.IsZero():
 		title += " (not registered)"
 	}
-	return t.write(a.stdout, title)
+	return t.Write(a.stdout, title)
 }
 
 func (a *app) clientsDeleteCommand() *cobra.Command {
@@ -209,14 +210,14 @@ func (a *app) deleteClient(ctx context.Context, f *adminFlags, id string, yes bo
 			admin.Ended
 		}{admin.ClientID{ID: id}, ended})
 	}
-	_, err = fmt.Fprintf(a.stdout, "Deleted %s and ended %s.\n", printable(id), count(ended.Grants, "grant"))
+	_, err = fmt.Fprintf(a.stdout, "Deleted %s and ended %s.\n", terminal.Printable(id), count(ended.Grants, "grant"))
 	return err
 }
 
 // describe names a client for people.
 func describe(id, name string) string {
 	if name == "" {
-		return "client " + printable(id)
+		return "client " + terminal.Printable(id)
 	}
-	return fmt.Sprintf("client %s (%s)", printable(id), shorten(printable(name)))
+	return fmt.Sprintf("client %s (%s)", terminal.Printable(id), shorten(terminal.Printable(name)))
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/jose"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/strictjson"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
@@ -241,11 +242,11 @@ func (a *app) showDecoded(f *decodeFlags, d *decoded) error {
 		title   string
 		members map[string]any
 	}{{"header", d.Header}, {"claims", d.Claims}} {
-		t := &table{}
+		t := &terminal.Table{}
 		for _, name := range slices.Sorted(maps.Keys(part.members)) {
-			t.add(printable(name), claimText(name, part.members[name], now))
+			t.Add(terminal.Printable(name), claimText(name, part.members[name], now))
 		}
-		if err := t.write(a.stdout, part.title); err != nil {
+		if err := t.Write(a.stdout, part.title); err != nil {
 			return err
 		}
 	}
@@ -258,7 +259,7 @@ func (a *app) showDecoded(f *decodeFlags, d *decoded) error {
 	case d.Problem != "":
 		text = "The token is refused."
 	}
-	_, err := fmt.Fprintln(a.stdout, printable(text))
+	_, err := fmt.Fprintln(a.stdout, terminal.Printable(text))
 	return err
 }
 
@@ -277,7 +278,7 @@ func claimText(name string, value any, now time.Time) string {
 		return text
 	}
 	if date, err := number.Float64(); err == nil && date > 0 && date < 1<<40 {
-		return text + "  " + moment(time.Unix(int64(date), 0), now)
+		return text + "  " + terminal.Moment(time.Unix(int64(date), 0), now)
 	}
 	return text
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/doctor"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -86,6 +87,6 @@ func (a *app) showReport(f *clientFlags, report *doctor.Report) error {
 	if subject == "" {
 		kind, subject = "Authorization server", report.AuthServer
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %s\n\n%s\n%s\n", kind, printable(withoutQuery(subject)), doctor.Text(report.Checks, reportWidth), doctor.Tally(report.Checks))
+	_, err := fmt.Fprintf(a.stdout, "%s %s\n\n%s\n%s\n", kind, terminal.Printable(withoutQuery(subject)), doctor.Text(report.Checks, reportWidth), doctor.Tally(report.Checks))
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 func (a *app) grantsCommand() *cobra.Command {
@@ -134,7 +135,7 @@ func (a *app) revokeGrant(ctx context.Context, f *adminFlags, id string) error {
 	if err != nil || f.json {
 		return a.orJSON(err, ended)
 	}
-	_, err = fmt.Fprintf(a.stdout, "Ended the grant %s of %s to %s.\n", ended.ID[:shownID], printable(ended.Subject),
+	_, err = fmt.Fprintf(a.stdout, "Ended the grant %s of %s to %s.\n", ended.ID[:shownID], terminal.Printable(ended.Subject),
 		describe(ended.ClientID, ended.ClientName))
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 func (a *app) introspectCommand() *cobra.Command {
@@ -100,24 +101,24 @@ func (a *app) showIntrospection(f *clientFlags, i *oauthdyn.Introspection) error
 	if !i.Active {
 		title = "The token is not active."
 	}
-	t, now := &table{}, time.Now()
-	t.add("sub", v.Subject)
-	t.add("username", v.Username)
-	t.add("client_id", v.ClientID)
-	t.add("scope", v.Scope)
-	t.add("aud", strings.Join(v.Audience, " "))
-	t.add("iss", v.Issuer)
-	t.add("token_type", v.TokenType)
-	t.add("jti", v.ID)
+	t, now := &terminal.Table{}, time.Now()
+	t.Add("sub", v.Subject)
+	t.Add("username", v.Username)
+	t.Add("client_id", v.ClientID)
+	t.Add("scope", v.Scope)
+	t.Add("aud", strings.Join(v.Audience, " "))
+	t.Add("iss", v.Issuer)
+	t.Add("token_type", v.TokenType)
+	t.Add("jti", v.ID)
 	for _, date := range []struct {
 		name string
 		t    time.Time
 	}{{"iat", i.IssuedAt}, {"nbf", i.NotBefore}, {"exp", i.Expires}} {
 		if !date.t.IsZero() {
-			t.add(date.name, moment(date.t, now))
+			t.Add(date.name, terminal.Moment(date.t, now))
 		}
 	}
-	return t.write(a.stdout, title)
+	return t.Write(a.stdout, title)
 }
 
 // seconds since the epoch; 0 for no time.

@@ -20,6 +20,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/admin"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
@@ -171,17 +172,17 @@ func (a *app) rotateKeys(ctx context.Context, f *keysFlags, o authserver.KeyRota
 func (a *app) sayKey(l authserver.KeyList) error {
 	i := slices.IndexFunc(l.Keys, func(k authserver.SigningKey) bool { return k.ID == l.Changed })
 	if i < 0 {
-		return fmt.Errorf("key %s is gone already; somebody else has changed the keys", printable(l.Changed))
+		return fmt.Errorf("key %s is gone already; somebody else has changed the keys", terminal.Printable(l.Changed))
 	}
 	k, now := l.Keys[i], time.Now()
 	text := "signs now"
 	switch k.State {
 	case authserver.KeyNext:
-		text = "is published now, and signs from " + moment(k.Signs, now) + " on"
+		text = "is published now, and signs from " + terminal.Moment(k.Signs, now) + " on"
 	case authserver.KeyRetired:
-		text = "verifies until " + moment(k.Until, now)
+		text = "verifies until " + terminal.Moment(k.Until, now)
 	}
-	_, err := fmt.Fprintf(a.stdout, "Key %s (%s) %s.\n", printable(k.ID), k.Algorithm, text)
+	_, err := fmt.Fprintf(a.stdout, "Key %s (%s) %s.\n", terminal.Printable(k.ID), k.Algorithm, text)
 	return err
 }
 

@@ -4,12 +4,11 @@ package cli
 
 import (
 	"context"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/clientcmd"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
@@ -50,59 +49,12 @@ environment: ` + signin.EnvClientSecret + `, ` + signin.EnvClientKey + `,
 	return cmd
 }
 
-// grant is what a person or program may know of a login. Names are those of RFC
-// 6749 where it has one.
-type grant struct {
-	Resource     string    `json:"resource,omitempty"`
-	Issuer       string    `json:"issuer"`
-	ClientID     string    `json:"client_id"`
-	TokenType    string    `json:"token_type"`
-	Scope        string    `json:"scope,omitempty"`
-	ExpiresAt    time.Time `json:"expires_at,omitzero"` // of the access token
-	Refreshable  bool      `json:"refreshable"`
-	AccessToken  string    `json:"access_token,omitempty"`
-	RefreshToken string    `json:"refresh_token,omitempty"`
-}
-
-// grantOf leaves the tokens out.
-func grantOf(c *oauthdyn.Credentials) grant {
-	token := c.Grant.Token()
-	return grant{
-		Resource: c.Grant.Resource, Issuer: c.Issuer, ClientID: c.Grant.ClientID, TokenType: token.TokenType,
-		Scope: strings.Join(c.Grant.Scopes, " "), ExpiresAt: c.Grant.Expiry.UTC().Truncate(time.Second), Refreshable: c.Grant.RefreshToken != "",
-	}
-}
-
 // showGrant prints what there is now, without its tokens.
 func (a *app) showGrant(ctx context.Context, f *clientFlags, client *oauthdyn.Client, title string) error {
-	creds, err := client.StoredGrant(ctx)
-	if err != nil {
-		return err
-	}
-	g := grantOf(creds)
-	if f.json {
-		return a.writeJSON(g)
-	}
-	t := &table{}
-	t.add("resource", g.Resource)
-	t.add("issuer", g.Issuer)
-	t.add("client_id", g.ClientID)
-	t.add("scope", g.Scope)
-	t.add("token", g.TokenType+", "+untilText(creds.Grant.Expiry))
-	switch {
-	case g.Refreshable:
-		t.add("refresh token", "yes")
-	case f.ClientCredentials || f.AssertionFile != "":
-		t.add("refresh token", "none, and none is needed: the same flags get the next token")
-	default:
-		t.add("refresh token", "none: sign in again when the token ends")
-	}
-	return t.write(a.stdout, title)
+	return a.clientOutput(f).Grant(ctx, client, title, f.ClientCredentials || f.AssertionFile != "")
 }
 
-func untilText(expiry time.Time) string {
-	if expiry.IsZero() {
-		return "no expiry announced"
-	}
-	return "until " + moment(expiry, time.Now())
+// clientOutput is where the results of clients go.
+func (a *app) clientOutput(f *clientFlags) clientcmd.Output {
+	return clientcmd.Output{Stdout: a.stdout, Stderr: a.stderr, JSON: f.json, Secrets: f.secrets}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/original"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/redis"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
 )
 
 // originalTimeout bounds a command of the original's Redis.
@@ -177,7 +178,7 @@ func (a *app) sayOriginal(f *migrateFlags, report *original.Report) error {
 		return a.writeJSON(report)
 	}
 	for _, skip := range report.Skipped {
-		fmt.Fprintf(a.stderr, "left out %s: %s\n", printable(skip.ClientID), skip.Reason)
+		fmt.Fprintf(a.stderr, "left out %s: %s\n", terminal.Printable(skip.ClientID), skip.Reason)
 	}
 	_, err := fmt.Fprintf(a.stdout, "Took over %d clients and %d grants; left out %d.\n", report.Clients, report.Grants, len(report.Skipped))
 	return err

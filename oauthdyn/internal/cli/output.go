@@ -9,13 +9,11 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/spf13/pflag"
-)
 
-// hidden stands for a secret that was not asked for.
-const hidden = "(kept; --show-secrets shows it)"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/internal/terminal"
+)
 
 // output says how results are printed.
 type output struct {
@@ -39,30 +37,6 @@ func (a *app) writeJSON(v any) error {
 	return e.Encode(v)
 }
 
-// table is a list of names and values for people, in which empty values are
-// left out.
-type table struct{ rows [][2]string }
-
-func (t *table) add(name, value string) {
-	if value != "" {
-		t.rows = append(t.rows, [2]string{name, printable(value)})
-	}
-}
-
-// write prints the table below a line of its own; the line may be empty.
-func (t *table) write(w io.Writer, title string) error {
-	if title != "" {
-		if _, err := fmt.Fprintln(w, printable(title)); err != nil {
-			return err
-		}
-	}
-	aligned := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range t.rows {
-		fmt.Fprintf(aligned, "  %s\t%s\n", row[0], row[1])
-	}
-	return aligned.Flush()
-}
-
 // grid is a table with a row for each of several things.
 type grid struct{ rows [][]string }
 
@@ -71,7 +45,7 @@ const maxCell = 60
 
 func (g *grid) add(cells ...string) {
 	for i, cell := range cells {
-		cells[i] = shorten(printable(cell))
+		cells[i] = shorten(terminal.Printable(cell))
 	}
 	g.rows = append(g.rows, cells)
 }
@@ -91,39 +65,12 @@ func (g *grid) write(w io.Writer) error {
 	return aligned.Flush()
 }
 
-// printable drops what would control a terminal, or show a text otherwise than
-// it is, such as marks that change the direction: most text comes from others.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r) || unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, text)
-}
-
 // day prints a time in a grid.
 func day(t time.Time) string {
 	if t.IsZero() {
 		return "never"
 	}
 	return t.Local().Format("2006-01-02 15:04")
-}
-
-// moment prints a time, and how far away it is.
-func moment(t, now time.Time) string {
-	text := t.Local().Format(time.RFC3339)
-	away := t.Sub(now).Round(time.Second)
-	switch {
-	case away > 0:
-		return fmt.Sprintf("%s (in %v)", text, away)
-	case away < 0:
-		return fmt.Sprintf("%s (%v ago)", text, -away)
-	}
-	return text + " (now)"
 }
 
 // count names a number of things.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/clientcmd"
 )
 
 // registrationCommand is "client": what can be done with a registration later.
@@ -58,7 +59,7 @@ of an authorization server.`,
 }
 
 func (a *app) clientUpdateCommand() *cobra.Command {
-	f, m := &clientFlags{}, &metadataFlags{}
+	f, m := &clientFlags{}, &clientcmd.MetadataFlags{}
 	cmd := a.clientCommand(&cobra.Command{
 		Use:   "update URL",
 		Short: "Change what is registered",
@@ -66,11 +67,11 @@ func (a *app) clientUpdateCommand() *cobra.Command {
 no flag names stays as it is.`,
 		Example: `  oauthdyn client update https://auth.example.com --client-name 'My app' --contact ops@example.com`,
 	}, f, func(ctx context.Context, target string) error {
-		if !m.given() {
+		if !m.Given() {
 			return &usageError{text: "nothing to change: give a flag such as --redirect-uri or --scope"}
 		}
-		m.scopes = f.Scopes
-		change, err := m.change()
+		m.Scopes = f.Scopes
+		change, err := m.Change()
 		if err != nil {
 			return err
 		}
@@ -78,7 +79,7 @@ no flag names stays as it is.`,
 			return client.UpdateRegistration(ctx, change)
 		})
 	})
-	m.add(cmd.Flags())
+	m.Add(cmd.Flags())
 	cmd.Flags().StringSliceVar(&f.Scopes, "scope", nil, "`scopes` that the client may ask for")
 	f.addSecrets(cmd.Flags(), "the client secret and the registration access token")
 	return cmd
@@ -97,7 +98,7 @@ func (a *app) manage(ctx context.Context, f *clientFlags, target, title string,
 	if err != nil {
 		return err
 	}
-	return a.showRegistration(f, title+kept.Issuer+".", kept.Issuer, info)
+	return a.clientOutput(f).Registration(title+kept.Issuer+".", kept.Issuer, info)
 }
 
 // registered makes the client of a registration that is kept.
@@ -133,6 +134,6 @@ registration end, too.`,
 			return err
 		}
 		id := kept.Registration.Client.ClientID
-		return a.say(f, map[string]string{"deleted": id, "issuer": kept.Issuer}, "Ended the registration %s with %s.\n", id, kept.Issuer)
+		return a.clientOutput(f).Print(map[string]string{"deleted": id, "issuer": kept.Issuer}, "Ended the registration %s with %s.\n", id, kept.Issuer)
 	})
 }

@@ -39,31 +39,7 @@ func (a *app) token(ctx context.Context, f *clientFlags, target string, header b
 	if err != nil {
 		return err
 	}
-	token, err := client.TokenSource(ctx).Token()
-	if err != nil {
-		return err
-	}
-	creds, err := client.StoredGrant(ctx)
-	if err != nil {
-		return err
-	}
-	if len(creds.Grant.DPoPKey) > 0 {
-		fmt.Fprintln(a.stderr, "note: this token is bound to a key (DPoP) and of no use without a proof for each request; shclient makes them")
-	}
-	switch {
-	case f.json:
-		g := grantOf(creds)
-		g.AccessToken = token.AccessToken
-		if f.secrets {
-			g.RefreshToken = creds.Grant.RefreshToken
-		}
-		return a.writeJSON(g)
-	case header:
-		_, err = fmt.Fprintf(a.stdout, "Authorization: %s %s\n", token.TokenType, token.AccessToken)
-	default:
-		_, err = fmt.Fprintln(a.stdout, token.AccessToken)
-	}
-	return err
+	return a.clientOutput(f).Token(ctx, client, header)
 }
 
 func (a *app) refreshCommand() *cobra.Command {

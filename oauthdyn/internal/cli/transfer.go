@@ -4,14 +4,8 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
-
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 func (a *app) exportCommand() *cobra.Command {
@@ -31,37 +25,10 @@ Give the file to "oauthdyn import" there, and delete it.`,
 		if err != nil {
 			return err
 		}
-		if err := client.ExportGrant(ctx, func(grant []byte) error { return a.deliver(to, grant) }); err != nil {
-			return err
-		}
-		if to == "-" {
-			return nil
-		}
-		return a.say(f, map[string]string{"exported": to}, "Moved the login for %s to %s.\n", shown(target, f.AuthServer), to)
+		return a.clientOutput(f).Export(ctx, client, shown(target, f.AuthServer), to)
 	})
 	cmd.Flags().StringVar(&to, "to", "", "`file` to make; - is standard output")
 	return cmd
-}
-
-// deliver writes a grant where it is to go, down to the disk, since it is
-// forgotten here afterwards.
-func (a *app) deliver(to string, grant []byte) (err error) {
-	if to == "-" {
-		_, err := fmt.Fprintf(a.stdout, "%s\n", grant)
-		return err
-	}
-	file, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists already; name a new file", to)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(append(grant, '\n')); err != nil {
-		return err
-	}
-	return file.Sync()
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -76,28 +43,12 @@ none here for the same server.`,
 		if from == "" {
 			return &usageError{text: "no --from given: which file has the login?"}
 		}
-		grant, err := signin.ReadSecretFile(from, a.stdin)
-		if err != nil {
-			return fmt.Errorf("--from: %w", err)
-		}
 		client, err := a.client(f, target)
 		if err != nil {
 			return err
 		}
-		if err := client.ImportGrant(ctx, grant); err != nil {
-			return err
-		}
-		return a.showGrant(ctx, f, client, "Took over the login for "+shown(target, f.AuthServer)+"; delete the file.")
+		return a.clientOutput(f).Import(ctx, client, shown(target, f.AuthServer), from, a.stdin)
 	})
 	cmd.Flags().StringVar(&from, "from", "", "`file` that export wrote; - is standard input")
 	return cmd
-}
-
-// say prints a sentence, or JSON.
-func (a *app) say(f *clientFlags, v any, format string, args ...any) error {
-	if f.json {
-		return a.writeJSON(v)
-	}
-	_, err := fmt.Fprintf(a.stdout, format, args...)
-	return err
 }

@@ -88,7 +88,7 @@ func (a *app) complete(root *cobra.Command) {
 			flags.VisitAll(func(f *pflag.Flag) {
 				kind, _ := pflag.UnquoteUsage(f)
 				switch {
-				case values[f.Name] != nil:
+				case values[f.Name] != nil && kind != "file":
 					_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values[f.Name], cobra.ShellCompDirectiveDefault)) // unless there is one
 				case kind != "file" && kind != "dir":
 					_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions) // unless there is one

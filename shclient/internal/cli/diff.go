@@ -41,7 +41,7 @@ breaks clients is shown and counts.
 ` + targetHelp,
 		Example: `  shclient diff https://example.com/mcp https://staging.example.com/mcp
   shclient diff before.ndjson after.ndjson
-  shclient diff --breaking before.ndjson -- npx -y some-server@next`,
+  shclient diff --breaking before.ndjson -- npx -y some-server`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sides, err := a.diffSides(cmd, args)
 			if err != nil {

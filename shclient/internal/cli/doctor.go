@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -56,8 +57,8 @@ func (a *app) doctor(cmd *cobra.Command, t target, timeout time.Duration, asJSON
 		if err != nil {
 			return err
 		}
-		o.Transport = http.DefaultTransport.(*http.Transport).Clone()
-		o.Transport.DisableKeepAlives = true // each step is looked at once
+		o.Transport = plainTransport(options)
+		o.Network = options.Network
 		o.Header, o.OAuth = options.Header, options.OAuth
 		o.Connect = func(login *oauthdyn.Config) (*shclient.Client, error) {
 			options.OAuth = login
@@ -86,6 +87,20 @@ func (a *app) doctor(cmd *cobra.Command, t target, timeout time.Duration, asJSON
 		f.code = exitAuth
 	}
 	return &exitError{failure: f}
+}
+
+// plainTransport makes connections as the client of the options does, one for
+// each request, so that each step can be seen.
+func plainTransport(o shclient.Options) *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DisableKeepAlives = true
+	if o.TLSConfig != nil {
+		t.TLSClientConfig = o.TLSConfig.Clone()
+	}
+	if dial := t.DialContext; o.Network != "" {
+		t.DialContext = func(ctx context.Context, _, address string) (net.Conn, error) { return dial(ctx, o.Network, address) }
+	}
+	return t
 }
 
 // doctorWidth is how long the lines of a report become, in characters.

@@ -97,6 +97,7 @@ func commandLine(line string) string {
 	}
 	for from, to := range map[string]string{
 		"https://example.com/mcp":                        "$URL",
+		"https://staging.example.com/mcp":                "$STAGING",
 		"npx -y @modelcontextprotocol/server-everything": "stdioserver",
 		"npx -y some-server":                             "stdioserver",
 		"richserver":                                     "stdioserver",

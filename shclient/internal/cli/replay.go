@@ -32,7 +32,7 @@ are differences. --ignore leaves out parts of answers that differ each time.
 
 ` + targetHelp,
 		Example: `  shclient replay session.ndjson https://staging.example.com/mcp
-  shclient replay session.ndjson --ignore result.content.*.text -- npx -y some-server@next`,
+  shclient replay session.ndjson --ignore result.content.*.text -- npx -y some-server`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() == 0 {
 				return usage(cmd, "the file of the capture is missing")

@@ -35,6 +35,7 @@ type Options struct {
 	URL       string
 	Header    http.Header
 	Transport *http.Transport  // makes the requests; required with a URL
+	Network   string           // as in oauthdyn.Config
 	OAuth     *oauthdyn.Config // of the login; nil if a token is given already
 	Connect   func(*oauthdyn.Config) (*shclient.Client, error)
 

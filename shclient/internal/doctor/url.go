@@ -171,7 +171,7 @@ func (x *examination) examineAuthorization(ctx context.Context, asked bool) {
 		x.add("login", login, doctor.Pass, found, "")
 		return
 	}
-	report, err := doctor.Examine(ctx, doctor.Options{Resource: x.o.URL, Logger: x.o.Logger, HTTPClient: x.oauthClient()})
+	report, err := doctor.Examine(ctx, doctor.Options{Resource: x.o.URL, Logger: x.o.Logger, TLSConfig: x.o.Transport.TLSClientConfig, Network: x.o.Network})
 	if err != nil {
 		return // the context ended
 	}
@@ -238,13 +238,4 @@ func (x *examination) silentLogin() *oauthdyn.Config {
 	cfg.ReadRedirect = nil
 	cfg.OpenURL = func(context.Context, string) error { return errors.New("the doctor signs nobody in") }
 	return &cfg
-}
-
-// oauthClient is for requests to authorization servers, if the transport is more
-// than the default: nil keeps those away from addresses that are not public.
-func (x *examination) oauthClient() *http.Client {
-	if x.o.OAuth == nil || x.o.OAuth.HTTPClient == nil {
-		return nil
-	}
-	return x.o.OAuth.HTTPClient
 }

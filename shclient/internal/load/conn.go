@@ -46,7 +46,14 @@ func newConnLane(s *httpSession, call template, address *url.URL, header http.He
 	port := map[string]string{"http": "80", "https": "443"}[address.Scheme]
 	l.address = net.JoinHostPort(address.Hostname(), cmp.Or(address.Port(), port))
 	if address.Scheme == "https" {
-		l.tls = &tls.Config{ServerName: address.Hostname(), NextProtos: []string{"http/1.1"}}
+		l.tls = &tls.Config{}
+		if s.TLS != nil {
+			l.tls = s.TLS.Clone()
+		}
+		l.tls.NextProtos = []string{"http/1.1"}
+		if l.tls.ServerName == "" {
+			l.tls.ServerName = address.Hostname()
+		}
 	}
 	var head bytes.Buffer
 	head.WriteString("POST " + address.RequestURI() + " HTTP/1.1\r\nHost: " + address.Host + "\r\n")

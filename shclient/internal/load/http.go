@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"mime"
@@ -46,8 +47,14 @@ type HTTP struct {
 	// lanes add to theirs. Nil means an http.Client around base.
 	Through func(base http.RoundTripper) (*http.Client, error)
 
-	// Dial connects lanes, for tests. Nil means TCP, with TLS for https.
+	// Dial connects with the server. Nil means TCP.
 	Dial func(ctx context.Context) (net.Conn, error)
+
+	// TLS is for https. Nil means what Go does by default.
+	TLS *tls.Config
+
+	// Proxy is the one to go through. Nil means that of the environment.
+	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // httpTarget is a server at a URL.
@@ -60,6 +67,13 @@ type httpTarget struct {
 // NewHTTP returns the server at a URL.
 func NewHTTP(o HTTP) (Target, error) {
 	base := http.DefaultTransport.(*http.Transport).Clone()
+	if o.TLS != nil {
+		base.TLSClientConfig = o.TLS.Clone()
+	}
+	if o.Proxy == nil {
+		o.Proxy = http.ProxyFromEnvironment
+	}
+	base.Proxy = o.Proxy
 	if o.Dial != nil {
 		base.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return o.Dial(ctx) }
 		base.Proxy = nil
@@ -284,7 +298,7 @@ func (s *httpSession) proxied(address *url.URL) bool {
 	if s.Dial != nil {
 		return false
 	}
-	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: address})
+	proxy, err := s.Proxy(&http.Request{URL: address})
 	return proxy != nil || err != nil
 }
 
