@@ -102,32 +102,24 @@ func (a *app) root() *cobra.Command {
 	a.bridging.register(root.Flags())
 	a.registerForeign(root.Flags())
 	setHelp(root)
-	root.AddCommand(
-		a.listCommand(),
-		a.callCommand(),
-		a.readCommand(),
-		a.promptCommand(),
-		a.completeCommand(),
-		a.rawCommand(),
-		a.watchCommand(),
-		a.compatCommand(),
-		a.checkCommand(),
-		a.loadCommand(),
-		a.recordCommand(),
-		a.replayCommand(),
-		a.diffCommand(),
-		a.shellCommand(),
-		a.loginCommand(),
-		a.logoutCommand(),
-		a.tokenCommand(),
-		a.authCommand(),
-		a.registrationCommand(),
-		a.doctorCommand(),
-		a.configCommand(),
-		a.completionCommand(),
-	)
+	addGroup(root, "Use a server", a.listCommand(), a.callCommand(), a.readCommand(), a.promptCommand(),
+		a.completeCommand(), a.rawCommand(), a.watchCommand(), a.shellCommand())
+	addGroup(root, "Examine a server", a.checkCommand(), a.compatCommand(), a.doctorCommand(), a.loadCommand(),
+		a.recordCommand(), a.replayCommand(), a.diffCommand())
+	addGroup(root, "Logins", a.loginCommand(), a.logoutCommand(), a.tokenCommand(), a.authCommand(), a.registrationCommand())
+	addGroup(root, "This machine", a.configCommand(), a.completionCommand())
+	root.SetHelpCommandGroupID("This machine")
 	a.complete(root)
 	return root
+}
+
+// addGroup adds commands that stand together in the help.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title + ":"})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+	}
+	root.AddCommand(commands...)
 }
 
 // logger writes to stderr; stdout belongs to the protocol and to results.

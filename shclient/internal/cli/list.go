@@ -53,7 +53,12 @@ description; of templates the URI template, name, type and description.
 			case len(rest) == 1:
 				kind = rest[0]
 			}
-			return a.withClient(cmd, t, nil, func(ctx context.Context, c *shclient.Client) error {
+			// Servers may have tools for clients alone that can be asked, as call can.
+			_, client, err := a.talk(cmd, t, &talkFlags{})
+			if err != nil {
+				return err
+			}
+			return a.withClient(cmd, t, client, func(ctx context.Context, c *shclient.Client) error {
 				l, err := a.list(ctx, c, kind)
 				if err != nil {
 					return err

@@ -43,7 +43,7 @@ func (a *app) shellCommand() *cobra.Command {
 		Long: `Talk to a server interactively, in one session. A line is a command of shclient
 without the server, or just a tool with its arguments; help lists the commands.
 Tab completes commands, tools, arguments, prompts and resources. Ctrl-C cancels
-what runs, Ctrl-D ends the shell.
+what runs, Ctrl-D ends the shell. raw and watch have a session of their own each.
 
 Lines are kept for the next time, apart from those that begin with a blank. When
 stdin is no terminal its lines are run one by one, up to the first that fails.
@@ -236,7 +236,9 @@ func (a *app) shellRoot() *cobra.Command {
 	return root
 }
 
-// sessionCommands are those that also work within the session of a shell.
+// sessionCommands are those of a shell. All but raw and watch work within its
+// session.
 func (a *app) sessionCommands() []*cobra.Command {
-	return []*cobra.Command{a.listCommand(), a.callCommand(), a.readCommand(), a.promptCommand(), a.completeCommand()}
+	return []*cobra.Command{a.listCommand(), a.callCommand(), a.readCommand(), a.promptCommand(), a.completeCommand(),
+		a.rawCommand(), a.watchCommand()}
 }

@@ -3,6 +3,7 @@
 package render
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -19,7 +20,7 @@ func (s Screen) Tools(tools []*mcp.Tool) string {
 		var params [][]string
 		if schema, err := toolargs.Parse(tool.InputSchema); err == nil {
 			for _, p := range schema.Params() {
-				params = append(params, []string{marked(p.Name, p.Required), p.Type(), Summary(p.Description)})
+				params = append(params, []string{marked(p.Name, p.Required), p.Type(), withChoices(p)})
 			}
 		}
 		s.entry(&b, tool.Name, firstOf(tool.Description, tool.Title), params)
@@ -53,7 +54,7 @@ func (s Screen) Resources(resources []*mcp.Resource) string {
 		}
 		rows = append(rows, []string{r.URI, r.Name, r.MIMEType, size, Summary(firstOf(r.Description, r.Title))})
 	}
-	return s.sparse([]string{"URI", "NAME", "TYPE", "SIZE", "DESCRIPTION"}, rows)
+	return s.listing([]string{"URI", "NAME", "TYPE", "SIZE", "DESCRIPTION"}, rows)
 }
 
 // Templates draws a table of resource templates. For a pipe it writes a line
@@ -63,7 +64,18 @@ func (s Screen) Templates(templates []*mcp.ResourceTemplate) string {
 	for _, t := range templates {
 		rows = append(rows, []string{t.URITemplate, t.Name, t.MIMEType, Summary(firstOf(t.Description, t.Title))})
 	}
-	return s.sparse([]string{"URI TEMPLATE", "NAME", "TYPE", "DESCRIPTION"}, rows)
+	return s.listing([]string{"URI TEMPLATE", "NAME", "TYPE", "DESCRIPTION"}, rows)
+}
+
+// withChoices is the summary of an argument with the values that it may have, if
+// they are few.
+func withChoices(p toolargs.Param) string {
+	const most = 8
+	description, choices := Summary(p.Description), p.Values()
+	if len(choices) == 0 || len(choices) > most || p.Type() == "boolean" {
+		return description
+	}
+	return strings.TrimSpace(description + " (" + strings.Join(choices, ", ") + ")")
 }
 
 func marked(name string, required bool) string {
@@ -103,8 +115,11 @@ func (s Screen) entry(b *strings.Builder, name, description string, params [][]s
 	}
 }
 
-// sparse draws a table without the columns that are empty in every row.
-func (s Screen) sparse(head []string, rows [][]string) string {
+// listing draws a table of what has an address in the first column and a
+// description in the last, without the columns that are empty in every row. If
+// the screen is too narrow for it, each row becomes a paragraph, so that
+// addresses stay whole.
+func (s Screen) listing(head []string, rows [][]string) string {
 	if !s.Terminal() {
 		return tabbed(rows)
 	}
@@ -123,5 +138,43 @@ func (s Screen) sparse(head []string, rows [][]string) string {
 			kept[n] = append(kept[n], row[i])
 		}
 	}
-	return s.Table(titles, kept)
+	if table := s.Table(titles, kept); fits(table, s.Width) && strings.Count(table, "\n") == len(rows)+1 {
+		return table
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		s.paragraph(&b, row)
+	}
+	return b.String()
+}
+
+// fits reports whether no line is wider than the screen.
+func fits(drawn string, width int) bool {
+	for line := range strings.Lines(drawn) {
+		if Width(escapes.ReplaceAllString(strings.TrimSuffix(line, "\n"), "")) > width {
+			return false
+		}
+	}
+	return true
+}
+
+var escapes = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func (s Screen) paragraph(b *strings.Builder, row []string) {
+	const indent = "    "
+	b.WriteString(s.Bold(Line(row[0])) + "\n")
+	var facts []string
+	for _, cell := range row[1 : len(row)-1] {
+		if cell = Line(cell); cell != "" {
+			facts = append(facts, cell)
+		}
+	}
+	for _, text := range []string{strings.Join(facts, ", "), Line(row[len(row)-1])} {
+		if text == "" {
+			continue
+		}
+		for line := range strings.SplitSeq(Wrap(text, s.Width-len(indent)), "\n") {
+			b.WriteString(indent + line + "\n")
+		}
+	}
 }

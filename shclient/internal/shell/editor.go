@@ -163,7 +163,7 @@ func (k *keys) Read(p []byte) (int, error) {
 func (k *keys) take(pressed []byte) {
 	const interrupt = 3
 	takeBack := []byte{5, 21}
-	if at := bytes.IndexByte(pressed, interrupt); at >= 0 && k.interrupts.Load() {
+	if bytes.Contains(pressed, []byte{interrupt}) && k.interrupts.Load() {
 		k.rest, k.interrupted = append(takeBack, '\r'), true // what stands before and behind is not meant for others
 		return
 	}
