@@ -99,6 +99,10 @@ var rules = []rule{
 		ban:    []string{"shproxy", "shproxy/internal/...", "shproxy/cmd/..."},
 		reason: "the client shares shproxy's wire packages (jsonrpc, sse, mcpheader, era), not its process supervision",
 	}, {
+		from:   []string{"shclient/internal/render", "shclient/internal/ask", "shclient/internal/peer"},
+		ban:    []string{"shclient", "shclient/internal/cli", "github.com/spf13/...", "golang.org/x/term"},
+		reason: "what draws, asks and speaks serves any command, also inside the shell, and tests without a process",
+	}, {
 		from:   []string{"shproxy", "shproxy/jsonrpc", "shproxy/sse", "shproxy/mcpheader", "shproxy/era", "shproxy/internal/..."},
 		except: []string{"shproxy/internal/cli"},
 		ban:    []string{"github.com/modelcontextprotocol/go-sdk/..."},

@@ -19,6 +19,11 @@ import (
 type ReplayOptions struct {
 	Timeout time.Duration // of each answer
 	Ignore  [][]string    // paths of answers that are not compared, such as result.content.*.text
+
+	// Gone tells an error object that says that there is no server to be asked
+	// from one that is its answer. The error that it returns ends the replay.
+	// Nil means that every error is an answer.
+	Gone func(fault []byte) error
 }
 
 // A ReplayReport is what came of a replay.
@@ -106,7 +111,9 @@ func (p *player) play(ctx context.Context) error {
 		var err error
 		switch {
 		case e.From == Client && (e.m.Kind == jsonrpc.Request || e.m.Kind == jsonrpc.Notification):
-			err = p.say(ctx, e)
+			if err = p.say(ctx, e); errors.Is(err, errEnded) {
+				err = fmt.Errorf("%w before it took %s (line %d)", err, describe(e), e.Line)
+			}
 		case e.From == Server && e.m.Kind == jsonrpc.Response && p.requests[e.id()] != nil:
 			err = p.await(ctx, e)
 		}
@@ -117,8 +124,11 @@ func (p *player) play(ctx context.Context) error {
 	return nil
 }
 
-// errEnded is a server that is gone.
-var errEnded = errors.New("the server has ended")
+// errEnded is a server that is gone, errDeaf one that does not read.
+var (
+	errEnded = errors.New("the server has ended")
+	errDeaf  = errors.New("the server does not read what is written to it")
+)
 
 // say sends a message of the client. The server may have to be listened to
 // before it reads.
@@ -152,7 +162,7 @@ func (p *player) flush(ctx context.Context) error {
 		}
 	}
 	if len(p.outbox) > 0 {
-		return fmt.Errorf("the server asks and does not read: %w", errEnded)
+		return errDeaf
 	}
 	return nil
 }
@@ -181,7 +191,7 @@ func (p *player) writeOne(ctx context.Context, frame []byte) error {
 			}
 			p.take(line)
 		case <-timer.C:
-			return fmt.Errorf("the server does not read: %w", errEnded)
+			return errDeaf
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -225,6 +235,11 @@ func (p *player) await(ctx context.Context, recorded *Entry) error {
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+	}
+	if answer := p.answers[recorded.id()]; p.options.Gone != nil && answer.m.Error.Present() && !recorded.m.Error.Present() {
+		if err := p.options.Gone(answer.m.Error.Of(answer.Message)); err != nil {
+			return err
 		}
 	}
 	p.report.Requests++

@@ -61,19 +61,37 @@ func Run(ctx context.Context, target Target, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, version := range versions {
-		for i := range rules {
-			if !rules[i].Applies(version, target.Transport()) || locked && !rules[i].Anonymous {
-				continue
-			}
-			report.add(r.probe(version).try(ctx, &rules[i]))
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
+	trials := r.trials(rules, versions, locked)
+	for i, t := range trials {
+		if o.Progress != nil {
+			o.Progress(i, len(trials), t.rule.ID, t.version)
+		}
+		report.add(r.probe(t.version).try(ctx, t.rule))
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 	}
 	report.Requests = r.requests
 	return report, nil
+}
+
+// trial is a rule to be tried in a version.
+type trial struct {
+	version string
+	rule    *Rule
+}
+
+// trials are what there is to do. locked means that only rules without a session
+// can be tried.
+func (r *run) trials(rules []Rule, versions []string, locked bool) (list []trial) {
+	for _, version := range versions {
+		for i := range rules {
+			if rules[i].Applies(version, r.target.Transport()) && (!locked || rules[i].Anonymous) {
+				list = append(list, trial{version, &rules[i]})
+			}
+		}
+	}
+	return list
 }
 
 // unredirected is the client without following redirects: they are answers.

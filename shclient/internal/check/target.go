@@ -54,6 +54,9 @@ type Options struct {
 	Budget time.Duration
 	// CallTools allows to call tools that are not annotated with readOnlyHint.
 	CallTools bool
+	// Progress, if not nil, is told before each trial how many are done, of how
+	// many, and what is tried now.
+	Progress func(done, total int, rule, version string)
 
 	quiet time.Duration // see Probe.quiet
 }

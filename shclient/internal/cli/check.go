@@ -16,13 +16,14 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/shclient"
 	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/check"
+	"github.com/atrawog/mcp-oauth-gateway/shclient/internal/render"
 )
 
 // checkFlags are those of the command.
 type checkFlags struct {
 	protocols, rules, skipped []string
 	format                    string
-	list                      bool
+	json, list                bool
 	exchanges, showSkipped    bool
 	options                   check.Options
 }
@@ -58,6 +59,7 @@ broken, otherwise as shclient.
 	flags.StringSliceVar(&f.rules, "rule", nil, "check only the rules that match `glob`, such as 'tools.*'")
 	flags.StringSliceVar(&f.skipped, "skip-rule", nil, "leave out the rules that match `glob`")
 	flags.StringVar(&f.format, "format", "text", "`format` of the report: "+strings.Join(checkFormats, ", "))
+	flags.BoolVar(&f.json, "json", false, "the same as --format json")
 	flags.BoolVar(&f.list, "list-rules", false, "list the rules, and check nothing")
 	flags.BoolVar(&f.exchanges, "exchanges", false, "show what was sent and received (text)")
 	flags.BoolVar(&f.showSkipped, "skipped", false, "show the rules that were not tried, and why (text)")
@@ -68,6 +70,9 @@ broken, otherwise as shclient.
 }
 
 func (a *app) check(cmd *cobra.Command, args []string, f *checkFlags) error {
+	if f.json {
+		f.format = "json"
+	}
 	if !slices.Contains(checkFormats, f.format) {
 		return usage(cmd, "--format wants one of %s", strings.Join(checkFormats, ", "))
 	}
@@ -93,7 +98,12 @@ func (a *app) check(cmd *cobra.Command, args []string, f *checkFlags) error {
 	if err != nil {
 		return err
 	}
+	bar := render.NewBar(a.stderr, a.screen(a.stderr), nil)
+	f.options.Progress = func(done, total int, rule, version string) {
+		bar.Update(float64(done), float64(total), rule+" in "+version)
+	}
 	report, err := check.Run(cmd.Context(), target, f.options)
+	bar.Clear()
 	if err != nil {
 		return checkFailed(t, err)
 	}
@@ -120,7 +130,7 @@ func checkFailed(t target, err error) error {
 func verdict(r *check.Report) error {
 	switch {
 	case !r.OK():
-		return &exitError{failure: failure{code: exitTool, text: fmt.Sprintf("%d times a MUST is broken", r.Summary.BrokenMust)}}
+		return &exitError{failure: failure{code: exitTool, text: fmt.Sprintf("%d MUST broken", r.Summary.BrokenMust)}}
 	case r.Summary.Unclear > 0:
 		return &exitError{failure: failure{code: exitFailure, text: fmt.Sprintf("%d rules could not be found out", r.Summary.Unclear)}}
 	}

@@ -71,9 +71,7 @@ func (a *app) complete(root *cobra.Command) {
 		"list":       a.completeTarget(kinds...),
 		"completion": cobra.FixedCompletions(shells, cobra.ShellCompDirectiveNoFileComp),
 	}
-	values := map[string][]string{
-		"to": clientIDs(), "for": clientIDs(), "protocol": eraNames, "server-protocol": eraNames, "level": logLevels,
-	}
+	values := map[string][]string{"client": clientIDs(), "era": eraNames, "level": logLevels} // by the kind of a flag
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
 		switch {
@@ -88,8 +86,8 @@ func (a *app) complete(root *cobra.Command) {
 			flags.VisitAll(func(f *pflag.Flag) {
 				kind, _ := pflag.UnquoteUsage(f)
 				switch {
-				case values[f.Name] != nil && kind != "file":
-					_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values[f.Name], cobra.ShellCompDirectiveDefault)) // unless there is one
+				case values[kind] != nil:
+					_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values[kind], cobra.ShellCompDirectiveDefault)) // unless there is one
 				case kind != "file" && kind != "dir":
 					_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions) // unless there is one
 				}

@@ -4,8 +4,10 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -104,6 +106,9 @@ func (a *app) replay(cmd *cobra.Command, t target, recorded *capture.Capture, o 
 		return err
 	}
 	defer conn.Close()
+	if t.url != "" {
+		o.Gone = func(fault []byte) error { return bridgeFailed(t, fault) }
+	}
 	report, played := capture.Replay(ctx, conn, recorded, o)
 	if report.Redacted > 0 {
 		a.logger().Warn("messages went out with what was redacted in them", "messages", report.Redacted)
@@ -119,9 +124,38 @@ func (a *app) replay(cmd *cobra.Command, t target, recorded *capture.Capture, o 
 	case errors.Is(played, context.Canceled):
 		return played
 	case played != nil:
+		if _, known := errors.AsType[*exitError](played); known {
+			return played
+		}
+		if _, status := errors.AsType[*shclient.StatusError](played); status {
+			return at(t, played)
+		}
 		return unreachable(t, played)
 	case len(report.Changes) > 0:
 		return &exitError{failure: failure{code: exitDifferent, text: count(len(report.Changes), "difference")}}
+	}
+	return nil
+}
+
+// bridgeFailed is the failure that the bridge tells as an error response, when
+// it has no answer of a server; nil for errors of servers.
+func bridgeFailed(t target, fault []byte) error {
+	const codeBridge = -32000
+	var e struct {
+		Code    int
+		Message string
+		Data    struct {
+			Status int `json:"http_status"`
+		}
+	}
+	if json.Unmarshal(fault, &e) != nil || e.Code != codeBridge {
+		return nil
+	}
+	switch status := e.Data.Status; {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return &shclient.StatusError{Endpoint: t.String(), Status: status}
+	case status == 0, status >= 500:
+		return errors.New(oneLine(e.Message))
 	}
 	return nil
 }

@@ -71,6 +71,44 @@ func TestColours(t *testing.T) {
 	s.succeeds()
 }
 
+func TestImagesOnATerminal(t *testing.T) {
+	plain := []string{"TERM=xterm", "TERM_PROGRAM=", "KITTY_WINDOW_ID=", "LC_TERMINAL=", "TMUX=", "STY="}
+	call := func(env ...string) *screen {
+		return onTerminal(t, append(plain, env...), "call", "picture", "--", "talkserver")
+	}
+	s := call("KITTY_WINDOW_ID=1")
+	s.await("\x1b_Ga=T,f=100,q=2,m=0;")
+	s.succeeds()
+
+	s = call("TERM_PROGRAM=iTerm.app")
+	s.await("\x1b]1337;File=inline=1;")
+	s.succeeds()
+
+	s = call() // a terminal that says of itself that it has sixel graphics
+	s.await("\x1b[c")
+	s.press("\x1b[?62;4;22c")
+	s.await("\x1bP0;1;0q\"1;1;4;4#")
+	s.succeeds()
+
+	s = call("TMUX=x", "KITTY_WINDOW_ID=1") // tmux passes none of kitty's images
+	s.await("\x1b[c")
+	s.press("\x1b[?1;2c")
+	s.await("[image image/png, ")
+	s.succeeds()
+}
+
+func TestWatchOnATerminal(t *testing.T) {
+	s := onTerminal(t, []string{"NO_COLOR=1"}, "watch", "docs://readme", "--", "richserver")
+	s.await(" resources/updated docs://readme\r\n")
+	s.press("\x03")
+	s.succeeds()
+	s = onTerminal(t, []string{"NO_COLOR=1"}, "watch", "docs://readme", "--json", "--", "richserver")
+	s.await(`"uri":"docs://readme"`)
+	s.press("\x03")
+	s.await("\r\n]\r\n")
+	s.succeeds()
+}
+
 func TestFormOnATerminal(t *testing.T) {
 	bothEras(t, func(t *testing.T, o *mcp.StreamableHTTPOptions) {
 		s := talkOnTerminal(t, o, t.TempDir(), "call", "URL", "book")

@@ -5,9 +5,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
 	"time"
@@ -48,6 +51,13 @@ func talkServer(dir string) *mcp.Server {
 	add("think", asks(&mcp.CreateMessageParams{MaxTokens: 10, Messages: []*mcp.SamplingMessage{
 		{Role: "user", Content: &mcp.TextContent{Text: "What is 6 times 7?"}},
 	}}))
+	add("picture", func(context.Context, *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		var b bytes.Buffer
+		if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 4, 4))); err != nil {
+			return nil, err
+		}
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.ImageContent{MIMEType: "image/png", Data: b.Bytes()}}}, nil
+	})
 	add("where", asks(&mcp.ListRootsParams{}))
 	return s
 }

@@ -168,14 +168,12 @@ func (e *NameError) Error() string {
 func (c *Catalog) Find(name string) (*Server, error) {
 	var found []*Server
 	for _, s := range c.Servers {
-		if !s.Hidden && (s.ID() == name || s.Name == name) {
+		switch {
+		case s.Hidden:
+		case s.ID() == name && s.Name != name: // a full name is never a mistake
+			return s.usable()
+		case s.Name == name:
 			found = append(found, s)
-		}
-	}
-	for _, s := range found {
-		if s.ID() == name && s.Name != name { // a full name is never a mistake
-			found = []*Server{s}
-			break
 		}
 	}
 	switch {
@@ -184,12 +182,22 @@ func (c *Catalog) Find(name string) (*Server, error) {
 			return nil, err
 		}
 		return nil, &NameError{Name: name, Similar: c.similar(name)}
-	case slices.ContainsFunc(found[1:], func(s *Server) bool { return !s.same(found[0]) }):
+	case !alike(found):
 		return nil, &NameError{Name: name, Candidates: found}
-	case found[0].Problem != "":
-		return nil, fmt.Errorf("%s in %s: %s", found[0].ID(), found[0].File, found[0].Problem)
 	}
-	return found[0], nil
+	return found[0].usable()
+}
+
+func (s *Server) usable() (*Server, error) {
+	if s.Problem != "" {
+		return nil, fmt.Errorf("%s in %s: %s", s.ID(), s.File, s.Problem)
+	}
+	return s, nil
+}
+
+// alike reports that it does not matter which of the servers is meant.
+func alike(servers []*Server) bool {
+	return !slices.ContainsFunc(servers[1:], func(s *Server) bool { return !s.same(servers[0]) })
 }
 
 // unread is the error of the file in which a full name would be.
@@ -206,14 +214,24 @@ func (c *Catalog) unread(name string) error {
 // Names are all names that find a server: full ones, and short ones that cannot
 // be mistaken.
 func (c *Catalog) Names() []string {
-	names := map[string]bool{}
+	full, short := map[string]*Server{}, map[string][]*Server{}
 	for _, s := range c.Servers {
-		for _, name := range []string{s.ID(), s.Name} {
-			if _, err := c.Find(name); err == nil {
-				names[name] = true
-			}
+		if s.Hidden {
+			continue
+		}
+		short[s.Name] = append(short[s.Name], s)
+		if s.ID() != s.Name {
+			full[s.ID()] = s
 		}
 	}
+	names := map[string]bool{}
+	for name, servers := range short {
+		names[name] = full[name] == nil && alike(servers) && servers[0].Problem == ""
+	}
+	for name, s := range full {
+		names[name] = s.Problem == ""
+	}
+	maps.DeleteFunc(names, func(_ string, finds bool) bool { return !finds })
 	return slices.Sorted(maps.Keys(names))
 }
 

@@ -3,6 +3,8 @@
 package clientconfig_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -144,4 +146,35 @@ func TestBridge(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", name, server.Bridge(), err, want)
 		}
 	}
+}
+
+func FuzzLoadFile(f *testing.F) {
+	f.Add(`{"mcpServers": {"a": {"command": "${X:-y}", "args": ["--token", "${", "${env:X}"], "env": {"A": null, "B": 1}}}}`)
+	f.Add(`{"servers": {"a": {"url": "https://u:p@h/${input:x}?k", "headers": {"X": "${userHome}"}}}, "inputs": [{"id": "x", "default": "d"}],}`)
+	f.Add(`{"mcpServers": {"": {"command": "npx", "args": ["mcp-remote@1", "http://"], "cwd": "~/x", "envFile": ""}}, "projects": {"/": 5}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<16 {
+			return
+		}
+		name := filepath.Join(t.TempDir(), "f")
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := clientconfig.LoadFile(name)
+		if err != nil {
+			return
+		}
+		s := &clientconfig.System{OS: "linux", LookupEnv: func(string) (string, bool) { return "", false }}
+		for _, name := range c.Names() {
+			server, err := c.Find(name)
+			if err != nil {
+				t.Errorf("%q is a name that finds nothing: %v", name, err)
+				continue
+			}
+			_, _, _ = server.Summary(), server.Bridge(), server.Masked()
+			if r, err := server.Resolve(s); err == nil && r.URL == "" && len(r.Command) == 0 {
+				t.Errorf("%q is nothing", name)
+			}
+		}
+	})
 }

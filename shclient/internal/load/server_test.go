@@ -303,7 +303,11 @@ func TestServerThatDoesNotRead(t *testing.T) {
 			}()
 			return &pipeConn{fromServer, toServer, done}, nil
 		}})
+		start := time.Now()
 		row, _ := measureTarget(t, target, callOf("x"), Step{Sessions: 1, Concurrency: 2, Duration: time.Minute, Timeout: time.Second})
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("it ends after %v, want a minute", took)
+		}
 		if row.Succeeded != 0 || row.Failures[0].Kind != "connection closed" {
 			t.Errorf("%d calls, failures %+v; want closed connections", row.Succeeded, row.Failures)
 		}

@@ -15,7 +15,7 @@ import (
 // The picture, in pixels.
 const (
 	svgWidth, svgHeight     = 800, 450
-	svgLeft, svgRight       = 70, 20
+	svgLeft, svgRight       = 70, 40
 	svgTop, svgBottom       = 50, 60
 	plotWidth, plotHeight   = svgWidth - svgLeft - svgRight, svgHeight - svgTop - svgBottom
 	pointsPerDecade, decade = 40, 1.0

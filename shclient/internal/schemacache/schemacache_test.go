@@ -61,7 +61,7 @@ func TestCache(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 	name := filepath.Join(c.Dir, files[0].Name())
-	for _, damaged := range []string{"", "nonsense", `{"version":99}`, `{"version":1,"target":"y","tools":[{"name":"z"}]}`, strings.Repeat(" ", schemacache.MaxBytes+1)} {
+	for _, damaged := range []string{"", "nonsense", `{"version":99}`, `{"version":1,"target":"y","written":"` + now.UTC().Format(time.RFC3339) + `","tools":[{"name":"z"}]}`, strings.Repeat(" ", schemacache.MaxBytes+1)} {
 		if err := os.WriteFile(name, []byte(damaged), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestCache(t *testing.T) {
 func TestBounds(t *testing.T) {
 	c := schemacache.Cache{Dir: t.TempDir()}
 	var big []*mcp.Tool
-	for i := range 2000 {
+	for i := range 6000 {
 		big = append(big, &mcp.Tool{Name: fmt.Sprint("t", i), Description: strings.Repeat("x", 5000), InputSchema: map[string]any{"description": strings.Repeat("y", 3000)}})
 	}
 	if err := c.Put("big", big, now); err != nil {
