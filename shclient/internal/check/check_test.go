@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -111,7 +112,7 @@ func TestRun(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			target.Secrets = &Secrets{}
 			target.Secrets.Add("s3cr3t-token")
-			report, err := Run(t.Context(), target, Options{Rules: outcomes(), Versions: []string{V20251125, V20260728}})
+			report, err := Run(t.Context(), target, Options{Timeout: patient, Rules: outcomes(), Versions: []string{V20251125, V20260728}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,13 +171,17 @@ func checkWritten(t *testing.T, format, text string) {
 	}
 }
 
+// patient is how long tests wait for answers that do come, on a machine that may
+// be busy.
+const patient = 2 * time.Minute
+
 // TestGoodServers has a sane server keep every MUST, over each transport.
 func TestGoodServers(t *testing.T) {
 	targets := map[string]Target{"HTTP": httpTarget(t), "sessions": sessionTarget(t), "stdio": stdioTarget(t)}
 	for name, target := range targets {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := Options{}
+			o := Options{Timeout: patient}
 			if target.Transport() == Stdio { // this server is silent for seconds after what is not JSON
 				o.Versions = []string{V20250326, V20260728}
 			}

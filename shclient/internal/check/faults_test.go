@@ -110,7 +110,8 @@ func TestFaults(t *testing.T) {
 				speaks, versions, tokens := where(f)
 				target := faulty(t, over, faultyserver.Options{Faults: []string{f.Name}, Versions: speaks, Tokens: tokens})
 				o := Options{Versions: versions, quiet: 20 * time.Millisecond}
-				if !all {
+				if !all { // nothing is waited for that does not come
+					o.Timeout, o.patience = patient, patient
 					o.Rules = ofThemes(t, want)
 				}
 				report, err := Run(t.Context(), target, o)
@@ -200,7 +201,7 @@ func TestFlawless(t *testing.T) {
 				if over == "protected" {
 					o.Tokens = map[string]string{goodToken: faultyserver.Scope}
 				}
-				report, err := Run(t.Context(), faulty(t, over, o), Options{quiet: 20 * time.Millisecond})
+				report, err := Run(t.Context(), faulty(t, over, o), Options{quiet: 20 * time.Millisecond, Timeout: patient, patience: patient})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -23,7 +23,7 @@ var planted = []plant{
 	{"id-rounded", Should, "jsonrpc.id-exact", ""},
 	{"jsonrpc-missing", Must, "jsonrpc.version", ""},
 	{"jsonrpc-odd", Must, "jsonrpc.version", ""},
-	{"result-and-error", Must, "jsonrpc.result-or-error", ""},
+	{"result-and-error", Must, "jsonrpc.result-or-error", "pagination.result"},
 	{"result-not-object", Must, "jsonrpc.result-object", "cache.hints pagination.result result.type"},
 	{"neither-result-nor-error", Must, "jsonrpc.result-or-error", "pagination.result"},
 	{"error-code-string", Must, "jsonrpc.error-members", "header.error header.param-checked http.unknown-method-status input.missing-capability meta.required resources.unknown version.unsupported"},

@@ -49,7 +49,7 @@ func httpRules() []Rule {
 			Demand: "methods that the endpoint does not have are refused (RFC 9110 section 15.5.6)",
 			Check:  otherMethods,
 		}, {
-			ID: "http.origin", Level: Must, Since: V20251125, Transports: HTTP, Section: warning, Elsewhere: modern("#security--endpoint"),
+			ID: "http.origin", Level: Must, Since: V20251125, Transports: HTTP, Section: warning, Elsewhere: modern(""),
 			Demand: "a local server answers a request with a foreign Host and Origin, as DNS rebinding makes them, with 403",
 			Check:  func(ctx context.Context, p *Probe) error { return rebound(ctx, p, true) },
 		}, {
@@ -57,7 +57,7 @@ func httpRules() []Rule {
 			Demand: "a local server refuses a request with a foreign Host and Origin, as DNS rebinding makes them",
 			Check:  func(ctx context.Context, p *Probe) error { return rebound(ctx, p, false) },
 		}, {
-			ID: "http.origin-foreign", Level: Should, Since: V20250326, Transports: HTTP, Section: warning, Elsewhere: modern("#security--endpoint"),
+			ID: "http.origin-foreign", Level: Should, Since: V20250326, Transports: HTTP, Section: warning, Elsewhere: modern(""),
 			Demand: "a request with a foreign Origin alone is refused, unless the server is meant for any web page",
 			Check: func(ctx context.Context, p *Probe) error {
 				status, err := p.withOrigin(ctx, "")

@@ -285,7 +285,7 @@ func batchTaken(ctx context.Context, p *Probe) error {
 		}
 		return nil
 	}
-	messages, err := p.batchLine(ctx, raw)
+	messages, err := p.batchLine(ctx, raw, (*Process).Next)
 	if take(messages); open > 0 && (err == nil || IsSilence(err)) {
 		p.Brokenf("%d of %d requests in a batch are not answered", open, len(ids))
 		return nil
@@ -294,8 +294,8 @@ func batchTaken(ctx context.Context, p *Probe) error {
 }
 
 // batchLine sends a batch over stdio, and returns what comes before the answer
-// to the next request.
-func (p *Probe) batchLine(ctx context.Context, raw []byte) ([]Message, error) {
+// to the next request. next waits for a message.
+func (p *Probe) batchLine(ctx context.Context, raw []byte, next func(*Process, context.Context) (Message, error)) ([]Message, error) {
 	s, err := p.NewSession(ctx)
 	if err != nil {
 		return nil, err
@@ -310,7 +310,7 @@ func (p *Probe) batchLine(ctx context.Context, raw []byte) ([]Message, error) {
 	}
 	var messages []Message
 	for {
-		m, err := s.Process.soon(ctx)
+		m, err := next(s.Process, ctx)
 		if err != nil || m.IsResponse() && sameID(m.ID(), id) {
 			return messages, err
 		}
@@ -329,7 +329,7 @@ func (p *Probe) batchLine(ctx context.Context, raw []byte) ([]Message, error) {
 func batchRefused(ctx context.Context, p *Probe) error {
 	raw, _ := p.batch()
 	if p.Transport == Stdio {
-		messages, err := p.batchLine(ctx, raw)
+		messages, err := p.batchLine(ctx, raw, (*Process).soon)
 		switch {
 		case IsSilence(err):
 			p.Brokenf("the server goes on with nothing: %v", err)

@@ -5,6 +5,7 @@ package check
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -131,7 +132,7 @@ func (s *Process) Next(ctx context.Context) (Message, error) {
 
 // soon is Next without much patience: for answers that may well not come.
 func (s *Process) soon(ctx context.Context) (Message, error) {
-	return s.next(ctx, min(3*time.Second, s.probe.run.o.timeout()))
+	return s.next(ctx, cmp.Or(s.probe.run.o.patience, min(3*time.Second, s.probe.run.o.timeout())))
 }
 
 func (s *Process) next(ctx context.Context, patience time.Duration) (Message, error) {
@@ -217,7 +218,7 @@ func (s *Process) Await(ctx context.Context, id json.RawMessage) (response Messa
 			s.probe.run.wrongID(s.probe.Version, id, m, s.last)
 			return m, before, nil
 		case m.IsResponse() && stray == nil && !s.awaited(m.ID()):
-			stray, patience = &m, patience/8
+			stray, patience = &m, min(patience/8, 2*time.Second)
 		case len(before) < maxHistory:
 			before = append(before, m)
 		}

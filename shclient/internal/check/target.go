@@ -58,7 +58,8 @@ type Options struct {
 	// many, and what is tried now.
 	Progress func(done, total int, rule, version string)
 
-	quiet time.Duration // see Probe.quiet
+	quiet    time.Duration // see Probe.quiet
+	patience time.Duration // of Process.soon
 }
 
 func (o *Options) timeout() time.Duration {
