@@ -120,7 +120,7 @@ func TestDrainDelay(t *testing.T) {
 	if status, _ := get(t, "http://"+p.addr+"/jwks"); status != 200 {
 		t.Errorf("a request while stopping: %d", status)
 	}
-	p.signal(syscall.SIGTERM)
+	p.signalUntilEnd(syscall.SIGTERM)
 	if code := p.wait(); code != -1 {
 		t.Errorf("exit code %d", code)
 	}

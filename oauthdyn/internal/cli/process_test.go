@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A process is an oauthdyn that runs.
@@ -100,6 +101,21 @@ func (p *process) signal(s os.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
+	}
+}
+
+// signalUntilEnd signals until the process has ended. That the next signal ends
+// it holds a moment after the first one only, and nothing shows that moment.
+func (p *process) signalUntilEnd(s os.Signal) {
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		_ = p.cmd.Process.Signal(s) // it may have ended
+		select {
+		case <-p.ended:
+			return
+		case <-again.C:
+		}
 	}
 }
 
