@@ -24,7 +24,7 @@ type BridgeOptions struct {
 	MaxInFlight int
 
 	// DrainTimeout is how long requests in flight may still be answered when
-	// the program has closed its end. Default 5 seconds.
+	// the program has closed its end. Default 1 second.
 	DrainTimeout time.Duration
 
 	// ClientEra is the era that the program may speak. A request of the other
@@ -60,7 +60,7 @@ func (o *BridgeOptions) withDefaults() BridgeOptions {
 		with.MaxInFlight = 256
 	}
 	if with.DrainTimeout <= 0 {
-		with.DrainTimeout = 5 * time.Second
+		with.DrainTimeout = time.Second
 	}
 	return with
 }

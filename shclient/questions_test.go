@@ -12,15 +12,20 @@ import (
 )
 
 // asker is a server that asks on the stream of the session, and counts its
-// questions anew in each.
+// questions anew in each. What comes through the channel it says in the second.
 func asker(ask func(session string) string) (*fake, chan string) {
 	more := make(chan string)
 	f := &fake{
 		get: func(w http.ResponseWriter, r *http.Request) {
-			writeEvents(w, ask(r.Header.Get("Mcp-Session-Id")))
+			session := r.Header.Get("Mcp-Session-Id")
+			writeEvents(w, ask(session))
+			further := more
+			if session == "session-1" {
+				further = nil // its stream may outlive it for a moment
+			}
 			for {
 				select {
-				case text := <-more:
+				case text := <-further:
 					writeEvents(w, text)
 				case <-r.Context().Done():
 					return

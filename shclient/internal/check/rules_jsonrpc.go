@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 )
 
 func jsonrpcRules() []Rule {
@@ -285,7 +286,12 @@ func batchTaken(ctx context.Context, p *Probe) error {
 		}
 		return nil
 	}
-	messages, err := p.batchLine(ctx, raw, (*Process).Next)
+	messages, err := p.batchLine(ctx, raw, (*Process).Next, func(messages []Message) bool {
+		open = len(ids)
+		take(messages)
+		return open <= 0 || slices.ContainsFunc(messages, func(m Message) bool { return m.IsResponse() && m.Error() != nil })
+	})
+	open = len(ids)
 	if take(messages); open > 0 && (err == nil || IsSilence(err)) {
 		p.Brokenf("%d of %d requests in a batch are not answered", open, len(ids))
 		return nil
@@ -293,9 +299,11 @@ func batchTaken(ctx context.Context, p *Probe) error {
 	return err
 }
 
-// batchLine sends a batch over stdio, and returns what comes before the answer
-// to the next request. next waits for a message.
-func (p *Probe) batchLine(ctx context.Context, raw []byte, next func(*Process, context.Context) (Message, error)) ([]Message, error) {
+// batchLine sends a batch over stdio and a request behind it, and returns what
+// comes, but for the answer to that request. next waits for a message until the
+// request is answered; after that little is waited for, until it is enough: what
+// a server works on at a time it may answer in any order.
+func (p *Probe) batchLine(ctx context.Context, raw []byte, next func(*Process, context.Context) (Message, error), enough func([]Message) bool) ([]Message, error) {
 	s, err := p.NewSession(ctx)
 	if err != nil {
 		return nil, err
@@ -309,10 +317,17 @@ func (p *Probe) batchLine(ctx context.Context, raw []byte, next func(*Process, c
 		return nil, err
 	}
 	var messages []Message
-	for {
+	alive := false
+	for !alive || !enough(messages) {
 		m, err := next(s.Process, ctx)
-		if err != nil || m.IsResponse() && sameID(m.ID(), id) {
+		switch {
+		case alive && IsSilence(err):
+			return messages, nil
+		case err != nil:
 			return messages, err
+		case m.IsResponse() && sameID(m.ID(), id):
+			alive, next = true, (*Process).rest
+			continue
 		}
 		batch := []json.RawMessage{m.Raw}
 		if kindOf(m.Raw) == "array" {
@@ -324,12 +339,13 @@ func (p *Probe) batchLine(ctx context.Context, raw []byte, next func(*Process, c
 			}
 		}
 	}
+	return messages, nil
 }
 
 func batchRefused(ctx context.Context, p *Probe) error {
 	raw, _ := p.batch()
 	if p.Transport == Stdio {
-		messages, err := p.batchLine(ctx, raw, (*Process).soon)
+		messages, err := p.batchLine(ctx, raw, (*Process).soon, func(messages []Message) bool { return len(messages) > 0 })
 		switch {
 		case IsSilence(err):
 			p.Brokenf("the server goes on with nothing: %v", err)

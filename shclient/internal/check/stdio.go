@@ -135,6 +135,11 @@ func (s *Process) soon(ctx context.Context) (Message, error) {
 	return s.next(ctx, cmp.Or(s.probe.run.o.patience, min(3*time.Second, s.probe.run.o.timeout())))
 }
 
+// rest is soon for what can come only a little later than what has come.
+func (s *Process) rest(ctx context.Context) (Message, error) {
+	return s.next(ctx, cmp.Or(s.probe.run.o.quiet, min(3*time.Second, s.probe.run.o.timeout())))
+}
+
 func (s *Process) next(ctx context.Context, patience time.Duration) (Message, error) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,6 +23,7 @@ import (
 type bridgeFlags struct {
 	clientEra, serverEra  eraFlag
 	allowTools, denyTools []string
+	drain                 time.Duration
 	silent                bool
 }
 
@@ -29,6 +31,7 @@ func (f *bridgeFlags) register(flags *pflag.FlagSet) {
 	add(flags, groupBridge, func(flags *pflag.FlagSet) {
 		flags.StringArrayVar(&f.allowTools, "allow-tool", nil, "`pattern` of tools that the program sees and calls, with * for any text; all others are hidden")
 		flags.StringArrayVar(&f.denyTools, "deny-tool", nil, "`pattern` of tools that are hidden from the program, such as 'delete*'")
+		flags.DurationVar(&f.drain, "drain-timeout", time.Second, "how long requests in flight may still be answered when stdin has ended")
 		flags.Var(&f.clientEra, "protocol", "`era` that the program on stdin may speak: auto (either), legacy (2024-11-05 to 2025-11-25) or modern (since 2026-07-28)")
 		flags.Var(&f.serverEra, "server-protocol", "`era` that the server speaks: auto (it is asked), legacy or modern")
 	})
@@ -95,6 +98,7 @@ func (a *app) bridge(cmd *cobra.Command, args []string) error {
 	b, err := shclient.NewBridge(o, &shclient.BridgeOptions{
 		ClientEra: a.bridging.clientEra.era, ServerEra: a.bridging.serverEra.era,
 		AllowTools: a.bridging.allowTools, DenyTools: a.bridging.denyTools,
+		DrainTimeout: a.bridging.drain,
 	})
 	if err != nil {
 		return usage(cmd, "%s", plain(err))

@@ -193,15 +193,10 @@ func toolServer() *mcp.Server {
 			return nil, nil, errors.New("out of tea")
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "ask"},
-		func(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
 			form := json.RawMessage(`{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]}`)
-			answer, ok := req.Params.InputResponses["q"]
-			if !ok {
-				question := &mcp.ElicitParams{Message: "Who are you?", RequestedSchema: form}
-				return &mcp.CallToolResult{InputRequests: mcp.InputRequestMap{"q": question}}, nil, nil
-			}
-			raw, err := json.Marshal(answer)
-			return text("answer %s", raw), nil, err
+			result, err := asks(&mcp.ElicitParams{Message: "Who are you?", RequestedSchema: form})(ctx, req)
+			return result, nil, err
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "wait"},
 		func(ctx context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {

@@ -27,12 +27,16 @@ func (a *app) dialLines(ctx context.Context, cmd *cobra.Command, t target, serve
 	if err != nil {
 		return nil, err
 	}
-	b, err := shclient.NewBridge(o, &shclient.BridgeOptions{ServerEra: server})
+	b, err := shclient.NewBridge(o, &shclient.BridgeOptions{ServerEra: server, DrainTimeout: drainTimeout})
 	if err != nil {
 		return nil, usage(cmd, "%s", plain(err))
 	}
 	return runBridge(ctx, b), nil
 }
+
+// drainTimeout is how long what was asked may still be answered when the asking
+// side has closed its end, as record does when its client has.
+const drainTimeout = 5 * time.Second
 
 // transport names the way to the target.
 func (t target) transport() string {
