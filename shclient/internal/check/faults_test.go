@@ -94,6 +94,9 @@ var slow = []string{"id-changed", "id-missing", "id-null", "id-type-changed", "s
 // CHECK_TEST_ALL is set, only rules of the same themes are tried, faults that show
 // over both transports over HTTP only, and slow ones not at all.
 func TestFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: hundreds of servers")
+	}
 	known := map[string]faultyserver.Fault{}
 	for _, f := range faultyserver.Faults {
 		known[f.Name] = f

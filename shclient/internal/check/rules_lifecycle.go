@@ -70,17 +70,26 @@ func initializeResult(ctx context.Context, p *Probe) error {
 	return nil
 }
 
+// unopened is a session in which nothing was said yet.
+func (p *Probe) unopened(ctx context.Context) (*Session, error) {
+	s := &Session{probe: p}
+	if p.Transport == Stdio {
+		process, err := p.Start(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.Process = process
+	}
+	p.Forget()
+	return s, nil
+}
+
 func initializeUnknown(ctx context.Context, p *Probe) error {
 	for _, version := range []string{"1999-12-31", "2099-12-31"} {
-		s := &Session{probe: p}
-		if p.Transport == Stdio {
-			process, err := p.Start(ctx)
-			if err != nil {
-				return err
-			}
-			s.Process = process
+		s, err := p.unopened(ctx)
+		if err != nil {
+			return err
 		}
-		p.Forget()
 		answer, err := s.Request(ctx, p, "initialize", InitializeParams(version))
 		if status, ok := errors.AsType[*StatusError](err); ok {
 			p.Brokenf("initialize with version %s is refused with HTTP status %d", version, status.Response.Status)
@@ -111,15 +120,10 @@ func initializeUnknown(ctx context.Context, p *Probe) error {
 }
 
 func initializeParams(ctx context.Context, p *Probe) error {
-	s := &Session{probe: p}
-	if p.Transport == Stdio {
-		process, err := p.Start(ctx)
-		if err != nil {
-			return err
-		}
-		s.Process = process
+	s, err := p.unopened(ctx)
+	if err != nil {
+		return err
 	}
-	p.Forget()
 	answer, err := s.Request(ctx, p, "initialize", map[string]any{})
 	if _, ok := errors.AsType[*StatusError](err); ok {
 		return nil
@@ -268,15 +272,10 @@ func undeclaredServed(ctx context.Context, p *Probe) error {
 }
 
 func quietBeforeInitialized(ctx context.Context, p *Probe) error {
-	s := &Session{probe: p}
-	if p.Transport == Stdio {
-		process, err := p.Start(ctx)
-		if err != nil {
-			return err
-		}
-		s.Process = process
+	s, err := p.unopened(ctx)
+	if err != nil {
+		return err
 	}
-	p.Forget()
 	answer, err := s.Request(ctx, p, "initialize", InitializeParams(p.Version))
 	if err != nil {
 		return err

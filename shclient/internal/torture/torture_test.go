@@ -29,6 +29,9 @@ var casts = []struct {
 // each call has one answer, none is executed twice, no answer that can arrive is
 // lost, and nobody sees a browser window that need not be.
 func TestTorture(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: some 10 s of two processors")
+	}
 	length, _ := time.ParseDuration(os.Getenv("SHCLIENT_TORTURE"))
 	seed, err := strconv.ParseUint(os.Getenv("SHCLIENT_TORTURE_SEED"), 10, 64)
 	if err != nil {
