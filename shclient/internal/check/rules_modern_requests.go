@@ -92,7 +92,7 @@ func modernRequestRules() []Rule {
 		}, {
 			ID: "http.unknown-method-status", Level: Must, Since: V20260728, Transports: HTTP,
 			Section: streamableHTTP + "#protocol-version-header",
-			Demand:  "a method that is not implemented is answered with status 404 and -32601",
+			Demand:  "a method that the server does not have is answered with status 404 and -32601",
 			Check: func(ctx context.Context, p *Probe) error {
 				s, err := p.Session(ctx)
 				if err != nil {
