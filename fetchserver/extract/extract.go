@@ -24,9 +24,13 @@ type Options struct {
 
 // Document is a converted page.
 type Document struct {
-	Title    string // of the page, one line; may be empty
-	Lang     string // the language the page declares (BCP 47); may be empty
+	Metadata
 	Markdown string // ends without a newline
+	// MarkdownURL is where the page says that it is as Markdown, absolute;
+	// empty if it does not (link rel=alternate type=text/markdown).
+	MarkdownURL string
+	// NeedsScripts says that the page is a shell which scripts would fill.
+	NeedsScripts bool
 	// Truncated says that the page was larger than the caps of this package
 	// and that Markdown is only its beginning.
 	Truncated bool
@@ -61,8 +65,7 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 		return nil, w.err
 	}
 	return &Document{
-		Title:     t.pageTitle(),
-		Lang:      t.lang,
+		Metadata:  Metadata{Title: t.pageTitle(), Lang: t.lang},
 		Markdown:  strings.TrimRight(string(w.out), " \n"),
 		Truncated: t.truncated || w.err == errFull,
 	}, nil
