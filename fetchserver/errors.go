@@ -37,9 +37,10 @@ func (e *contentError) Error() string {
 	return "fetchserver: " + e.contentType + " of " + strconv.Itoa(e.size) + " bytes cannot be returned"
 }
 
-// explain turns an error into what a model needs: what happened, and what to
-// do next.
-func explain(err error) string {
+// Explain turns an error of [Server.Fetch] into what a model needs: what
+// happened, and what to do next. It holds no query of a URL but that of the
+// caller's.
+func Explain(err error) string {
 	if e, ok := errors.AsType[*statusError](err); ok {
 		return e.explain()
 	}

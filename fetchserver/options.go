@@ -49,6 +49,15 @@ type Options struct {
 	// Middleware wraps the MCP endpoint inside of the Host and Origin checks,
 	// for example to demand an access token. Nil means none.
 	Middleware func(http.Handler) http.Handler
+	// Converters turn bodies into text, by media type, before the built-in
+	// ones; package pdf makes one for application/pdf. Keys are lower case.
+	Converters map[string]Converter
+	// Renderer runs the scripts of pages that need them. Nil means that no
+	// scripts run.
+	Renderer Renderer
+	// Observe is called once for each document that was asked for, when it is
+	// done, from the goroutine that served it. Nil means nobody counts.
+	Observe func(Outcome)
 	// Resolver resolves host names. Nil means [net.DefaultResolver].
 	Resolver *net.Resolver
 	// Logger gets a record for each call. Nil discards.

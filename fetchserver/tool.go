@@ -97,15 +97,13 @@ func (s *Server) addFetchTool() {
 // isError, for the model to read.
 func (s *Server) fetchTool(ctx context.Context, _ *mcp.CallToolRequest, in input) (*mcp.CallToolResult, *output, error) {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
-	defer cancel()
-	d, err := s.load(ctx, in.URL, in.Raw)
+	d, err := s.Fetch(ctx, &Request{URL: in.URL, Raw: in.Raw, Continue: in.StartIndex > 0})
 	if err != nil {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", reason(err), slog.Duration("duration", time.Since(start)))
-		return nil, nil, errors.New(explain(err))
+		return nil, nil, errors.New(Explain(err))
 	}
 	result, out := d.result(in)
-	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", slog.String("host", d.finalURL.Host), slog.Int("status", d.status),
-		slog.String("content_type", d.contentType), slog.Int("length", out.Length), slog.Duration("duration", time.Since(start)))
+	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", slog.String("host", d.URL.Host), slog.Int("status", d.Status),
+		slog.String("content_type", d.ContentType), slog.Int("length", out.Length), slog.Duration("duration", time.Since(start)))
 	return result, out, nil
 }
