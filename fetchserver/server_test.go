@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -70,7 +72,22 @@ type output struct {
 	Truncated   bool   `json:"truncated"`
 }
 
-// call calls the tool and returns the text of its result.
+var mark = regexp.MustCompile(`<untrusted-web-content id=([a-z2-7]+)>\n|\n</untrusted-web-content id=([a-z2-7]+)>`)
+
+// unframed returns a text without the marks around what the page says.
+func unframed(t *testing.T, text string) string {
+	t.Helper()
+	marks := mark.FindAllStringSubmatch(text, -1)
+	if len(marks) > 0 && (len(marks) != 2 || marks[0][1] != marks[1][2]) {
+		t.Errorf("marks %q", marks)
+	}
+	if len(marks) == 0 && strings.Contains(text, "Contents of") && !strings.Contains(text, "<error>") && !strings.Contains(text, "an image") {
+		t.Errorf("no marks in %q", text)
+	}
+	return mark.ReplaceAllString(text, "")
+}
+
+// call calls the tool and returns the text of its result, without marks.
 func call(t *testing.T, s *mcp.ClientSession, args map[string]any) (string, output, *mcp.CallToolResult) {
 	t.Helper()
 	r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "fetch", Arguments: args})
@@ -79,7 +96,7 @@ func call(t *testing.T, s *mcp.ClientSession, args map[string]any) (string, outp
 	}
 	var text string
 	if c, ok := r.Content[0].(*mcp.TextContent); ok {
-		text = c.Text
+		text = unframed(t, c.Text)
 	}
 	var out output
 	if !r.IsError {
@@ -161,7 +178,7 @@ func TestVersions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(tools.Tools) != 1 || tools.Tools[0].Name != "fetch" {
+			if len(tools.Tools) != 2 || tools.Tools[0].Name != "fetch" || tools.Tools[1].Name != "fetch_many" {
 				t.Fatalf("tools: %v", tools.Tools)
 			}
 			a := tools.Tools[0].Annotations
@@ -316,6 +333,7 @@ func TestErrors(t *testing.T) {
 		{"max_length 0", map[string]any{"url": base, "max_length": 0}, []string{"max_length"}},
 		{"max_length 1000000", map[string]any{"url": base, "max_length": 1000000}, []string{"max_length"}},
 		{"negative start", map[string]any{"url": base, "start_index": -1}, []string{"start_index"}},
+		{"start beyond all", map[string]any{"url": base, "start_index": 1 << 31}, []string{"start_index"}},
 		{"wrong type", map[string]any{"url": base, "raw": "yes"}, []string{"raw"}},
 		{"unknown argument", map[string]any{"url": base, "method": "POST"}, []string{"method"}},
 	} {
@@ -357,7 +375,7 @@ func TestPaging(t *testing.T) {
 	if !slices.Equal(got, whole) {
 		t.Errorf("the slices make %d characters", len(got))
 	}
-	for _, start := range []int{500, 501, 1 << 40} {
+	for _, start := range []int{500, 501, math.MaxInt32} {
 		text, out, r := call(t, s, map[string]any{"url": base + "/text", "start_index": start})
 		if r.IsError || !strings.HasSuffix(text, "<error>No more content available.</error>") || out.Truncated || out.NextIndex != nil {
 			t.Errorf("start %d: %q, %+v", start, text, out)
