@@ -3,6 +3,7 @@
 package extract
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -40,10 +41,8 @@ type ldValue struct {
 
 func (t *thing) is(types ...string) bool {
 	for _, have := range t.types {
-		for _, want := range types {
-			if have == want {
-				return true
-			}
+		if slices.Contains(types, have) {
+			return true
 		}
 	}
 	return false
