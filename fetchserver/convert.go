@@ -49,6 +49,8 @@ func (s *Server) convert(ctx context.Context, resp *fetch.Response, raw bool) (*
 	switch {
 	case isHTML(mediaType) && !raw:
 		return convertHTML(ctx, resp)
+	case (isJSON(mediaType) || isXML(mediaType)) && !raw && !isImage(resp) && !fetch.LooksBinary(resp.Body):
+		return convertStructured(ctx, resp)
 	case isImage(resp):
 		return convertImage(resp)
 	case isBinary(mediaType, resp.Body) && resp.Status < 300:

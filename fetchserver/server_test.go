@@ -129,6 +129,14 @@ func webSite() http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"a":[1,2]}`)
 	})
+	mux.HandleFunc("/feed", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/rss+xml")
+		fmt.Fprint(w, `<rss><channel><title>News</title><item><title>Tea</title><link>/tea</link><pubDate>2026-11-02</pubDate></item></channel></rss>`)
+	})
+	mux.HandleFunc("/svg", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/svg+xml")
+		fmt.Fprint(w, `<svg><text>x</text></svg>`)
+	})
 	mux.HandleFunc("/markdown", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/markdown")
 		fmt.Fprint(w, "# Ready")
@@ -291,7 +299,9 @@ func TestContents(t *testing.T) {
 	s := connect(t, start(t, fetchserver.Options{}, addr), "")
 	for _, test := range []struct{ path, text, contentType string }{
 		{"/text", "Content type text/plain cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/text:\näöü€𝄞", "text/plain"},
-		{"/json", "Content type application/json cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/json:\n{\"a\":[1,2]}", "application/json"},
+		{"/json", "Content type application/json cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/json:\n{\n  \"a\": [\n    1,\n    2\n  ]\n}", "application/json"},
+		{"/feed", "Contents of " + base + "/feed:\n# News\n\n- [Tea](" + base + "/tea), 2026-11-02", "application/rss+xml"},
+		{"/svg", "Content type image/svg+xml cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/svg:\n<svg>", "image/svg+xml"},
 		{"/markdown", "Contents of " + base + "/markdown:\n# Ready", "text/markdown"},
 		{"/empty", "Contents of " + base + "/empty:\n<error>The page contains no text.", "text/html"},
 		{"/redirect", "Contents of " + base + "/page:\n# Heading", "text/html"},
