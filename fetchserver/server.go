@@ -33,7 +33,7 @@ type Server struct {
 func New(o *Options) (*Server, error) {
 	opts := o.withDefaults()
 	s := &Server{
-		opts: opts,
+		opts:    opts,
 		client:  fetch.New(opts.client()),
 		working: make(chan struct{}, opts.MaxConcurrent),
 		secret:  []byte(rand.Text()),

@@ -150,13 +150,14 @@ func (c *Client) roundTrip(ctx context.Context, h *hop) (*http.Response, error) 
 
 // describe is an answer in one line.
 func describe(resp *http.Response) string {
-	detail := "status " + strconv.Itoa(resp.StatusCode) + ", " + resp.Proto
+	var detail strings.Builder
+	detail.WriteString("status " + strconv.Itoa(resp.StatusCode) + ", " + resp.Proto)
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Content-Length"} {
 		if value := resp.Header.Get(name); value != "" {
-			detail += ", " + strings.ToLower(name) + " " + strconv.QuoteToGraphic(value[:min(len(value), 100)])
+			detail.WriteString(", " + strings.ToLower(name) + " " + strconv.QuoteToGraphic(value[:min(len(value), 100)]))
 		}
 	}
-	return detail
+	return detail.String()
 }
 
 // finish reads the body of the last hop.

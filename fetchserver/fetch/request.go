@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,9 +104,7 @@ func (c *Client) request(ctx context.Context, h *hop) *http.Request {
 			"User-Agent":      {c.opts.UserAgent},
 		},
 	}).WithContext(ctx)
-	for name, values := range h.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, h.header)
 	if len(h.body) > 0 {
 		req.Body = io.NopCloser(bytes.NewReader(h.body))
 		req.ContentLength = int64(len(h.body))
