@@ -23,17 +23,11 @@ func (t *tree) mainContent() []*node {
 		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
 		t.body.measure()
 	}
-	visible := t.body.chars
-	t.body.drop(func(n *node) bool {
-		return n.isBoilerplate(visible) || t.isArticle && n.isComments()
-	})
-	t.body.measure()
-	if t.body.chars < visible/keptShare {
-		// Whatever it was, it was the page.
-		t.body.undrop(func(n *node) bool { return !n.hidden })
+	if t.isArticle {
+		t.body.drop((*node).isComments)
 		t.body.measure()
-		return []*node{t.body}
 	}
+	t.dropBoilerplate()
 	root := t.body
 	if m := t.body.descendant(func(n *node) bool { return n.isMain() && !n.dropped }); m != nil && m.chars > root.chars/2 {
 		root = m
@@ -51,8 +45,9 @@ func (t *tree) mainContent() []*node {
 }
 
 const (
-	keptShare    = 10 // dropping may leave one tenth of the text, not less
-	articleShare = .6 // of the clean text that an article must hold
+	keptShare    = 10  // dropping may leave one tenth of the text, not less,
+	keptChars    = 300 // or as much as this
+	articleShare = .6  // of the clean text that an article must hold
 )
 
 func (n *node) isMain() bool {
@@ -98,6 +93,10 @@ func (n *node) measure() {
 		n.linkChars += c.linkChars
 		n.commas += c.commas
 		n.links += c.links
+		n.anchors += c.anchors
+	}
+	if n.atom == atom.H1 && n.chars > 0 || n.isMain() {
+		n.anchors++
 	}
 	if n.atom == atom.A {
 		n.links++

@@ -28,6 +28,7 @@ type node struct {
 // stats describe the text below a node.
 type stats struct {
 	chars, linkChars, commas, links int32
+	anchors                         int32 // main and h1 elements: where content is
 	score                           float32
 }
 
