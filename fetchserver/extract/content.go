@@ -27,12 +27,12 @@ func (t *tree) mainContent() []*node {
 		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
 		t.body.measure()
 	}
-	visible := t.body.chars
+	visible, prose := t.body.chars, t.body.prose()
 	t.body.drop(func(n *node) bool {
 		return n.isBoilerplate(visible) || t.isArticle && n.isComments()
 	})
 	t.body.measure()
-	if t.body.chars < visible/keptShare {
+	if t.body.chars < visible/keptShare && t.body.prose() <= prose/keptShare {
 		// Whatever it was, it was the page.
 		t.body.undrop(func(n *node) bool { return !n.hidden })
 		t.body.measure()
@@ -43,21 +43,43 @@ func (t *tree) mainContent() []*node {
 		root = m
 	}
 	if article := root.article(); article != nil {
-		chars := int32(0)
+		chars, prose := int32(0), int32(0)
 		for _, n := range article {
 			chars += n.chars
+			prose += n.prose()
 		}
-		if float64(chars) >= articleShare*float64(root.chars) {
+		if float64(chars) >= articleShare*float64(root.chars) || t.isArticle && prose > 300 && float64(prose) > .3*float64(root.prose()) {
+			t.tidy(article)
 			return article
 		}
 	}
-	return []*node{root}
+	roots := []*node{root}
+	t.dropHeadline(roots)
+	return roots
 }
 
 const (
 	keptShare    = 10 // dropping may leave one tenth of the text, not less
 	articleShare = .6 // of the clean text that an article must hold
 )
+
+// prose counts the characters below n in paragraphs of some length.
+func (n *node) prose() int32 {
+	if n.isText() || n.dropped {
+		return 0
+	}
+	if n.isParagraph() && n.chars >= 80 {
+		if n.linkDensity() < .4 {
+			return n.chars
+		}
+		return 0
+	}
+	sum := int32(0)
+	for c := n.first; c != nil; c = c.next {
+		sum += c.prose()
+	}
+	return sum
+}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
