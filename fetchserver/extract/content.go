@@ -3,6 +3,7 @@
 package extract
 
 import (
+	"os"
 	"strings"
 
 	"golang.org/x/net/html/atom"
@@ -27,12 +28,15 @@ func (t *tree) mainContent() []*node {
 		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
 		t.body.measure()
 	}
-	visible, prose := t.body.chars, t.body.prose()
+	visible, prose := t.body.chars, t.body.prose
 	t.body.drop(func(n *node) bool {
-		return n.isBoilerplate(visible) || t.isArticle && n.isComments()
+		return n.prose*2 <= prose && n.isBoilerplate(visible) || (t.isArticle || zforce == "a") && n.isComments()
 	})
 	t.body.measure()
-	if t.body.chars < visible/keptShare && t.body.prose() <= prose/keptShare {
+	if os.Getenv("ZDBG") != "" {
+		println("all", all, "visible", visible, prose, "clean", t.body.chars, t.body.prose)
+	}
+	if t.body.chars < visible/keptShare && t.body.prose <= min(prose/keptShare, enoughProse) {
 		// Whatever it was, it was the page.
 		t.body.undrop(func(n *node) bool { return !n.hidden })
 		t.body.measure()
@@ -46,9 +50,9 @@ func (t *tree) mainContent() []*node {
 		chars, prose := int32(0), int32(0)
 		for _, n := range article {
 			chars += n.chars
-			prose += n.prose()
+			prose += n.prose
 		}
-		if float64(chars) >= articleShare*float64(root.chars) || t.isArticle && prose > 300 && float64(prose) > .3*float64(root.prose()) {
+		if zforce == "a" || zforce == "" && (float64(chars) >= articleShare*float64(root.chars) || t.isArticle && prose > 300 && float64(prose) > .3*float64(root.prose)) {
 			t.tidy(article)
 			return article
 		}
@@ -58,28 +62,13 @@ func (t *tree) mainContent() []*node {
 	return roots
 }
 
+var zforce = os.Getenv("ZFORCE")
+
 const (
 	keptShare    = 10 // dropping may leave one tenth of the text, not less
+	enoughProse  = 200
 	articleShare = .6 // of the clean text that an article must hold
 )
-
-// prose counts the characters below n in paragraphs of some length.
-func (n *node) prose() int32 {
-	if n.isText() || n.dropped {
-		return 0
-	}
-	if n.isParagraph() && n.chars >= 80 {
-		if n.linkDensity() < .4 {
-			return n.chars
-		}
-		return 0
-	}
-	sum := int32(0)
-	for c := n.first; c != nil; c = c.next {
-		sum += c.prose()
-	}
-	return sum
-}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
@@ -115,6 +104,8 @@ func (n *node) measure() {
 		n.count(n.text)
 		return
 	}
+	block := n.isBlock()
+	var run, runLinks int32 // of the inline nodes since the last block
 	for c := n.first; c != nil; c = c.next {
 		if c.dropped {
 			continue
@@ -124,11 +115,32 @@ func (n *node) measure() {
 		n.linkChars += c.linkChars
 		n.commas += c.commas
 		n.links += c.links
+		if !block {
+			continue
+		}
+		if c.isBlock() {
+			n.prose += c.prose + proseOf(run, runLinks)
+			run, runLinks = 0, 0
+		} else {
+			run += c.chars
+			runLinks += c.linkChars
+		}
+	}
+	if block {
+		n.prose += proseOf(run, runLinks)
 	}
 	if n.atom == atom.A {
 		n.links++
 		n.linkChars = n.chars
 	}
+}
+
+// proseOf returns chars if a line of that length is a sentence and not a link.
+func proseOf(chars, linkChars int32) int32 {
+	if chars >= 80 && linkChars*5 < chars*2 {
+		return chars
+	}
+	return 0
 }
 
 // count counts characters with runs of white space as one.
