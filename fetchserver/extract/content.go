@@ -3,7 +3,6 @@
 package extract
 
 import (
-	"os"
 	"strings"
 
 	"golang.org/x/net/html/atom"
@@ -30,12 +29,9 @@ func (t *tree) mainContent() []*node {
 	}
 	visible, prose := t.body.chars, t.body.prose
 	t.body.drop(func(n *node) bool {
-		return n.prose*2 <= prose && n.isBoilerplate(visible) || (t.isArticle || zforce == "a") && n.isComments()
+		return n.prose*2 <= prose && n.isBoilerplate(visible) || t.isArticle && n.isComments()
 	})
 	t.body.measure()
-	if os.Getenv("ZDBG") != "" {
-		println("all", all, "visible", visible, prose, "clean", t.body.chars, t.body.prose)
-	}
 	if t.body.chars < visible/keptShare && t.body.prose <= min(prose/keptShare, enoughProse) {
 		// Whatever it was, it was the page.
 		t.body.undrop(func(n *node) bool { return !n.hidden })
@@ -52,7 +48,7 @@ func (t *tree) mainContent() []*node {
 			chars += n.chars
 			prose += n.prose
 		}
-		if zforce == "a" || zforce == "" && (float64(chars) >= articleShare*float64(root.chars) || t.isArticle && prose > 300 && float64(prose) > .3*float64(root.prose)) {
+		if t.isArticleOf(share{chars, prose}, share{root.chars, root.prose}) {
 			t.tidy(article)
 			return article
 		}
@@ -62,13 +58,24 @@ func (t *tree) mainContent() []*node {
 	return roots
 }
 
-var zforce = os.Getenv("ZFORCE")
-
 const (
 	keptShare    = 10 // dropping may leave one tenth of the text, not less
-	enoughProse  = 200
-	articleShare = .6 // of the clean text that an article must hold
+	enoughProse = 200
 )
+
+// share is an amount of text.
+type share struct{ chars, prose int32 }
+
+// isArticleOf reports whether part, the best-scoring text of a page, is what
+// the page is there for: it holds most of the clean text, or less of it on a
+// page that says that it is an article.
+func (t *tree) isArticleOf(part, whole share) bool {
+	prose := float64(part.prose) / float64(max(whole.prose, 1))
+	if t.isArticle || t.head.typed(isArticleType) != nil {
+		return prose > .3
+	}
+	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
+}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
