@@ -57,6 +57,7 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 		roots = t.mainContent()
 	}
 	w := newWriter(ctx, baseURL(opts.URL, t.base), opts.MaxOutput)
+	w.notes.roots, w.whole = roots, opts.WholePage
 	for _, n := range roots {
 		w.container(n)
 	}
