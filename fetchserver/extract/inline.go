@@ -238,12 +238,9 @@ func (in *inliner) link(n *node) {
 	in.levels = append(in.levels, level{link: n, href: href})
 	before := len(in.pieces)
 	in.children(n)
-	if len(in.pieces) == before {
-		if label := n.attr("aria-label"); label != "" {
-			in.text(cleanText(label))
-		} else if in.w.whole {
-			in.content()
-		}
+	if in.w.whole && len(in.pieces) == before {
+		in.text(cleanText(n.attr("aria-label")))
+		in.content()
 	}
 	in.leave()
 }
