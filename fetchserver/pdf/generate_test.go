@@ -44,7 +44,7 @@ func (f *pdfFile) bytes() []byte {
 	return b.Bytes()
 }
 
-// helvetica and winAnsi are what most simple files use.
+// winAnsi is a font as most simple files have it.
 const winAnsi = "/Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding"
 
 // newFile makes a file whose pages have these contents. Their fonts are F1,
@@ -53,15 +53,15 @@ func newFile(contents []string, fonts ...string) *pdfFile {
 	f := &pdfFile{}
 	f.add("<</Type/Catalog/Pages 2 0 R>>")
 	f.add("") // the pages, known later
-	resources := "/F1 3 0 R"
+	resources := []string{"/F1 3 0 R"}
 	f.add("<<%s>>", winAnsi)
 	for i, font := range fonts {
-		resources += fmt.Sprintf("/F%d %d 0 R", i+2, f.add("<<%s>>", font))
+		resources = append(resources, fmt.Sprintf("/F%d %d 0 R", i+2, f.add("<<%s>>", font)))
 	}
 	var kids []string
 	for _, content := range contents {
 		text := f.stream("", content)
-		page := f.add("<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R/Resources<</Font<<%s>>>>>>", text, resources)
+		page := f.add("<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R/Resources<</Font<<%s>>>>>>", text, strings.Join(resources, " "))
 		kids = append(kids, fmt.Sprintf("%d 0 R", page))
 	}
 	f.objects[1] = fmt.Sprintf("<</Type/Pages/Kids[%s]/Count %d>>", strings.Join(kids, " "), len(kids))

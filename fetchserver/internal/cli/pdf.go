@@ -56,13 +56,14 @@ func convertPDF(r *pdf.Reader) fetchserver.Converter {
 		d, err := r.Text(ctx, resp.Body)
 		switch {
 		case errors.Is(err, pdf.ErrBroken), errors.Is(err, pdf.ErrEncrypted), errors.Is(err, pdf.ErrTooComplex):
-			return &fetchserver.Content{Notes: []string{explainPDF(err)}}, nil
+			return nil, explainPDF(err)
 		case err != nil:
 			return nil, err
 		}
 		c := &fetchserver.Content{
 			Metadata:  extract.Metadata{Title: d.Title, Byline: d.Author},
 			Text:      d.Text,
+			Markdown:  true, // as far as a PDF file tells
 			Truncated: d.Truncated,
 		}
 		if !d.Created.IsZero() {
@@ -78,12 +79,12 @@ func convertPDF(r *pdf.Reader) fetchserver.Converter {
 	}
 }
 
-func explainPDF(err error) string {
+func explainPDF(err error) error {
 	switch {
 	case errors.Is(err, pdf.ErrEncrypted):
-		return "The PDF is encrypted and needs a password, so its text cannot be read. Look for another version of it."
+		return errors.New("the PDF is encrypted and needs a password; look for another version of it")
 	case errors.Is(err, pdf.ErrTooComplex):
-		return "The PDF is too large or too complex to be read. Look for a smaller version of it."
+		return errors.New("the PDF is too large or too complex to be read; look for a smaller version of it")
 	}
-	return "The PDF is damaged and cannot be read. Look for another version of it."
+	return errors.New("the PDF is damaged and cannot be read; look for another version of it")
 }
