@@ -13,8 +13,8 @@ import "golang.org/x/net/html/atom"
 // away. An article that holds most of the clean text wins; on a forum, a
 // product or a listing it does not, and the clean view is used.
 //
-// Stats must be measured.
-func (t *tree) mainContent() []*node {
+// The headline, if there is one, is dropped from them. Stats must be measured.
+func (t *tree) mainContent(headline *node) []*node {
 	all := t.body.chars
 	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() })
 	t.body.measure()
@@ -45,17 +45,17 @@ func (t *tree) mainContent() []*node {
 			prose += n.prose
 		}
 		if t.isArticleOf(share{chars, prose}, share{root.chars, root.prose}) {
-			t.tidy(article)
+			tidy(headline, article)
 			return article
 		}
 	}
 	roots := []*node{root}
-	t.dropHeadline(roots)
+	dropHeadline(headline, roots)
 	return roots
 }
 
 const (
-	keptShare    = 10 // dropping may leave one tenth of the text, not less
+	keptShare   = 10 // dropping may leave one tenth of the text, not less
 	enoughProse = 200
 )
 

@@ -9,16 +9,28 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// dropHeadline drops the heading that repeats the title of the page, and what
-// little is above it.
-func (t *tree) dropHeadline(roots []*node) {
+// headline returns the heading that repeats the title of the page, or nil. Of
+// several, one of which may be the name of the site, it is the longest.
+func (t *tree) headline() *node {
 	titles := []string{wordsOf(t.head.title), wordsOf(t.head.first("og:title")), wordsOf(t.head.first("twitter:title"))}
-	for i, root := range roots {
-		h := root
-		if !t.isHeadline(root, titles) {
-			h = root.descendant(func(n *node) bool { return !n.dropped && t.isHeadline(n, titles) })
+	var best *node
+	t.body.descendant(func(n *node) bool {
+		if !n.hidden && (best == nil || n.chars > best.chars) && n.isHeadline(titles) {
+			best = n
 		}
-		if h == nil {
+		return false
+	})
+	return best
+}
+
+// dropHeadline drops the headline h, and what little is above it, from the
+// content: it is the title of the document.
+func dropHeadline(h *node, roots []*node) {
+	if h == nil {
+		return
+	}
+	for i, root := range roots {
+		if !root.contains(h) {
 			continue
 		}
 		h.dropped = true
@@ -48,7 +60,7 @@ func (t *tree) dropHeadline(roots []*node) {
 
 // isHeadline reports whether n is a heading of the first or second level with
 // the words of a title.
-func (t *tree) isHeadline(n *node, titles []string) bool {
+func (n *node) isHeadline(titles []string) bool {
 	if n.atom != atom.H1 && n.atom != atom.H2 || n.chars == 0 || n.chars > maxTitle {
 		return false
 	}

@@ -12,8 +12,8 @@ import (
 // headline, which is the document's title, and what is above it; lines about
 // the author, the date and sharing; captions of pictures, which become their
 // descriptions; lists of other articles; requests to subscribe.
-func (t *tree) tidy(roots []*node) {
-	t.dropHeadline(roots)
+func tidy(headline *node, roots []*node) {
+	dropHeadline(headline, roots)
 	total := int32(0)
 	for _, n := range roots {
 		total += n.chars
@@ -26,30 +26,30 @@ func (t *tree) tidy(roots []*node) {
 		j.collect(n)
 	}
 	j.ends()
-	j.lines()
+	j.pointers()
 }
 
 // tidier judges the parts of an article with total characters.
 type tidier struct {
-	total  int32
-	pieces []piece
+	total int32
+	lines []textLine
 }
 
-// piece is a run of inline nodes that is a line of text of its own.
-type piece struct {
+// textLine is a run of inline nodes that is a line of text of its own.
+type textLine struct {
 	first, end *node
 	in         *node // the block that it is in
 	chars      int32
 	linkChars  int32
 }
 
-func (p *piece) drop() {
+func (p *textLine) drop() {
 	for c := p.first; c != p.end; c = c.next {
 		c.dropped = true
 	}
 }
 
-func (p *piece) text(limit int) string {
+func (p *textLine) text(limit int) string {
 	var b strings.Builder
 	for c := p.first; c != p.end && b.Len() < limit; c = c.next {
 		if !c.dropped {
@@ -87,6 +87,10 @@ func (j *tidier) isAside(n *node) bool {
 		return false
 	}
 	if n.atom == atom.Figcaption {
+		if n.parent.descendant(func(d *node) bool { return d.atom == atom.Pre || d.atom == atom.Table }) != nil {
+			return false
+		}
+		n.describePicture()
 		return true
 	}
 	if n.hasImage() {
@@ -98,6 +102,7 @@ func (j *tidier) isAside(n *node) bool {
 		return false
 	}
 	if n.chars < 1000 && eachWord(names, func(w string) bool { return captionWords[w] }) {
+		n.describePicture()
 		return true
 	}
 	if n.chars < 1500 && (eachWord(names, func(w string) bool { return articleNoise[w] }) || eachWord(id, func(w string) bool { return articleNoise[w] })) {
@@ -105,6 +110,23 @@ func (j *tidier) isAside(n *node) bool {
 	}
 	return false
 }
+
+// describePicture makes the caption n the title of the picture beside it.
+func (n *node) describePicture() {
+	for a := n.parent; a != nil && a.chars < n.chars+200; a = a.parent {
+		img := a.descendant(func(d *node) bool { return d.atom == atom.Img })
+		if img == nil {
+			continue
+		}
+		if img.attr("title") == "" {
+			img.attrs = append(img.attrs, attribute{"title", n.line(maxCaption)})
+		}
+		return
+	}
+}
+
+// maxCaption bounds the caption of a picture in code points.
+const maxCaption = 500
 
 func (n *node) hasImage() bool {
 	return n.descendant(func(d *node) bool { return d.atom == atom.Img }) != nil
@@ -117,7 +139,7 @@ func (j *tidier) collect(n *node) {
 	}
 	switch n.atom {
 	case atom.Table, atom.Pre:
-		j.pieces = append(j.pieces, piece{first: n, end: n.next, in: n, chars: n.chars, linkChars: n.linkChars})
+		j.lines = append(j.lines, textLine{first: n, end: n.next, in: n, chars: n.chars, linkChars: n.linkChars})
 		return
 	}
 	for c := n.first; c != nil; {
@@ -126,7 +148,7 @@ func (j *tidier) collect(n *node) {
 			c = c.next
 			continue
 		}
-		p := piece{first: c, in: n}
+		p := textLine{first: c, in: n}
 		for ; c != nil && !c.isBlock(); c = c.next {
 			if !c.dropped {
 				p.chars += c.chars
@@ -135,13 +157,13 @@ func (j *tidier) collect(n *node) {
 		}
 		p.end = c
 		if p.chars > 0 {
-			j.pieces = append(j.pieces, p)
+			j.lines = append(j.lines, p)
 		}
 	}
 }
 
 // isProse reports whether a line is a sentence of the text.
-func (p *piece) isProse() bool {
+func (p *textLine) isProse() bool {
 	if p.in.atom == atom.Table || p.in.atom == atom.Pre {
 		return true
 	}
@@ -151,8 +173,8 @@ func (p *piece) isProse() bool {
 // ends drops the short lines before the first and after the last sentence that
 // look like what surrounds a text.
 func (j *tidier) ends() {
-	for i := range j.pieces {
-		p := &j.pieces[i]
+	for i := range j.lines {
+		p := &j.lines[i]
 		if p.isProse() {
 			break
 		}
@@ -160,8 +182,8 @@ func (j *tidier) ends() {
 			p.drop()
 		}
 	}
-	for i := len(j.pieces) - 1; i >= 0; i-- {
-		p := &j.pieces[i]
+	for i := len(j.lines) - 1; i >= 0; i-- {
+		p := &j.lines[i]
 		if p.isProse() {
 			break
 		}
@@ -173,7 +195,7 @@ func (j *tidier) ends() {
 
 // isAround reports whether a short line is about the text: who wrote it, and
 // when, and where to share it.
-func (p *piece) isAround() bool {
+func (p *textLine) isAround() bool {
 	if p.chars > 120 {
 		return false
 	}
@@ -181,9 +203,9 @@ func (p *piece) isAround() bool {
 }
 
 // lines drops lines that only lead elsewhere.
-func (j *tidier) lines() {
-	for i := range j.pieces {
-		p := &j.pieces[i]
+func (j *tidier) pointers() {
+	for i := range j.lines {
+		p := &j.lines[i]
 		if p.linkChars > 0 && p.chars < 300 && isPointer(p.text(300)) {
 			p.drop()
 		}
