@@ -3,105 +3,82 @@
 package fetchserver
 
 import (
-	"context"
-	"net/http"
 	"net/url"
-	"slices"
-	"strings"
+	"time"
+	"unicode/utf8"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
-	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 )
 
-// maxImage is the largest image that is returned, in bytes.
-const maxImage = 2 << 20
+// Document is a fetched resource in the form in which a model reads it, whole;
+// slices are cut from it afterwards. It is shared by all who ask for it, and
+// must not be changed.
+type Document struct {
+	URL         *url.URL // the URL that answered, after redirects
+	Status      int      // the HTTP status
+	ContentType string   // the media type of the resource
+	extract.Metadata
+	Text      string   // UTF-8
+	Length    int      // of Text, in code points
+	Markdown  bool     // Text is Markdown
+	Image     []byte   // a PNG, JPEG, GIF or WebP image instead of Text
+	Link      *Link    // instead of Text, for what is too large to be handed on
+	Truncated bool     // Text is only the beginning of a huge resource
+	ETag      string   // of the resource, as the origin gave it
+	Robots    Robots   // what robots.txt had to say
+	Notes     []string // what a reader should know about how it was got, a sentence each
 
-// document is a fetched resource in the form in which a model reads it, whole.
-// Slices are cut from it afterwards.
-type document struct {
-	finalURL    *url.URL
-	status      int
-	contentType string
-	title       string
-	text        string
-	image       []byte // instead of text
-	markdown    bool   // text is Markdown
-	partial     bool   // text is only the beginning of a huge page
+	// Freshness is how long the origin lets a cache use the document, from
+	// now; 0 means not at all. Public says that others may be given it.
+	Freshness time.Duration
+	Public    bool
 }
 
-// load fetches a URL and converts what it gets, when it is its turn.
-func (s *Server) load(ctx context.Context, rawURL string, raw bool) (*document, error) {
-	select {
-	case s.working <- struct{}{}:
-		defer func() { <-s.working }()
-	case <-ctx.Done():
-		return nil, errBusy
-	}
-	req := &fetch.Request{URL: rawURL}
-	if s.robots != nil {
-		req.Check = s.robots.Check
-	}
-	resp, err := s.client.Do(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	d, err := convert(ctx, resp, raw)
-	if err != nil {
-		return nil, err
-	}
-	if resp.Status < 200 || resp.Status > 299 {
-		return nil, &statusError{resp: resp, text: d.text}
-	}
-	return d, nil
+// Link stands for a resource that is left where it is.
+type Link struct {
+	Name string // the last part of its path
+	Size int64  // in bytes
 }
 
-// convert turns a response into a document, by its media type.
-func convert(ctx context.Context, resp *fetch.Response, raw bool) (*document, error) {
-	d := &document{finalURL: resp.URL, status: resp.Status, contentType: resp.MediaType()}
-	switch {
-	case isHTML(d.contentType) && !raw:
-		page, _ := resp.Text()
-		converted, err := extract.HTML(ctx, page, &extract.Options{URL: resp.URL})
-		if err != nil {
-			return nil, err
+// Robots says what robots.txt had to do with a document.
+type Robots string
+
+// The two possibilities: what is forbidden is no document.
+const (
+	RobotsAllowed  Robots = "allowed"
+	RobotsNotAsked Robots = "not_asked" // a person asked for the document, or the operator ignores such files
+)
+
+// slice returns at most length code points of the text from the code point
+// start on.
+func (d *Document) slice(start, length int) string {
+	if d.Length == len(d.Text) { // one byte each
+		from := min(start, d.Length)
+		return d.Text[from : from+min(length, d.Length-from)]
+	}
+	return slice(d.Text, start, length)
+}
+
+// slice returns at most length code points of s from the code point start on.
+func slice(s string, start, length int) string {
+	from := offset(s, start)
+	s = s[from:]
+	return s[:offset(s, length)]
+}
+
+// offset returns the byte offset of the n-th code point, or len(s).
+func offset(s string, n int) int {
+	if n >= len(s) {
+		return len(s)
+	}
+	at := 0
+	for ; n > 0 && at < len(s); n-- {
+		if s[at] < utf8.RuneSelf {
+			at++
+			continue
 		}
-		d.title, d.text = converted.Title, converted.Markdown
-		d.markdown, d.partial = true, converted.Truncated
-	case isImage(resp):
-		if len(resp.Body) > maxImage {
-			return nil, &contentError{contentType: d.contentType, size: len(resp.Body), tooLarge: true}
-		}
-		d.image, d.contentType = resp.Body, http.DetectContentType(resp.Body)
-	case isBinary(d.contentType, resp.Body) && resp.Status < 300:
-		return nil, &contentError{contentType: d.contentType, size: len(resp.Body)}
-	case isBinary(d.contentType, resp.Body): // of an error, the status says enough
-	default:
-		d.text, _ = resp.Text()
-		d.markdown = d.contentType == "text/markdown" || isHTML(d.contentType)
+		_, size := utf8.DecodeRuneInString(s[at:])
+		at += size
 	}
-	return d, nil
-}
-
-func isHTML(mediaType string) bool {
-	return mediaType == "text/html" || mediaType == "application/xhtml+xml"
-}
-
-// isImage reports whether the body is an image of a kind that models accept,
-// by its bytes: the header may say anything.
-func isImage(resp *fetch.Response) bool {
-	return slices.Contains([]string{"image/png", "image/jpeg", "image/gif", "image/webp"}, http.DetectContentType(resp.Body))
-}
-
-func isBinary(mediaType string, body []byte) bool {
-	if fetch.LooksBinary(body) {
-		return true
-	}
-	kind, _, _ := strings.Cut(mediaType, "/")
-	switch {
-	case strings.HasSuffix(mediaType, "+xml"), strings.HasSuffix(mediaType, "+json"):
-		return false
-	case kind == "image", kind == "audio", kind == "video", kind == "font", mediaType == "application/pdf":
-		return true
-	}
-	return false
+	return at
 }

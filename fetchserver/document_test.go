@@ -17,8 +17,8 @@ func TestBusy(t *testing.T) {
 	s.working <- struct{}{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = s.load(ctx, "https://example.com/", false)
-	if err == nil || !strings.Contains(explain(err), "busy") {
+	_, err = s.Fetch(ctx, &Request{URL: "https://example.com/"})
+	if err == nil || !strings.Contains(Explain(err), "busy") {
 		t.Errorf("error = %v", err)
 	}
 }

@@ -18,8 +18,9 @@ var errBusy = errors.New("fetchserver: too many calls at the same time")
 
 // statusError is an answer that is not the resource.
 type statusError struct {
-	resp *fetch.Response
-	text string // what the answer says, converted
+	resp     *fetch.Response
+	text     string // what the answer says, converted
+	boundary string // of the marks around it
 }
 
 func (e *statusError) Error() string {
@@ -37,9 +38,10 @@ func (e *contentError) Error() string {
 	return "fetchserver: " + e.contentType + " of " + strconv.Itoa(e.size) + " bytes cannot be returned"
 }
 
-// explain turns an error into what a model needs: what happened, and what to
-// do next.
-func explain(err error) string {
+// Explain turns an error of [Server.Fetch] into what a model needs: what
+// happened, and what to do next. It holds no query of a URL but that of the
+// caller's.
+func Explain(err error) string {
 	if e, ok := errors.AsType[*statusError](err); ok {
 		return e.explain()
 	}
@@ -68,11 +70,16 @@ func explain(err error) string {
 // for from being fetched alike: they explain more than a missing robots.txt.
 var sharedByOrigin = map[fetch.Code]bool{
 	fetch.CodeAddress: true, fetch.CodePort: true, fetch.CodeDNS: true, fetch.CodeTLS: true, fetch.CodeConnect: true,
+	fetch.CodeDomain: true, fetch.CodeProxy: true,
 }
 
 // advice is what to do about each reason.
 var advice = map[fetch.Code]string{
 	fetch.CodeURL:      "Correct the URL; it must look like https://example.com/page.",
+	fetch.CodeDomain:   "Do not retry; use another source, or ask the operator to allow this host.",
+	fetch.CodeRequest:  "Correct the method or the body.",
+	fetch.CodeHeader:   "Leave this header field out.",
+	fetch.CodeProxy:    "The fetch server's way to the web does not work for this URL; use another source, or tell the operator.",
 	fetch.CodePort:     "Only the usual web ports can be fetched; use another URL.",
 	fetch.CodeAddress:  "This server fetches public web pages only. Do not retry; use a public URL, or ask the operator to allow this address.",
 	fetch.CodeRedirect: "Try the final URL of the page directly.",
@@ -119,7 +126,9 @@ func (e *statusError) explain() string {
 		b += "There is no content to read; check the URL."
 	}
 	if text := slice(strings.TrimSpace(e.text), 0, maxErrorText); text != "" {
-		b += "\nThe answer begins:\n" + text
+		var framed strings.Builder
+		frame(&framed, e.boundary, text)
+		b += "\nThe answer begins:\n" + framed.String()
 	}
 	return b
 }

@@ -39,6 +39,8 @@ type config struct {
 	resource       string
 	requiredScopes []string
 
+	noPDF bool
+
 	logLevel  string
 	logFormat string
 }
@@ -60,6 +62,7 @@ func (c *config) register(cmd *cobra.Command) {
 	f.StringArrayVar(&c.authIssuers, "auth-issuer", nil, "demand access tokens of the authorization server at `URL`; repeatable")
 	f.StringVar(&c.resource, "resource", "", "`URL` of the MCP endpoint as clients see it, the audience of their tokens")
 	f.StringArrayVar(&c.requiredScopes, "required-scope", nil, "`SCOPE` that tokens must have; repeatable")
+	f.BoolVar(&c.noPDF, "no-pdf", false, "do not read PDF files")
 	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&c.logFormat, "log-format", "text", "text or json")
 	for _, other := range []string{"host", "port", "path", "allow-origin", "allow-host", "auth-issuer", "resource", "required-scope"} {

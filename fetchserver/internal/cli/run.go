@@ -30,6 +30,9 @@ func (c *config) runStdio(ctx context.Context, stdin io.ReadCloser, stdout io.Wr
 	if err != nil {
 		return err
 	}
+	if !c.noPDF {
+		defer readPDF(o)()
+	}
 	server, err := fetchserver.New(o)
 	if err != nil {
 		return &usageError{err.Error()} // New has nothing to complain about but its options
@@ -55,6 +58,9 @@ func (c *config) runHTTP(ctx context.Context, stderr io.Writer) error {
 	mux := http.NewServeMux()
 	if err := c.protect(o, mux, log); err != nil {
 		return err
+	}
+	if !c.noPDF {
+		defer readPDF(o)()
 	}
 	server, err := fetchserver.New(o)
 	if err != nil {
