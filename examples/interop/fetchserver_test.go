@@ -12,10 +12,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
@@ -72,11 +72,12 @@ func TestFetchserver(t *testing.T) {
 // A fetchSite is a web site on loopback.
 type fetchSite struct {
 	url         string
+	told        chan struct{} // the page /patient waits for its end
 	asked, gone chan struct{} // of the page /endless
 }
 
 func newFetchSite(t *testing.T) *fetchSite {
-	s := &fetchSite{asked: make(chan struct{}, 1), gone: make(chan struct{}, 1)}
+	s := &fetchSite{told: make(chan struct{}), asked: make(chan struct{}, 1), gone: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -84,6 +85,13 @@ func newFetchSite(t *testing.T) *fetchSite {
 	})
 	mux.HandleFunc("/long", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("é", 400_000)+"the end") })
 	mux.HandleFunc("/number/{n}", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "page number %s.", r.PathValue("n")) })
+	mux.HandleFunc("/patient", func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-s.told:
+		case <-r.Context().Done():
+		}
+		fmt.Fprint(w, "at last")
+	})
 	mux.HandleFunc("/endless", func(_ http.ResponseWriter, r *http.Request) {
 		s.asked <- struct{}{}
 		<-r.Context().Done()
@@ -107,11 +115,13 @@ func useFetchserver(c *conn, site *fetchSite, canGiveUp bool) {
 	c.wantAll("resource templates", found.Templates, []string{"fetch://{+url}"})
 
 	page := map[string]any{"url": site.url + "/page"}
-	id, wait := c.startCall(callParams{Name: "fetch", Arguments: page, Progress: true})
-	if got, want := wait(), "# Brücken\n\nThey carry [loads]("+site.url+"/loads)."; !strings.Contains(got, want) {
-		c.Errorf("%q lacks %q", got, want)
+	c.wantText("fetch", page, "# Brücken\n\nThey carry [loads]("+site.url+"/loads).")
+	id, wait := c.startCall(callParams{Name: "fetch", Arguments: map[string]any{"url": site.url + "/patient"}, Progress: true})
+	c.progressOf(id)
+	close(site.told)
+	if got := wait(); !strings.Contains(got, "at last") {
+		c.Errorf("the patient page: %q", got)
 	}
-	c.progressWithin(id)
 	var structured struct {
 		Title     string
 		NextIndex int `json:"next_index"`
@@ -176,9 +186,31 @@ func useFetchserver(c *conn, site *fetchSite, canGiveUp bool) {
 	}
 }
 
-// progressWithin expects that there was progress of a call that has ended.
-func (c *conn) progressWithin(call int) {
-	c.Helper()
-	defer c.within(30 * time.Second)() // the client may tell it later than the result
-	c.progressOf(call)
+// TestFetchserverCheck has shclient check find no MUST that fetchserver breaks,
+// in any version.
+func TestFetchserverCheck(t *testing.T) {
+	t.Parallel()
+	program, err := buildFetchserver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shclient, err := buildShclient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for transport, target := range map[string]func(t *testing.T) []string{
+		"HTTP":  func(t *testing.T) []string { return []string{servetest.Listen(t, program, "--port", "0")} },
+		"stdio": func(*testing.T) []string { return []string{"--", program, "--stdio", "--log-level", "error"} },
+	} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			report := checked(t, shclient, append([]string{"check", "--format", "json"}, target(t)...))
+			if spoken := report.spoken(); !slices.Equal(spoken, allVersions) {
+				t.Errorf("it speaks %q", spoken)
+			}
+			if must := report.broken("MUST"); len(must) > 0 {
+				t.Errorf("MUST broken: %q\n%s", must, report.findings("MUST"))
+			}
+		})
+	}
 }
