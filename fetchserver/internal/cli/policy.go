@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+)
+
+// policyFlags say what may be fetched, and how.
+type policyFlags struct {
+	allowPrivate  []string
+	allowPorts    []string
+	ignoreRobots  bool
+	userAgent     string
+	timeout       time.Duration
+	maxBytes      byteSize
+	maxConcurrent int
+	allowMethods  []string
+	allowHeaders  []string
+}
+
+func (c *config) addPolicyFlags(f *pflag.FlagSet) {
+	c.maxBytes = fetch.DefaultMaxBytes
+	f.StringArrayVar(&c.allowPrivate, "allow-private", nil, "allow fetching from a private `CIDR|ADDR|ADDR:PORT`; repeatable")
+	f.StringArrayVar(&c.allowPorts, "allow-port", nil, "allow `PORT` in URLs beside 80 and 443; repeatable")
+	f.BoolVar(&c.ignoreRobots, "ignore-robots-txt", false, "fetch what robots.txt files forbid")
+	f.StringVar(&c.userAgent, "user-agent", fetch.DefaultUserAgent, "`TEXT` sent to sites; its product name is what robots.txt files are asked about")
+	f.StringArrayVar(&c.allowMethods, "allow-method", nil, "allow callers the HTTP `METHOD`, such as POST, beside GET; repeatable")
+	f.StringArrayVar(&c.allowHeaders, "allow-header", nil, "allow callers to send the header `NAME` to sites; repeatable")
+	f.DurationVar(&c.timeout, "timeout", fetch.DefaultTimeout, "`TIME` for one fetch")
+	f.Var(&c.maxBytes, "max-bytes", "largest body to fetch")
+	f.IntVar(&c.maxConcurrent, "max-concurrent", 32, "at most `N` fetches at one time; others wait")
+}
+
+// options checks the settings and returns what they mean for the server.
+func (c *config) options(log *slog.Logger) (*fetchserver.Options, error) {
+	o := &fetchserver.Options{
+		UserAgent:      c.userAgent,
+		IgnoreRobots:   c.ignoreRobots,
+		Timeout:        c.timeout,
+		MaxBytes:       int64(c.maxBytes),
+		MaxConcurrent:  c.maxConcurrent,
+		MaxRequests:    c.maxRequests,
+		AllowMethods:   c.allowMethods,
+		AllowHeaders:   c.allowHeaders,
+		AllowedHosts:   c.hosts(),
+		AllowedOrigins: c.allowOrigins,
+		Logger:         log,
+	}
+	for _, text := range c.allowPrivate {
+		if err := allowPrivate(o, text); err != nil {
+			return nil, err
+		}
+	}
+	for _, text := range c.allowPorts {
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || port == 0 {
+			return nil, &usageError{text: fmt.Sprintf("--allow-port %q is not the number of a port", text)}
+		}
+		o.Ports = append(o.Ports, uint16(port))
+	}
+	for _, limit := range []struct {
+		flag  string
+		value int64
+	}{{"timeout", int64(c.timeout)}, {"max-bytes", int64(c.maxBytes)}, {"max-concurrent", int64(c.maxConcurrent)}, {"max-requests", int64(c.maxRequests)}} {
+		if limit.value <= 0 {
+			return nil, &usageError{text: "--" + limit.flag + " must be positive"}
+		}
+	}
+	if strings.ContainsFunc(c.userAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil, &usageError{text: "--user-agent must be printable ASCII"}
+	}
+	for _, method := range c.allowMethods {
+		if !consistsOf(method, upper) {
+			return nil, &usageError{text: fmt.Sprintf("--allow-method %q is not an HTTP method such as POST", method)}
+		}
+	}
+	for _, name := range c.allowHeaders {
+		if !consistsOf(name, tchar) {
+			return nil, &usageError{text: "--allow-header wants the name of a header, without a value"}
+		}
+	}
+	return o, nil
+}
+
+func allowPrivate(o *fetchserver.Options, text string) error {
+	if prefix, err := netip.ParsePrefix(text); err == nil {
+		o.AllowPrefixes = append(o.AllowPrefixes, prefix)
+		return nil
+	}
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		o.AllowPrefixes = append(o.AllowPrefixes, netip.PrefixFrom(addr, addr.BitLen()))
+		return nil
+	}
+	if endpoint, err := netip.ParseAddrPort(text); err == nil && endpoint.Addr().Zone() == "" && endpoint.Port() != 0 {
+		o.AllowAddresses = append(o.AllowAddresses, endpoint)
+		return nil
+	}
+	return &usageError{text: fmt.Sprintf("--allow-private %q is not a CIDR, an address or ADDR:PORT, such as 10.1.0.0/16 or 127.0.0.1:8080", text)}
+}
