@@ -61,6 +61,7 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	}
 	base := baseURL(opts.URL, t.head.base)
 	w := newWriter(ctx, base, opts.MaxOutput)
+	w.notes.roots, w.whole = roots, opts.WholePage
 	for _, n := range roots {
 		w.container(n)
 	}

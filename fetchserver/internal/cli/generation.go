@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"errors"
 	"net/http"
 	"sync"
 
@@ -19,10 +18,10 @@ type generation struct {
 }
 
 // close waits for the requests and lets go of everything.
-func (g *generation) close() error {
+func (g *generation) close() {
 	g.calls.Wait()
 	g.server.Close()
-	return g.parts.Close()
+	g.parts.Close()
 }
 
 // current serves with the newest generation; requests that an older one has
@@ -43,19 +42,14 @@ func (c *current) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.ServeHTTP(w, r)
 }
 
-// replace serves with g from now on. failed hears what goes wrong with the end
-// of the one before.
-func (c *current) replace(g *generation, failed func(error)) {
+// replace serves with g from now on.
+func (c *current) replace(g *generation) {
 	c.mu.Lock()
 	before := c.now
 	c.now = g
 	c.mu.Unlock()
 	if before != nil {
-		c.old.Go(func() {
-			if err := before.close(); err != nil {
-				failed(err)
-			}
-		})
+		c.old.Go(before.close)
 	}
 }
 
@@ -67,10 +61,9 @@ func (c *current) generation() *generation {
 }
 
 // close waits for all requests and lets go of everything.
-func (c *current) close() error {
+func (c *current) close() {
 	c.old.Wait()
 	if g := c.generation(); g != nil {
-		return g.close()
+		g.close()
 	}
-	return errors.New("nothing has served")
 }

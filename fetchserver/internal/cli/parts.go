@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 
@@ -15,7 +14,7 @@ import (
 // and readiness asks whether they can work.
 type parts struct {
 	ready   []func(context.Context) error
-	closers []func() error
+	closers []func()
 }
 
 // Ready tells why one of the parts cannot work.
@@ -29,12 +28,10 @@ func (p *parts) Ready(ctx context.Context) error {
 }
 
 // Close closes the parts, the last one first.
-func (p *parts) Close() error {
-	var all []error
-	for _, close := range slices.Backward(p.closers) {
-		all = append(all, close())
+func (p *parts) Close() {
+	for _, end := range slices.Backward(p.closers) {
+		end()
 	}
-	return errors.Join(all...)
 }
 
 // server makes a server of the settings. Close the server, then its parts. mend
@@ -45,12 +42,15 @@ func (c *config) server(log *slog.Logger, mend func(*fetchserver.Options)) (*fet
 		return nil, nil, err
 	}
 	p := &parts{}
+	if !c.noPDF {
+		p.closers = append(p.closers, readPDF(o))
+	}
 	if mend != nil {
 		mend(o)
 	}
 	s, err := fetchserver.New(o)
 	if err != nil {
-		_ = p.Close()
+		p.Close()
 		return nil, nil, &usageError{text: err.Error()} // New has nothing to complain about but its options
 	}
 	return s, p, nil

@@ -27,6 +27,7 @@ type policyFlags struct {
 	maxConcurrent int
 	allowMethods  []string
 	allowHeaders  []string
+	noPDF         bool
 }
 
 func (c *config) addPolicyFlags(f *pflag.FlagSet) {
@@ -40,6 +41,7 @@ func (c *config) addPolicyFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.timeout, "timeout", fetch.DefaultTimeout, "`TIME` for one fetch")
 	f.Var(&c.maxBytes, "max-bytes", "largest body to fetch")
 	f.IntVar(&c.maxConcurrent, "max-concurrent", 32, "at most `N` fetches at one time; others wait")
+	f.BoolVar(&c.noPDF, "no-pdf", false, "refuse PDF files instead of returning their text")
 }
 
 // options checks the settings and returns what they mean for the server.

@@ -33,7 +33,8 @@ func (a *app) runStdio(c *config) error {
 		err = nil
 	}
 	server.Close()
-	return errors.Join(err, parts.Close())
+	parts.Close()
+	return err
 }
 
 // check reads all that is read to serve, but does not listen.
@@ -55,9 +56,7 @@ func (a *app) check(c *config) error {
 		return err
 	}
 	server.Close()
-	if err := parts.Close(); err != nil {
-		return err
-	}
+	parts.Close()
 	where := "on standard input and output"
 	if !c.stdio {
 		addr, err := net.ResolveTCPAddr("tcp", c.address())
@@ -74,7 +73,7 @@ func (a *app) check(c *config) error {
 }
 
 // runHTTP serves until it is told to stop.
-func (a *app) runHTTP(c *config) (err error) {
+func (a *app) runHTTP(c *config) error {
 	log, done, err := c.logger(a.stderr)
 	if err != nil {
 		return err
@@ -93,7 +92,7 @@ func (a *app) runHTTP(c *config) (err error) {
 	if err := p.use(c); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.handler.close()) }()
+	defer p.handler.close()
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && len(c.authIssuers) == 0 {
 		log.LogAttrs(a.signals.stop, slog.LevelWarn, "everyone who can reach this address can use the server; --auth-issuer demands tokens")
 	}

@@ -54,9 +54,7 @@ func (p *program) use(c *config) error {
 	}
 	mux.HandleFunc("GET "+healthPath, p.health)
 	mux.HandleFunc("GET "+readyPath, p.ready)
-	p.handler.replace(&generation{Handler: mux, server: server, parts: parts}, func(err error) {
-		p.log.LogAttrs(context.Background(), slog.LevelError, "what the old configuration has used did not end well", slog.String("error", oneLine(err.Error())))
-	})
+	p.handler.replace(&generation{Handler: mux, server: server, parts: parts})
 	return nil
 }
 
