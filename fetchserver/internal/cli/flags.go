@@ -19,6 +19,7 @@ type config struct {
 	addressFlags
 	callerFlags
 	policyFlags
+	networkFlags
 	operationFlags
 	certs   certs.Flags
 	logging logFlags
@@ -43,6 +44,7 @@ var flagGroups = []flagGroup{
 	{"Where", true, true, (*config).addAddressFlags},
 	{"Who may call", true, true, (*config).addCallerFlags},
 	{"What may be fetched, and how", false, false, (*config).addPolicyFlags},
+	{"How sites are reached", false, false, (*config).addNetworkFlags},
 	{"Names of other programs", false, false, (*config).addForeignFlags},
 	{"Encryption", true, true, (*config).addCertFlags},
 	{"Operation", true, false, (*config).addOperationFlags},
