@@ -25,7 +25,7 @@ const (
 )
 
 // dropStep drops what judge accepts, which is given the amount of text there is.
-func (t *tree) dropStep(share int32, judge func(n *node, total int32) bool) {
+func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) {
 	total := t.body.chars
 	var dropped []*node
 	t.body.drop(func(n *node) bool {
@@ -36,7 +36,7 @@ func (t *tree) dropStep(share int32, judge func(n *node, total int32) bool) {
 		return true
 	})
 	t.body.measure()
-	if t.body.chars < total/share {
+	if t.body.chars < total/part {
 		for _, n := range dropped {
 			n.dropped = false
 		}
