@@ -5,6 +5,7 @@ package fetchserver
 import (
 	"context"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -21,6 +22,7 @@ type Content struct {
 	Text      string   // UTF-8
 	Markdown  bool     // Text is Markdown
 	Image     []byte   // instead of Text
+	Link      *Link    // instead of Text
 	Truncated bool     // Text is only the beginning
 	Notes     []string // what a reader should know, a sentence each
 	// ContentType is the media type that the bytes show, if it is another than
@@ -47,6 +49,8 @@ func (s *Server) convert(ctx context.Context, resp *fetch.Response, raw bool) (*
 	switch {
 	case isHTML(mediaType) && !raw:
 		return convertHTML(ctx, resp)
+	case (isJSON(mediaType) || isXML(mediaType)) && !raw && !isImage(resp) && !fetch.LooksBinary(resp.Body):
+		return convertStructured(ctx, resp)
 	case isImage(resp):
 		return convertImage(resp)
 	case isBinary(mediaType, resp.Body) && resp.Status < 300:
@@ -64,7 +68,12 @@ func convertHTML(ctx context.Context, resp *fetch.Response) (*Content, error) {
 	if err != nil {
 		return nil, err
 	}
+	var notes []string
+	if d.NeedsScripts {
+		notes = append(notes, "The page is filled in by scripts, which were not run; raw=true returns its HTML.")
+	}
 	return &Content{
+		Notes:        notes,
 		Metadata:     d.Metadata,
 		Text:         d.Markdown,
 		Markdown:     true,
@@ -77,10 +86,11 @@ func convertHTML(ctx context.Context, resp *fetch.Response) (*Content, error) {
 // convertImage returns images as images, by their bytes: the header may say
 // anything.
 func convertImage(resp *fetch.Response) (*Content, error) {
+	mediaType := http.DetectContentType(resp.Body)
 	if len(resp.Body) > maxImage {
-		return nil, &contentError{contentType: resp.MediaType(), size: len(resp.Body), tooLarge: true}
+		return &Content{Link: &Link{Name: path.Base(resp.URL.Path), Size: int64(len(resp.Body))}, ContentType: mediaType}, nil
 	}
-	return &Content{Image: resp.Body, ContentType: http.DetectContentType(resp.Body)}, nil
+	return &Content{Image: resp.Body, ContentType: mediaType}, nil
 }
 
 func isHTML(mediaType string) bool {

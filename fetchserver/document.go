@@ -22,8 +22,10 @@ type Document struct {
 	Length    int      // of Text, in code points
 	Markdown  bool     // Text is Markdown
 	Image     []byte   // a PNG, JPEG, GIF or WebP image instead of Text
+	Link      *Link    // instead of Text, for what is too large to be handed on
 	Truncated bool     // Text is only the beginning of a huge resource
 	ETag      string   // of the resource, as the origin gave it
+	Robots    Robots   // what robots.txt had to say
 	Notes     []string // what a reader should know about how it was got, a sentence each
 
 	// Freshness is how long the origin lets a cache use the document, from
@@ -31,6 +33,21 @@ type Document struct {
 	Freshness time.Duration
 	Public    bool
 }
+
+// Link stands for a resource that is left where it is.
+type Link struct {
+	Name string // the last part of its path
+	Size int64  // in bytes
+}
+
+// Robots says what robots.txt had to do with a document.
+type Robots string
+
+// The two possibilities: what is forbidden is no document.
+const (
+	RobotsAllowed  Robots = "allowed"
+	RobotsNotAsked Robots = "not_asked" // a person asked for the document, or the operator ignores such files
+)
 
 // slice returns at most length code points of the text from the code point
 // start on.

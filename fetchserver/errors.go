@@ -18,8 +18,9 @@ var errBusy = errors.New("fetchserver: too many calls at the same time")
 
 // statusError is an answer that is not the resource.
 type statusError struct {
-	resp *fetch.Response
-	text string // what the answer says, converted
+	resp     *fetch.Response
+	text     string // what the answer says, converted
+	boundary string // of the marks around it
 }
 
 func (e *statusError) Error() string {
@@ -120,7 +121,9 @@ func (e *statusError) explain() string {
 		b += "There is no content to read; check the URL."
 	}
 	if text := slice(strings.TrimSpace(e.text), 0, maxErrorText); text != "" {
-		b += "\nThe answer begins:\n" + text
+		var framed strings.Builder
+		frame(&framed, e.boundary, text)
+		b += "\nThe answer begins:\n" + framed.String()
 	}
 	return b
 }

@@ -22,6 +22,13 @@ type Options struct {
 	AllowAddresses []netip.AddrPort
 	// Ports are allowed in URLs in addition to 80 and 443.
 	Ports []uint16
+	// AllowMethods are HTTP methods that callers may use beside GET; HEAD and
+	// GET change nothing, the others make the fetch tool one that does.
+	// Upper case.
+	AllowMethods []string
+	// AllowHeaders are header fields that callers may send; package fetch
+	// refuses some whatever is allowed.
+	AllowHeaders []string
 	// UserAgent is sent to origins; its leading product name is what
 	// robots.txt files are asked about. Default [fetch.DefaultUserAgent].
 	UserAgent string

@@ -79,7 +79,11 @@ func (s *Server) load(ctx context.Context, r *Request, o *Outcome) (*Document, e
 		return nil, err
 	}
 	if resp.Status < 200 || resp.Status > 299 {
-		return nil, &statusError{resp: resp, text: d.Text}
+		return nil, &statusError{resp: resp, text: d.Text, boundary: s.boundary(d.URL.String(), d.Text)}
+	}
+	d.Robots = RobotsNotAsked
+	if req.Check != nil {
+		d.Robots = RobotsAllowed
 	}
 	return d, nil
 }
@@ -99,6 +103,7 @@ func (s *Server) document(ctx context.Context, resp *fetch.Response, raw bool) (
 		Length:      utf8.RuneCountInString(content.Text),
 		Markdown:    content.Markdown,
 		Image:       content.Image,
+		Link:        content.Link,
 		Truncated:   content.Truncated,
 		ETag:        resp.Header.Get("ETag"),
 		Notes:       content.Notes,

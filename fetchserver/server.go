@@ -4,10 +4,12 @@ package fetchserver
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -24,6 +26,7 @@ type Server struct {
 	robots  *robots.Checker // nil: not asked
 	mcp     *mcp.Server
 	working chan struct{} // holds a token for each call that works
+	secret  []byte        // makes boundaries that pages cannot know
 }
 
 // New returns a server. A nil o means the defaults.
@@ -42,6 +45,7 @@ func New(o *Options) (*Server, error) {
 			Logger:         opts.Logger,
 		}),
 		working: make(chan struct{}, opts.MaxConcurrent),
+		secret:  []byte(rand.Text()),
 	}
 	if !opts.IgnoreRobots {
 		token := robots.ProductToken(opts.UserAgent)
@@ -55,11 +59,20 @@ func New(o *Options) (*Server, error) {
 		Title:   "Web fetch",
 		Version: buildinfo.Version(),
 	}, &mcp.ServerOptions{
-		Instructions: "The fetch tool reads a web page as Markdown. Long pages come in slices: call again with start_index set to next_index.",
-		Logger:       quiet(opts.Logger),
-		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
+		Instructions: "The fetch tool reads a web page as Markdown, fetch_many the beginnings of several. " +
+			"Long pages come in slices: call fetch again with start_index set to next_index. " + untrusted,
+		Logger: quiet(opts.Logger),
+		Capabilities: &mcp.ServerCapabilities{
+			Tools:     &mcp.ToolCapabilities{},
+			Prompts:   &mcp.PromptCapabilities{},
+			Resources: &mcp.ResourceCapabilities{},
+		},
+		SetCacheable: setCacheable,
 	})
 	s.addFetchTool()
+	s.addManyTool()
+	s.addPrompt()
+	s.addResourceTemplate()
 	s.mcp.AddReceivingMiddleware(s.recoverPanics)
 	return s, nil
 }
@@ -96,12 +109,28 @@ func (s *Server) recoverPanics(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (result mcp.Result, err error) {
 		defer func() {
 			if p := recover(); p != nil {
-				s.opts.Logger.LogAttrs(ctx, slog.LevelError, "panic in a method handler",
-					slog.String("method", method), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+				s.logPanic(ctx, method, p)
 				result, err = nil, &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "internal error"}
 			}
 		}()
 		return next(ctx, method, req)
+	}
+}
+
+func (s *Server) logPanic(ctx context.Context, where string, p any) {
+	s.opts.Logger.LogAttrs(ctx, slog.LevelError, "panic in a method handler",
+		slog.String("method", where), slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+}
+
+// listTTL is how long clients may keep the lists of tools, prompts and
+// resource templates, which change with the configuration only.
+const listTTL = time.Hour
+
+// setCacheable sets the caching hints of what is the same for everybody. A
+// resource has its own.
+func setCacheable(_ context.Context, req mcp.Request, c *mcp.Cacheable) {
+	if _, ok := req.(*mcp.ReadResourceRequest); !ok {
+		c.TTLMs, c.CacheScope = int(listTTL/time.Millisecond), "public"
 	}
 }
 

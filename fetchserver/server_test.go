@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -70,7 +72,22 @@ type output struct {
 	Truncated   bool   `json:"truncated"`
 }
 
-// call calls the tool and returns the text of its result.
+var mark = regexp.MustCompile(`<untrusted-web-content id=([a-z2-7]+)>\n|\n</untrusted-web-content id=([a-z2-7]+)>`)
+
+// unframed returns a text without the marks around what the page says.
+func unframed(t *testing.T, text string) string {
+	t.Helper()
+	marks := mark.FindAllStringSubmatch(text, -1)
+	if len(marks) > 0 && (len(marks) != 2 || marks[0][1] != marks[1][2]) {
+		t.Errorf("marks %q", marks)
+	}
+	if len(marks) == 0 && strings.Contains(text, "Contents of") && !strings.Contains(text, "<error>") && !strings.Contains(text, "an image") {
+		t.Errorf("no marks in %q", text)
+	}
+	return mark.ReplaceAllString(text, "")
+}
+
+// call calls the tool and returns the text of its result, without marks.
 func call(t *testing.T, s *mcp.ClientSession, args map[string]any) (string, output, *mcp.CallToolResult) {
 	t.Helper()
 	r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "fetch", Arguments: args})
@@ -79,7 +96,7 @@ func call(t *testing.T, s *mcp.ClientSession, args map[string]any) (string, outp
 	}
 	var text string
 	if c, ok := r.Content[0].(*mcp.TextContent); ok {
-		text = c.Text
+		text = unframed(t, c.Text)
 	}
 	var out output
 	if !r.IsError {
@@ -111,6 +128,14 @@ func webSite() http.Handler {
 	mux.HandleFunc("/json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, `{"a":[1,2]}`)
+	})
+	mux.HandleFunc("/feed", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/rss+xml")
+		fmt.Fprint(w, `<rss><channel><title>News</title><item><title>Tea</title><link>/tea</link><pubDate>2026-11-02</pubDate></item></channel></rss>`)
+	})
+	mux.HandleFunc("/svg", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/svg+xml")
+		fmt.Fprint(w, `<svg><text>x</text></svg>`)
 	})
 	mux.HandleFunc("/markdown", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/markdown")
@@ -161,7 +186,7 @@ func TestVersions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(tools.Tools) != 1 || tools.Tools[0].Name != "fetch" {
+			if len(tools.Tools) != 2 || tools.Tools[0].Name != "fetch" || tools.Tools[1].Name != "fetch_many" {
 				t.Fatalf("tools: %v", tools.Tools)
 			}
 			a := tools.Tools[0].Annotations
@@ -274,7 +299,9 @@ func TestContents(t *testing.T) {
 	s := connect(t, start(t, fetchserver.Options{}, addr), "")
 	for _, test := range []struct{ path, text, contentType string }{
 		{"/text", "Content type text/plain cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/text:\näöü€𝄞", "text/plain"},
-		{"/json", "Content type application/json cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/json:\n{\"a\":[1,2]}", "application/json"},
+		{"/json", "Content type application/json cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/json:\n{\n  \"a\": [\n    1,\n    2\n  ]\n}", "application/json"},
+		{"/feed", "Contents of " + base + "/feed:\n# News\n\n- [Tea](" + base + "/tea), 2026-11-02", "application/rss+xml"},
+		{"/svg", "Content type image/svg+xml cannot be simplified to markdown, but here is the raw content:\nContents of " + base + "/svg:\n<svg>", "image/svg+xml"},
 		{"/markdown", "Contents of " + base + "/markdown:\n# Ready", "text/markdown"},
 		{"/empty", "Contents of " + base + "/empty:\n<error>The page contains no text.", "text/html"},
 		{"/redirect", "Contents of " + base + "/page:\n# Heading", "text/html"},
@@ -316,6 +343,7 @@ func TestErrors(t *testing.T) {
 		{"max_length 0", map[string]any{"url": base, "max_length": 0}, []string{"max_length"}},
 		{"max_length 1000000", map[string]any{"url": base, "max_length": 1000000}, []string{"max_length"}},
 		{"negative start", map[string]any{"url": base, "start_index": -1}, []string{"start_index"}},
+		{"start beyond all", map[string]any{"url": base, "start_index": 1 << 31}, []string{"start_index"}},
 		{"wrong type", map[string]any{"url": base, "raw": "yes"}, []string{"raw"}},
 		{"unknown argument", map[string]any{"url": base, "method": "POST"}, []string{"method"}},
 	} {
@@ -357,7 +385,7 @@ func TestPaging(t *testing.T) {
 	if !slices.Equal(got, whole) {
 		t.Errorf("the slices make %d characters", len(got))
 	}
-	for _, start := range []int{500, 501, 1 << 40} {
+	for _, start := range []int{500, 501, math.MaxInt32} {
 		text, out, r := call(t, s, map[string]any{"url": base + "/text", "start_index": start})
 		if r.IsError || !strings.HasSuffix(text, "<error>No more content available.</error>") || out.Truncated || out.NextIndex != nil {
 			t.Errorf("start %d: %q, %+v", start, text, out)

@@ -77,6 +77,7 @@ func setDefault[T comparable](field *T, value T) {
 type Client struct {
 	opts      Options
 	policy    *policy
+	dialer    *net.Dialer // guarded
 	transport *http.Transport
 }
 
@@ -84,7 +85,7 @@ type Client struct {
 func New(o *Options) *Client {
 	c := &Client{opts: o.withDefaults()}
 	c.policy = newPolicy(&c.opts)
-	dialer := &net.Dialer{
+	c.dialer = &net.Dialer{
 		Timeout:  10 * time.Second,
 		Resolver: c.opts.Resolver,
 		Control:  c.policy.control,
@@ -93,7 +94,7 @@ func New(o *Options) *Client {
 	// redirects: Do does that, one judged hop at a time.
 	c.transport = &http.Transport{
 		Proxy:                  nil, // a proxy would dial in our place, out of the guard's sight
-		DialContext:            dialer.DialContext,
+		DialContext:            c.dial,
 		TLSClientConfig:        c.opts.TLSClientConfig.Clone(),
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: c.opts.MaxHeaderBytes,

@@ -149,7 +149,7 @@ func TestHTTP(t *testing.T) {
 	if !strings.HasSuffix(endpoint, "/other") {
 		t.Errorf("endpoint %s", endpoint)
 	}
-	if got := call(t, &mcp.StreamableClientTransport{Endpoint: endpoint}, s.URL+"/"); !strings.HasSuffix(got, "# Hello") {
+	if got := call(t, &mcp.StreamableClientTransport{Endpoint: endpoint}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q", got)
 	}
 	resp, err := http.Get(strings.TrimSuffix(endpoint, "/other") + "/healthz")
@@ -192,7 +192,7 @@ func TestStdio(t *testing.T) {
 	cmd := command(t.Context(), "--stdio", "--allow-private", s.Listener.Addr().String(), "--log-level", "error")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if got := call(t, &mcp.CommandTransport{Command: cmd}, s.URL+"/"); !strings.HasSuffix(got, "# Hello") {
+	if got := call(t, &mcp.CommandTransport{Command: cmd}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q, stderr %s", got, stderr.String())
 	}
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
@@ -283,7 +283,7 @@ func TestAuthorization(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := call(t, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: client.HTTPClient()}, s.URL+"/"); !strings.HasSuffix(got, "# Hello") {
+	if got := call(t, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: client.HTTPClient()}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q", got)
 	}
 }
