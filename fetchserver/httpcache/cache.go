@@ -105,6 +105,10 @@ type Info struct {
 	Stale bool
 	// Held reports that the response was used for the rest of a reading.
 	Held bool
+	// NotModified reports that the condition of the request, If-None-Match or
+	// If-Modified-Since, holds for a response that was kept: the caller has it
+	// already.
+	NotModified bool
 	// ETag is the entity tag of the response; may be empty.
 	ETag string
 }
@@ -191,6 +195,7 @@ func (c *Cache[V]) Do(ctx context.Context, r *Request, fetch FetchFunc[V]) (*Res
 				c.validate(e, r, q, fetch)
 			}
 			c.mu.Unlock()
+			info.NotModified = notModified(r, e.resp.Header)
 			return e.resp, info, nil
 		}
 		if q.cc.has("only-if-cached") {

@@ -4,7 +4,9 @@ package httpcache
 
 import (
 	"context"
+	"maps"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -72,7 +74,9 @@ func (c *Cache[V]) ask(ctx context.Context, r *Request, q *query, old *entry[V],
 	if err == nil && resp.Status == http.StatusNotModified && conditional != nil {
 		if updated := freshen(old.resp, resp); updated != nil {
 			t := c.keep(r, q, updated, old, c.invalidated(f))
-			return updated, infoOf(&t, updated, Revalidated, time.Now()), nil
+			info := infoOf(&t, updated, Revalidated, time.Now())
+			info.NotModified = notModified(r, updated.Header)
+			return updated, info, nil
 		}
 		resp, err = c.fetch(ctx, fetch, nil) // it is about a response that is not here
 	}
@@ -121,7 +125,32 @@ func validators(h http.Header) http.Header {
 // made of the body that they describe (RFC 9111 section 3.2).
 var describesBody = map[string]bool{
 	"Content-Encoding": true, "Content-Length": true, "Content-Range": true, "Content-Type": true,
-	"Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+}
+
+// ofConnection are fields about a connection that is gone (RFC 9111 section 3.1).
+var ofConnection = []string{
+	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authentication-Info", "Proxy-Connection",
+	"Te", "Transfer-Encoding", "Upgrade",
+}
+
+// withoutConnection returns the fields that may be kept.
+func withoutConnection(h http.Header) http.Header {
+	names := ofConnection
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			names = append(names[:len(names):len(names)], http.CanonicalHeaderKey(strings.Trim(name, " \t")))
+		}
+	}
+	kept := h
+	for _, name := range names {
+		if _, present := kept[name]; present {
+			if len(kept) == len(h) {
+				kept = maps.Clone(h)
+			}
+			delete(kept, name)
+		}
+	}
+	return kept
 }
 
 // freshen returns old with the fields of a 304 response (RFC 9111 section
@@ -133,7 +162,7 @@ func freshen[V any](old, now *Response[V]) *Response[V] {
 	updated := *old
 	updated.Header = old.Header.Clone()
 	updated.Header.Del("Age") // that was the old one's
-	for name, values := range now.Header {
+	for name, values := range withoutConnection(now.Header) {
 		if !describesBody[name] {
 			updated.Header[name] = values
 		}

@@ -107,10 +107,22 @@ func ageField(h http.Header) time.Duration {
 	return age
 }
 
+// httpDate parses the three forms of a date (RFC 9110 section 5.6.7), and
+// nothing that only looks like one: an invalid Expires is one in the past.
+// Case and a wrong day of the week are forgiven.
 func httpDate(s string) (time.Time, bool) {
-	if s == "" {
-		return time.Time{}, false
+	if zone := len(s) - len("GMT"); zone > 0 && strings.EqualFold(s[zone:], "GMT") {
+		s = s[:zone] + "GMT"
 	}
-	t, err := http.ParseTime(s)
-	return t, err == nil
+	for _, layout := range []string{http.TimeFormat, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
+		t, err := time.Parse(layout, s)
+		if err != nil {
+			continue
+		}
+		_, given, _ := strings.Cut(s, " ")
+		if _, exact, _ := strings.Cut(t.Format(layout), " "); strings.EqualFold(exact, given) {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
 }

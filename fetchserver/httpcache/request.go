@@ -19,9 +19,9 @@ type query struct {
 	safe    bool // RFC 9110 section 9.2.1
 }
 
-// conditions are fields by which a caller does the work of a cache itself, or
-// asks for a part.
-var conditions = []string{"If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Range"}
+// unserved are fields that ask for what is not kept, such as a part, or that
+// only the origin can judge.
+var unserved = []string{"If-Match", "If-Range", "If-Unmodified-Since", "Range"}
 
 func parseRequest(r *Request) *query {
 	q := &query{key: key{normalize(r.URL), r.Partition, r.Variant}, cc: parseDirectives(r.Header), reading: r.Continue}
@@ -40,7 +40,7 @@ func parseRequest(r *Request) *query {
 	if q.cc.has("no-store") {
 		q.bypass = true // RFC 9111 section 5.2.1.5
 	}
-	for _, name := range conditions {
+	for _, name := range unserved {
 		if _, present := r.Header[name]; present {
 			q.bypass = true
 		}
@@ -83,4 +83,32 @@ func fingerprint(h http.Header) string {
 		b.WriteString(name + ":" + fieldValue(h, name) + "\n")
 	}
 	return b.String()
+}
+
+// notModified evaluates the conditions of a request against a response (RFC
+// 9111 section 4.3.2).
+func notModified(r *Request, resp http.Header) bool {
+	if tags, present := r.Header["If-None-Match"]; present {
+		own := strings.TrimPrefix(resp.Get("ETag"), "W/")
+		for _, line := range tags {
+			for line != "" {
+				var tag string
+				tag, line = cutMember(line)
+				tag = strings.Trim(tag, " \t")
+				if tag == "*" || own != "" && strings.TrimPrefix(tag, "W/") == own {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	since, ok := httpDate(r.Header.Get("If-Modified-Since"))
+	if !ok {
+		return false
+	}
+	modified, ok := httpDate(resp.Get("Last-Modified"))
+	if !ok {
+		modified, ok = httpDate(resp.Get("Date"))
+	}
+	return ok && !modified.After(since)
 }

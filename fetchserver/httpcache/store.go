@@ -114,10 +114,12 @@ func infoOf[V any](t *terms, resp *Response[V], status Status, now time.Time) In
 func (c *Cache[V]) keep(r *Request, q *query, resp *Response[V], old *entry[V], stale bool) terms {
 	t := c.opts.termsOf(r, resp.Status, resp.Header, resp.Requested, resp.Received)
 	t.storable = t.storable && !resp.OneReading
-	e := &entry[V]{terms: t, key: q.key, resp: resp, read: time.Now()}
+	kept := *resp
+	kept.Header = withoutConnection(resp.Header)
+	e := &entry[V]{terms: t, key: q.key, resp: &kept, read: time.Now()}
 	e.vary = varyOn(resp.Header)
 	if slices.Contains(e.vary, "*") {
-		e.vary = nil // not storable, and held for who asked
+		e.vary = nil // not storable, but to be read on
 	}
 	e.header = make(http.Header, len(e.vary))
 	for _, name := range e.vary {
@@ -132,7 +134,7 @@ func (c *Cache[V]) keep(r *Request, q *query, resp *Response[V], old *entry[V], 
 	if old == nil {
 		old = c.find(q.key, r)
 	}
-	if old != nil && (e.storable || resp.Status < 500) {
+	if old != nil && (e.storable || resp.Status < 500 && resp.Status != http.StatusNotModified) {
 		c.remove(old)
 	}
 	reading := c.opts.Hold > 0 && resp.Status >= 200 && resp.Status < 300
