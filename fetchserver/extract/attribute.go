@@ -13,8 +13,8 @@ import (
 var keptAttributes = func() map[string]string {
 	m := map[string]string{}
 	for key := range strings.FieldsSeq(`alt aria-hidden aria-label class colspan content data-lang data-language
-		data-original data-src data-srcset height hidden href id itemprop lang name property role rowspan
-		shadowrootmode src srcset start style title width`) {
+		data-original data-src data-srcset datetime height hidden href http-equiv id itemprop itemtype lang name
+		property rel role rowspan shadowrootmode src srcset start style title type width`) {
 		m[key] = key
 	}
 	return m
@@ -75,55 +75,34 @@ func isHidden(attrs []attribute) bool {
 	return false
 }
 
-// document takes from html, head, body, meta, base and title what the page
-// says about itself.
-func (p *parser) document(a atom.Atom, more bool) {
-	attrs := p.attributes(more)
-	t := p.tree
+// document takes from html, head, body, meta, link, base and title what the
+// page says about itself.
+func (p *parser) document(a atom.Atom, attrs []attribute) {
+	h := &p.tree.head
 	switch a {
 	case atom.Html:
-		if t.lang == "" {
-			t.lang = oneLine(value(attrs, "lang"), 40)
+		if h.lang == "" {
+			h.lang = oneLine(value(attrs, "lang"), maxLang)
 		}
 	case atom.Base:
-		if t.base == "" {
-			t.base = strings.TrimSpace(value(attrs, "href"))
+		if h.base == "" {
+			h.base = strings.TrimSpace(value(attrs, "href"))
 		}
 	case atom.Meta:
+		h.addMeta(attrs)
 		switch value(attrs, "property") {
-		case "og:title":
-			if t.ogTitle == "" {
-				t.ogTitle = oneLine(value(attrs, "content"), maxTitle)
-			}
 		case "og:type":
-			t.isArticle = t.isArticle || value(attrs, "content") == "article"
+			p.tree.isArticle = p.tree.isArticle || value(attrs, "content") == "article"
 		case "article:published_time":
-			t.isArticle = true
+			p.tree.isArticle = true
 		}
+	case atom.Link:
+		h.addLink(attrs)
 	case atom.Title:
-		if p.z.Next() == html.TextToken && t.title == "" {
-			t.title = oneLine(string(p.z.Text()), maxTitle)
+		if p.z.Next() == html.TextToken && h.title == "" {
+			h.title = oneLine(string(p.z.Text()), maxTitle)
 		}
 	}
-}
-
-// maxTitle bounds a title in code points.
-const maxTitle = 300
-
-// pageTitle prefers the title element, then what the page gives social
-// networks, then its first heading.
-func (t *tree) pageTitle() string {
-	if t.title != "" {
-		return t.title
-	}
-	if t.ogTitle != "" {
-		return t.ogTitle
-	}
-	h1 := t.body.descendant(func(n *node) bool { return n.atom == atom.H1 })
-	if h1 == nil {
-		return ""
-	}
-	return oneLine(h1.textContent(), maxTitle)
 }
 
 // oneLine collapses white space and cuts after limit code points.

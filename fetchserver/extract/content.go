@@ -16,14 +16,15 @@ import (
 // Readability: paragraphs give points to what contains them, links take them
 // away. An article that holds most of the clean text wins; on a forum, a
 // product or a listing it does not, and the clean view is used.
+//
+// Stats must be measured.
 func (t *tree) mainContent() []*node {
-	t.body.measure()
 	all := t.body.chars
 	t.body.drop(func(n *node) bool { return n.hidden })
 	t.body.measure()
 	if t.body.chars < all/keptShare {
 		// Pages that reveal themselves by script are hidden as a whole.
-		t.body.undrop(func(*node) bool { return true })
+		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
 		t.body.measure()
 	}
 	visible := t.body.chars

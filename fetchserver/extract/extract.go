@@ -50,13 +50,17 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.body.measure()
+	t.useNoscript()
+	doc := &Document{Metadata: t.metadata(), NeedsScripts: t.needsScripts()}
 	var roots []*node
 	if opts.WholePage {
 		roots = []*node{t.body}
 	} else {
 		roots = t.mainContent()
 	}
-	w := newWriter(ctx, baseURL(opts.URL, t.base), opts.MaxOutput)
+	base := baseURL(opts.URL, t.head.base)
+	w := newWriter(ctx, base, opts.MaxOutput)
 	for _, n := range roots {
 		w.container(n)
 	}
@@ -64,11 +68,10 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	if w.err != nil && w.err != errFull {
 		return nil, w.err
 	}
-	return &Document{
-		Metadata:  Metadata{Title: t.pageTitle(), Lang: t.lang},
-		Markdown:  strings.TrimRight(string(w.out), " \n"),
-		Truncated: t.truncated || w.err == errFull,
-	}, nil
+	doc.MarkdownURL = t.markdownURL(base)
+	doc.Markdown = strings.TrimRight(string(w.out), " \n")
+	doc.Truncated = t.truncated || w.err == errFull
+	return doc, nil
 }
 
 // baseURL resolves the base element's href (HTML section 4.2.3). One that is

@@ -58,9 +58,18 @@ func (n *node) append(child *node) {
 		n.last.next = child
 	}
 	n.last = child
-	if kindOf(child.atom)&block != 0 && !child.isText() {
-		for p := n; p != nil && !p.hasBlock; p = p.parent {
-			p.hasBlock = true
+	if kindOf(child.atom)&block != 0 && !child.isText() && child.atom != atom.Noscript {
+		n.holdsBlock()
+	}
+}
+
+// holdsBlock notes that n has a block below it. What a noscript element holds
+// does not count outside of it.
+func (n *node) holdsBlock() {
+	for p := n; p != nil && !p.hasBlock; p = p.parent {
+		p.hasBlock = true
+		if p.atom == atom.Noscript {
+			return
 		}
 	}
 }
@@ -124,7 +133,8 @@ var kinds = func() map[atom.Atom]kind {
 	m := map[atom.Atom]kind{
 		atom.Hr: void | block | closesP,
 		atom.Td: block | boundary, atom.Th: block | boundary, atom.Caption: block | boundary,
-		atom.Table: block | boundary | closesP, atom.Thead: block, atom.Tbody: block, atom.Tfoot: block, atom.Tr: block,
+		atom.Noscript: block | boundary,
+		atom.Table:    block | boundary | closesP, atom.Thead: block, atom.Tbody: block, atom.Tfoot: block, atom.Tr: block,
 	}
 	set := func(k kind, atoms ...atom.Atom) {
 		for _, a := range atoms {
@@ -134,7 +144,7 @@ var kinds = func() map[atom.Atom]kind {
 	set(void, atom.Area, atom.Base, atom.Br, atom.Col, atom.Embed, atom.Frame, atom.Img, atom.Input, atom.Keygen,
 		atom.Link, atom.Meta, atom.Param, atom.Source, atom.Track, atom.Wbr)
 	set(skipped, atom.Audio, atom.Canvas, atom.Datalist, atom.Iframe, atom.Math, atom.Noembed, atom.Noframes,
-		atom.Noscript, atom.Object, atom.Script, atom.Select, atom.Style, atom.Svg, atom.Template, atom.Textarea, atom.Video)
+		atom.Object, atom.Script, atom.Select, atom.Style, atom.Svg, atom.Template, atom.Textarea, atom.Video)
 	set(block|closesP, atom.Address, atom.Article, atom.Aside, atom.Blockquote, atom.Center, atom.Dd, atom.Details,
 		atom.Dialog, atom.Dir, atom.Div, atom.Dl, atom.Dt, atom.Fieldset, atom.Figcaption, atom.Figure, atom.Footer,
 		atom.Form, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Header, atom.Hgroup, atom.Li,

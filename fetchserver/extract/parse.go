@@ -21,11 +21,9 @@ const (
 // tree is a parsed page.
 type tree struct {
 	body      *node
-	title     string
-	ogTitle   string
-	lang      string
-	base      string // href of the first base element
-	isArticle bool   // says the page
+	head      head
+	noscripts []*node // dropped until useNoscript
+	isArticle bool    // says the page
 	truncated bool
 }
 
@@ -44,6 +42,7 @@ type parser struct {
 	skip        atom.Atom // inside this element, which is skipped
 	skipDepth   int
 	skipForeign int // open foreignObject elements inside it
+	inLD        bool
 
 	nodeSlab []node
 	attrSlab []attribute
@@ -72,6 +71,9 @@ func parse(ctx context.Context, page string) (*tree, error) {
 		case html.TextToken:
 			if p.skip == 0 {
 				p.text(p.z.Text())
+			} else if p.inLD {
+				p.inLD = false
+				p.tree.head.addLD(string(p.z.Raw()))
 			}
 		case html.StartTagToken:
 			p.startTag(false)
@@ -119,8 +121,8 @@ func (p *parser) startTag(selfClosing bool) {
 	}
 	k := kindOf(a)
 	switch a {
-	case atom.Html, atom.Head, atom.Body, atom.Meta, atom.Base, atom.Title:
-		p.document(a, more)
+	case atom.Html, atom.Head, atom.Body, atom.Meta, atom.Link, atom.Base, atom.Title:
+		p.document(a, p.attributes(more))
 		return
 	}
 	attrs := p.attributes(more)
@@ -128,6 +130,18 @@ func (p *parser) startTag(selfClosing bool) {
 		if !selfClosing || a != atom.Svg && a != atom.Math {
 			p.skip, p.skipDepth, p.skipForeign = a, 1, 0
 		}
+		if a == atom.Script {
+			p.script(attrs)
+		}
+		return
+	}
+	if a == atom.Noscript && len(p.stack) < maxDepth {
+		p.z.NextIsNotRawText() // this is a reader that runs no scripts
+		n := p.newNode()
+		n.atom, n.hidden, n.dropped = a, true, true
+		p.top().append(n)
+		p.stack = append(p.stack, open{node: n})
+		p.tree.noscripts = append(p.tree.noscripts, n)
 		return
 	}
 	p.imply(a, k)
@@ -143,6 +157,16 @@ func (p *parser) startTag(selfClosing bool) {
 		if keepsSpace(a) {
 			p.pre++
 		}
+	}
+}
+
+// script looks at the start tag of a script: it holds data, or it runs.
+func (p *parser) script(attrs []attribute) {
+	switch media, _, _ := strings.Cut(value(attrs, "type"), ";"); strings.ToLower(strings.TrimSpace(media)) {
+	case "application/ld+json":
+		p.inLD = true
+	case "", "module", "text/javascript", "application/javascript":
+		p.tree.head.scripts++
 	}
 }
 
@@ -169,7 +193,7 @@ func (p *parser) endTag(a atom.Atom, name []byte) {
 		}
 		if a == p.skip {
 			if p.skipDepth--; p.skipDepth == 0 {
-				p.skip = 0
+				p.skip, p.inLD = 0, false
 			}
 		}
 		return
@@ -197,7 +221,7 @@ func (p *parser) endTag(a atom.Atom, name []byte) {
 			}
 			return
 		}
-		if kindOf(o.atom)&boundary != 0 && !isTablePart(a) {
+		if kindOf(o.atom)&boundary != 0 && !isTablePart(a) && a != atom.Noscript {
 			return
 		}
 	}
@@ -257,7 +281,7 @@ func (p *parser) closeOpen(atoms []atom.Atom, scopes ...atom.Atom) {
 			p.popTo(i)
 			return
 		}
-		if slices.Contains(scopes, a) {
+		if a == atom.Noscript || slices.Contains(scopes, a) {
 			return
 		}
 	}
