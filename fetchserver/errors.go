@@ -70,11 +70,16 @@ func Explain(err error) string {
 // for from being fetched alike: they explain more than a missing robots.txt.
 var sharedByOrigin = map[fetch.Code]bool{
 	fetch.CodeAddress: true, fetch.CodePort: true, fetch.CodeDNS: true, fetch.CodeTLS: true, fetch.CodeConnect: true,
+	fetch.CodeDomain: true, fetch.CodeProxy: true,
 }
 
 // advice is what to do about each reason.
 var advice = map[fetch.Code]string{
 	fetch.CodeURL:      "Correct the URL; it must look like https://example.com/page.",
+	fetch.CodeDomain:   "Do not retry; use another source, or ask the operator to allow this host.",
+	fetch.CodeRequest:  "Correct the method or the body.",
+	fetch.CodeHeader:   "Leave this header field out.",
+	fetch.CodeProxy:    "The fetch server's way to the web does not work for this URL; use another source, or tell the operator.",
 	fetch.CodePort:     "Only the usual web ports can be fetched; use another URL.",
 	fetch.CodeAddress:  "This server fetches public web pages only. Do not retry; use a public URL, or ask the operator to allow this address.",
 	fetch.CodeRedirect: "Try the final URL of the page directly.",

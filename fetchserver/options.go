@@ -3,10 +3,12 @@
 package fetchserver
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
@@ -65,6 +67,10 @@ type Options struct {
 	// Observe is called once for each document that was asked for, when it is
 	// done, from the goroutine that served it. Nil means nobody counts.
 	Observe func(Outcome)
+	// Fetch holds further options of the client that fetches: lists of domains
+	// and addresses, an upstream proxy, certificate authorities. What the
+	// fields above also say is taken from them where they are set.
+	Fetch fetch.Options
 	// Resolver resolves host names. Nil means [net.DefaultResolver].
 	Resolver *net.Resolver
 	// Logger gets a record for each call. Nil discards.
@@ -77,13 +83,13 @@ func (o *Options) withDefaults() Options {
 		c = *o
 	}
 	if c.UserAgent == "" {
-		c.UserAgent = fetch.DefaultUserAgent
+		c.UserAgent = cmp.Or(c.Fetch.UserAgent, fetch.DefaultUserAgent)
 	}
 	if c.Timeout <= 0 {
-		c.Timeout = fetch.DefaultTimeout
+		c.Timeout = cmp.Or(c.Fetch.Timeout, fetch.DefaultTimeout)
 	}
 	if c.MaxBytes <= 0 {
-		c.MaxBytes = fetch.DefaultMaxBytes
+		c.MaxBytes = cmp.Or(c.Fetch.MaxBytes, fetch.DefaultMaxBytes)
 	}
 	if c.MaxConcurrent <= 0 {
 		c.MaxConcurrent = 32
@@ -95,4 +101,19 @@ func (o *Options) withDefaults() Options {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c
+}
+
+// client returns the options of the client that fetches.
+func (o *Options) client() *fetch.Options {
+	c := o.Fetch
+	c.AllowPrefixes = slices.Concat(o.AllowPrefixes, c.AllowPrefixes)
+	c.AllowEndpoints = slices.Concat(o.AllowAddresses, c.AllowEndpoints)
+	c.AllowHeaders = slices.Concat(o.AllowHeaders, c.AllowHeaders)
+	c.Ports = slices.Concat(o.Ports, c.Ports)
+	c.UserAgent, c.Timeout, c.MaxBytes = o.UserAgent, o.Timeout, o.MaxBytes
+	if o.Resolver != nil {
+		c.Resolver = o.Resolver
+	}
+	c.Logger = o.Logger
+	return &c
 }

@@ -77,7 +77,8 @@ func resultOf(err error) (Result, fetch.Code) {
 		return ResultRobots, code
 	}
 	switch code {
-	case fetch.CodeURL, fetch.CodePort, fetch.CodeAddress, fetch.CodeHeader, fetch.CodeRedirect:
+	case fetch.CodeURL, fetch.CodePort, fetch.CodeAddress, fetch.CodeHeader, fetch.CodeRedirect,
+		fetch.CodeDomain, fetch.CodeRequest:
 		return ResultBlocked, code
 	case fetch.CodeTooLarge:
 		return ResultTooLarge, code
@@ -85,7 +86,7 @@ func resultOf(err error) (Result, fetch.Code) {
 		return ResultTimeout, code
 	case fetch.CodeCanceled:
 		return ResultCancelled, code
-	case fetch.CodeDNS, fetch.CodeTLS, fetch.CodeConnect:
+	case fetch.CodeDNS, fetch.CodeTLS, fetch.CodeConnect, fetch.CodeProxy:
 		return ResultUnreachable, code
 	}
 	switch {

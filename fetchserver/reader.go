@@ -65,7 +65,7 @@ func (s *Server) load(ctx context.Context, r *Request, o *Outcome) (*Document, e
 		return nil, errBusy
 	}
 	o.Waited = time.Since(asked)
-	req := &fetch.Request{URL: r.URL, Header: r.Header}
+	req := &fetch.Request{URL: r.URL, Method: r.Method, Header: r.Header, Body: r.Body}
 	if s.robots != nil && !r.ByPerson {
 		req.Check = s.robots.Check
 	}
@@ -73,7 +73,7 @@ func (s *Server) load(ctx context.Context, r *Request, o *Outcome) (*Document, e
 	if err != nil {
 		return nil, err
 	}
-	o.Status, o.Decoded = resp.Status, int64(len(resp.Body))
+	o.Status, o.Received, o.Decoded = resp.Status, resp.Received, int64(len(resp.Body))
 	d, err := s.document(ctx, resp, r.Raw)
 	if err != nil {
 		return nil, err

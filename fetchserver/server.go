@@ -33,17 +33,8 @@ type Server struct {
 func New(o *Options) (*Server, error) {
 	opts := o.withDefaults()
 	s := &Server{
-		opts: opts,
-		client: fetch.New(&fetch.Options{
-			AllowPrefixes:  opts.AllowPrefixes,
-			AllowEndpoints: opts.AllowAddresses,
-			Ports:          opts.Ports,
-			UserAgent:      opts.UserAgent,
-			Timeout:        opts.Timeout,
-			MaxBytes:       opts.MaxBytes,
-			Resolver:       opts.Resolver,
-			Logger:         opts.Logger,
-		}),
+		opts:    opts,
+		client:  fetch.New(opts.client()),
 		working: make(chan struct{}, opts.MaxConcurrent),
 		secret:  []byte(rand.Text()),
 	}

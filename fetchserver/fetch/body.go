@@ -25,47 +25,64 @@ const maxWindow = 8 << 20
 
 // readBody reads and decodes a body of at most limit bytes; a larger one is an
 // error unless it is to be truncated. The cap also holds for the bytes on the
-// wire, so that a body of nothing but framing ends too.
-func readBody(resp *http.Response, limit int64, truncate bool) ([]byte, error) {
+// wire, which are counted in received, so that a body of nothing but framing
+// ends too.
+func readBody(resp *http.Response, limit int64, truncate bool) (body []byte, received int64, err error) {
 	tooLarge := &Error{Code: CodeTooLarge, Detail: "the response is larger than " + strconv.FormatInt(limit, 10) + " bytes"}
-	if resp.ContentLength > limit && !truncate {
-		return nil, tooLarge
+	if resp.ContentLength > limit && !truncate && resp.Request.Method != http.MethodHead {
+		return nil, 0, tooLarge
 	}
 	source := &capReader{r: resp.Body, left: limit, err: tooLarge}
+	defer func() { received = source.n }()
 	wire := bufio.NewReader(source)
 	if _, err := wire.Peek(1); err == io.EOF {
-		return nil, nil // no content, whatever its coding
-	}
-	// An error that did not come from the connection came from the decoder.
-	explain := func(err error) error {
-		if own := (*Error)(nil); source.failed != nil || errors.As(err, &own) {
-			return cmp.Or(source.failed, err)
-		}
-		return &Error{Code: CodeEncoding, Detail: "the content coding of the response is broken", Err: err}
+		return nil, 0, nil // no content, whatever its coding
 	}
 	decoded, err := decoder(wire, resp.Header)
 	if err != nil {
-		return nil, explain(err)
+		return nil, 0, explainBody(source, err)
 	}
 	defer decoded.Close()
-	var body bytes.Buffer
+	var buffer bytes.Buffer
 	if resp.ContentLength > 0 {
-		body.Grow(int(min(resp.ContentLength, limit)) + bytes.MinRead)
+		buffer.Grow(int(min(resp.ContentLength, limit, 1<<20)) + bytes.MinRead) // it may be a lie
 	}
-	if _, err := body.ReadFrom(&capReader{r: decoded, left: limit, err: tooLarge}); err != nil {
-		if err = explain(err); !truncate || err != error(tooLarge) {
-			return nil, err
+	if _, err := buffer.ReadFrom(&capReader{r: decoded, left: limit, err: tooLarge}); err != nil {
+		if err = explainBody(source, err); !truncate || err != error(tooLarge) {
+			return nil, 0, err
 		}
 	}
-	return body.Bytes(), nil
+	return buffer.Bytes(), 0, nil
+}
+
+// explainBody tells an error of the connection from one of the decoder.
+func explainBody(source *capReader, err error) error {
+	if own := (*Error)(nil); source.failed != nil || errors.As(err, &own) {
+		return cmp.Or(source.failed, err)
+	}
+	detail := "the content coding of the response is broken"
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		detail = "the compressed response ends too early"
+	}
+	return &Error{Code: CodeEncoding, Detail: detail, Err: err}
 }
 
 // decoder undoes one content coding. Several codings on top of each other have
 // no honest use and multiply the work, so they are refused.
 func decoder(r io.Reader, h http.Header) (io.ReadCloser, error) {
-	coding := strings.ToLower(strings.TrimSpace(strings.Join(h.Values("Content-Encoding"), ",")))
+	coding := ""
+	for name := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		name = strings.ToLower(strings.TrimSpace(name))
+		switch {
+		case name == "" || name == "identity":
+		case coding == "":
+			coding = name
+		default:
+			return nil, &Error{Code: CodeEncoding, Detail: "the response has several content codings on top of each other, which is not supported"}
+		}
+	}
 	switch coding {
-	case "", "identity":
+	case "":
 		return io.NopCloser(r), nil
 	case "gzip", "x-gzip":
 		return gzip.NewReader(r)
@@ -78,10 +95,7 @@ func decoder(r io.Reader, h http.Header) (io.ReadCloser, error) {
 		}
 		return z.IOReadCloser(), nil
 	}
-	if len(coding) > 40 {
-		coding = coding[:40]
-	}
-	return nil, &Error{Code: CodeEncoding, Detail: "the content coding " + strconv.Quote(coding) + " is not supported"}
+	return nil, &Error{Code: CodeEncoding, Detail: "the content coding " + strconv.QuoteToGraphic(coding[:min(len(coding), 40)]) + " is not supported"}
 }
 
 // capReader fails with err once more than left bytes were read.
@@ -90,6 +104,7 @@ type capReader struct {
 	left int64
 	err  error
 
+	n      int64 // bytes read
 	failed error // the first error but io.EOF
 }
 
@@ -102,6 +117,7 @@ func (c *capReader) Read(p []byte) (int, error) {
 	if c.left < 0 { // keep what fits, so that a body can be cut
 		n, err, c.left = n-1, c.err, 0
 	}
+	c.n += int64(max(n, 0))
 	if err != nil && err != io.EOF && c.failed == nil {
 		c.failed = err
 	}

@@ -18,87 +18,91 @@ import (
 // for. Browsers look at 1024 bytes; one real page in eight declares it later.
 const metaWindow = 64 << 10
 
-// MediaType returns the media type of a Content-Type field in lower case,
-// without parameters; when the field is absent or broken, it is guessed from
-// the body (WHATWG MIME Sniffing).
-func (r *Response) MediaType() string {
-	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); strings.Contains(mediaType, "/") {
-		return mediaType
-	}
-	return sniff(r.Body)
-}
-
 // Text returns the body as UTF-8, and the name of the encoding it came in.
 //
 // A byte order mark decides; then a declared encoding whose bytes may look
 // like ASCII; then, if the whole body is valid UTF-8, it is UTF-8, whatever is
-// declared; then the Content-Type field; then a meta element in the first 64
-// KiB; then a guess. Bytes that do not fit become U+FFFD.
+// declared; then the Content-Type field; then a meta element or an XML
+// declaration in the first 64 KiB; then a guess from the bytes, as far as it
+// is certain; then the default of browsers for the page's language. Labels are
+// those of the WHATWG Encoding standard. Bytes that do not fit become U+FFFD.
 func (r *Response) Text() (text, name string) {
-	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	enc, name := detect(r.Body, params["charset"])
+	enc, name, _ := r.charset()
 	return decode(r.Body, enc), name
 }
 
-func detect(body []byte, header string) (encoding.Encoding, string) {
+// charset also tells how the encoding was found.
+func (r *Response) charset() (enc encoding.Encoding, name, source string) {
+	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return detect(r.Body, params["charset"])
+}
+
+func detect(body []byte, header string) (enc encoding.Encoding, name, source string) {
+	const mark = "its byte order mark"
 	switch {
 	case bytes.HasPrefix(body, []byte("\xEF\xBB\xBF")):
-		return unicode.UTF8BOM, "utf-8"
+		return unicode.UTF8BOM, "utf-8", mark
 	case bytes.HasPrefix(body, []byte("\xFE\xFF")):
-		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "utf-16be"
+		return unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "utf-16be", mark
 	case bytes.HasPrefix(body, []byte("\xFF\xFE")):
-		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "utf-16le"
+		return unicode.UTF16(unicode.LittleEndian, unicode.UseBOM), "utf-16le", mark
 	}
-	enc, name := charset.Lookup(header)
+	const field = "the Content-Type field"
+	enc, name = charset.Lookup(header)
 	if enc != nil && !asciiCompatible(name) {
-		return enc, name
+		return enc, name, field
+	}
+	if order := utf16Order(body); order != "" {
+		enc, name = charset.Lookup(order)
+		return enc, name, "its zero bytes"
 	}
 	if utf8.Valid(body) {
-		if metaEnc, metaName := charset.Lookup(metaCharset(body)); enc == nil && metaEnc != nil && sevenBit(metaName) {
-			return metaEnc, metaName
+		// Seven-bit encodings use only ASCII bytes, so their text is valid too.
+		if enc == nil && bytes.IndexByte(body, 0x1B) >= 0 {
+			if bytes.Contains(body, []byte("\x1B$B")) || bytes.Contains(body, []byte("\x1B$@")) {
+				enc, name = charset.Lookup("iso-2022-jp")
+				return enc, name, "its escape sequences"
+			}
 		}
-		return encoding.Nop, "utf-8"
+		return encoding.Nop, "utf-8", "being valid"
 	}
-	if enc == nil {
-		// A page cannot tell in ASCII that it is UTF-16, so that is a mistake.
-		if enc, name = charset.Lookup(metaCharset(body)); enc != nil && strings.HasPrefix(name, "utf-16") {
-			enc = nil
-		}
+	if enc != nil {
+		return enc, name, field
 	}
-	if enc == nil {
-		return guess(body)
+	declared, lang := prescan(body)
+	// A page cannot tell in ASCII that it is UTF-16, so that is a mistake.
+	if enc, name = charset.Lookup(declared); enc != nil && !strings.HasPrefix(name, "utf-16") {
+		return enc, name, "the page's declaration"
 	}
-	return enc, name
+	if name, source = guess(body, lang); name == "utf-8" {
+		return encoding.Nop, name, source
+	}
+	enc, name = charset.Lookup(name)
+	return enc, name, source
 }
-
-// guess takes UTF-8 with a few broken places for UTF-8, and the rest for
-// windows-1252, the default of browsers.
-func guess(body []byte) (encoding.Encoding, string) {
-	broken, multibyte := 0, 0
-	for b := body; len(b) > 0; {
-		if b[0] < utf8.RuneSelf {
-			b = b[1:]
-			continue
-		}
-		r, size := utf8.DecodeRune(b)
-		if r == utf8.RuneError && size == 1 {
-			broken++
-		} else {
-			multibyte++
-		}
-		b = b[size:]
-	}
-	if multibyte > 4*broken {
-		return encoding.Nop, "utf-8"
-	}
-	return charset.Lookup("windows-1252")
-}
-
-// sevenBit encodings use only ASCII bytes, so their text is valid UTF-8 too.
-func sevenBit(name string) bool { return name == "iso-2022-jp" || name == "hz-gb-2312" }
 
 func asciiCompatible(name string) bool {
-	return !sevenBit(name) && !strings.HasPrefix(name, "utf-16") && name != "replacement"
+	return name != "iso-2022-jp" && name != "replacement" && !strings.HasPrefix(name, "utf-16")
+}
+
+// utf16Order recognises UTF-16 without a byte order mark by markup or text of
+// which every second byte is zero. It returns "" for anything else.
+func utf16Order(body []byte) string {
+	head := body[:min(len(body), 1024)&^1]
+	var zeros [2]int
+	for i, b := range head {
+		if b == 0 {
+			zeros[i%2]++
+		}
+	}
+	switch half := len(head) / 2; {
+	case half < 4:
+	case zeros[0] == 0 && zeros[1] > half/2:
+		return "utf-16le"
+	case zeros[1] == 0 && zeros[0] > half/2:
+		return "utf-16be"
+	}
+	return ""
 }
 
 func decode(body []byte, enc encoding.Encoding) string {
@@ -112,52 +116,69 @@ func decode(body []byte, enc encoding.Encoding) string {
 	return strings.ToValidUTF8(string(text), "\uFFFD")
 }
 
-// metaCharset returns the encoding that a meta element declares, or "".
-func metaCharset(body []byte) string {
-	z := html.NewTokenizer(bytes.NewReader(body[:min(len(body), metaWindow)]))
+// prescan returns the encoding that a page declares, and its language; each
+// may be "".
+func prescan(body []byte) (declared, lang string) {
+	head := body[:min(len(body), metaWindow)]
+	declared = xmlEncoding(head)
+	z := html.NewTokenizer(bytes.NewReader(head))
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			return ""
+			return declared, lang
 		case html.StartTagToken, html.SelfClosingTagToken:
 			name, more := z.TagName()
-			if string(name) != "meta" {
-				continue
-			}
-			var direct, content string
-			var isContentType bool
-			for more {
-				var key, value []byte
-				key, value, more = z.TagAttr()
-				switch string(key) {
-				case "charset":
-					direct = string(value)
-				case "content":
-					content = string(value)
-				case "http-equiv":
-					isContentType = strings.EqualFold(string(value), "content-type")
+			switch string(name) {
+			case "html":
+				lang = attributes(z, more)["lang"]
+			case "meta":
+				a := attributes(z, more)
+				label := a["charset"]
+				if label == "" && strings.EqualFold(a["http-equiv"], "content-type") {
+					label = charsetIn(a["content"])
 				}
-			}
-			if direct == "" && isContentType {
-				direct = charsetIn(content)
-			}
-			if enc, _ := charset.Lookup(direct); enc != nil {
-				return direct
+				if enc, _ := charset.Lookup(label); enc != nil {
+					return label, lang
+				}
 			}
 		}
 	}
 }
 
+// attributes returns the first value of each attribute.
+func attributes(z *html.Tokenizer, more bool) map[string]string {
+	a := make(map[string]string)
+	for more {
+		var key, value []byte
+		key, value, more = z.TagAttr()
+		if _, seen := a[string(key)]; !seen && len(a) < 100 {
+			a[string(key)] = string(value)
+		}
+	}
+	return a
+}
+
+// xmlEncoding returns the encoding of an XML declaration.
+func xmlEncoding(head []byte) string {
+	declaration, _, found := bytes.Cut(head, []byte("?>"))
+	if !found || !bytes.HasPrefix(declaration, []byte("<?xml")) || len(declaration) > 1024 {
+		return ""
+	}
+	return valueIn(string(declaration), "encoding")
+}
+
 // charsetIn finds charset=NAME in a content attribute, which is often too
 // broken for mime.ParseMediaType.
-func charsetIn(content string) string {
-	_, rest, found := strings.Cut(strings.ToLower(content), "charset")
+func charsetIn(content string) string { return valueIn(strings.ToLower(content), "charset") }
+
+func valueIn(text, name string) string {
+	_, rest, found := strings.Cut(text, name)
 	rest = strings.TrimLeft(rest, " \t\r\n")
 	if !found || !strings.HasPrefix(rest, "=") {
 		return ""
 	}
-	rest = strings.Trim(rest[1:], " \t\r\n\"'")
-	if end := strings.IndexAny(rest, " ;,\"'"); end >= 0 {
+	rest = strings.TrimLeft(rest[1:], " \t\r\n\"'")
+	if end := strings.IndexAny(rest, " \t\r\n;,\"'"); end >= 0 {
 		rest = rest[:end]
 	}
 	return rest

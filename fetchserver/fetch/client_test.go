@@ -143,8 +143,8 @@ func TestRedirects(t *testing.T) {
 		{"to loopback on port 80", to("http://127.0.0.1/"), fetch.CodeAddress},
 		{"to the metadata service", to("http://169.254.169.254/latest/meta-data/"), fetch.CodeAddress},
 		{"to mapped IPv6", to("http://[::ffff:a00:1]/"), fetch.CodeAddress},
-		{"to a file", to("file:///etc/passwd"), fetch.CodeURL},
-		{"with userinfo", to("http://u:p@example.com/"), fetch.CodeURL},
+		{"to a file", to("file:///etc/passwd"), fetch.CodeRedirect},
+		{"with userinfo", to("http://u:p@example.com/"), fetch.CodeRedirect},
 		{"to a refused port", to("http://example.com:25/"), fetch.CodePort},
 		{"to nonsense", to("http://[::1"), fetch.CodeRedirect},
 		{"endless", base + "/loop", fetch.CodeRedirect},
@@ -186,7 +186,7 @@ func TestRedirectDropsHeader(t *testing.T) {
 			http.Redirect(w, r, other, http.StatusFound)
 		}
 	})
-	_, err := client(t, fetch.Options{}, addr, otherAddr).Do(t.Context(), &fetch.Request{URL: base + "/1", Header: http.Header{"X-Api-Key": {"k"}}})
+	_, err := client(t, fetch.Options{AllowHeaders: []string{"x-api-key"}}, addr, otherAddr).Do(t.Context(), &fetch.Request{URL: base + "/1", Header: http.Header{"X-Api-Key": {"k"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,9 @@ type Code string
 const (
 	CodeURL      Code = "invalid_url"     // not an absolute http or https URL that may be fetched
 	CodePort     Code = "port_refused"    // the port is not allowed
+	CodeDomain   Code = "domain_refused"  // the host is not one that the operator allows
 	CodeAddress  Code = "address_refused" // the host leads to an address that is not public
+	CodeRequest  Code = "invalid_request" // the method or the body of the request
 	CodeHeader   Code = "header_refused"  // the caller's header field may not be sent
 	CodeRedirect Code = "redirect"        // too many redirects, or one that may not be followed
 	CodeTooLarge Code = "too_large"       // the body exceeds the cap
@@ -27,6 +29,7 @@ const (
 	CodeDNS      Code = "dns"             // the host name does not resolve
 	CodeTLS      Code = "tls"             // the certificate or the handshake failed
 	CodeConnect  Code = "connect"         // no connection, or it broke
+	CodeProxy    Code = "proxy"           // the operator's proxy is not usable, or refused
 )
 
 // Error is the error of every failed fetch. It never contains a query, a
@@ -47,10 +50,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // classify turns an error of net/http into an *Error.
 func classify(ctx context.Context, u *url.URL, err error) error {
 	if own, ok := errors.AsType[*Error](err); ok {
-		if own.URL == "" {
-			own = &Error{Code: own.Code, URL: redact(u), Detail: own.Detail, Err: own.Err}
-		}
-		return own
+		return withURL(own, u)
 	}
 	e := &Error{URL: redact(u), Err: err}
 	host := u.Hostname()
@@ -71,6 +71,22 @@ func classify(ctx context.Context, u *url.URL, err error) error {
 		e.Code, e.Detail = CodeConnect, "the connection to "+u.Host+" failed before a whole answer arrived"
 	}
 	return e
+}
+
+// withURL adds the URL to an *Error that has none.
+func withURL(err error, u *url.URL) error {
+	own, ok := errors.AsType[*Error](err)
+	if !ok || own.URL != "" {
+		return err
+	}
+	return &Error{Code: own.Code, URL: redact(u), Detail: own.Detail, Err: own.Err}
+}
+
+func urlOf(err error) string {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own.URL
+	}
+	return ""
 }
 
 func isA[E error](err error) bool {

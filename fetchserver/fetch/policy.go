@@ -3,32 +3,32 @@
 package fetch
 
 import (
+	"context"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 )
 
-// maxURL bounds the length of a URL in bytes (RFC 9110 section 4.1 asks for at
-// least 8000).
-const maxURL = 8192
-
 // policy says where a client may connect to. It is immutable.
 type policy struct {
-	prefixes  []netip.Prefix
-	endpoints []netip.AddrPort
-	ports     []uint16
+	prefixes     []netip.Prefix
+	denied       []netip.Prefix
+	endpoints    []netip.AddrPort
+	ports        []uint16
+	allowDomains []Domain
+	denyDomains  []Domain
+	httpsOnly    bool
 }
 
 func newPolicy(o *Options) *policy {
-	p := &policy{ports: append([]uint16{80, 443}, o.Ports...)}
-	for _, prefix := range o.AllowPrefixes {
-		if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= 96 {
-			prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-96)
-		}
-		p.prefixes = append(p.prefixes, prefix.Masked())
+	p := &policy{
+		prefixes:     unmapped(o.AllowPrefixes),
+		denied:       unmapped(o.DenyPrefixes),
+		ports:        append([]uint16{80, 443}, o.Ports...),
+		allowDomains: slices.Clone(o.AllowDomains),
+		denyDomains:  slices.Clone(o.DenyDomains),
+		httpsOnly:    o.HTTPSOnly,
 	}
 	for _, e := range o.AllowEndpoints {
 		p.endpoints = append(p.endpoints, netip.AddrPortFrom(e.Addr().Unmap(), e.Port()))
@@ -36,46 +36,17 @@ func newPolicy(o *Options) *policy {
 	return p
 }
 
-// parseURL checks the parts of a URL that can be judged without resolving it.
-func (p *policy) parseURL(raw string) (*url.URL, error) {
-	raw = strings.TrimSpace(raw)
-	if len(raw) > maxURL {
-		return nil, &Error{Code: CodeURL, Detail: "the URL is longer than " + strconv.Itoa(maxURL) + " bytes"}
+// unmapped writes prefixes of IPv4-mapped addresses as those of IPv4, which is
+// how addresses are judged.
+func unmapped(prefixes []netip.Prefix) []netip.Prefix {
+	var out []netip.Prefix
+	for _, prefix := range prefixes {
+		if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= 96 {
+			prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-96)
+		}
+		out = append(out, prefix.Masked())
 	}
-	u, err := url.Parse(raw)
-	if err != nil {
-		return nil, &Error{Code: CodeURL, Detail: "the URL cannot be parsed", Err: err}
-	}
-	if err := p.checkURL(u); err != nil {
-		return nil, err
-	}
-	return u, nil
-}
-
-func (p *policy) checkURL(u *url.URL) error {
-	refuse := func(code Code, detail string) error {
-		return &Error{Code: code, URL: redact(u), Detail: detail}
-	}
-	switch {
-	case u.Scheme == "":
-		return refuse(CodeURL, "the URL has no scheme; it must start with https:// or http://")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return refuse(CodeURL, "the scheme "+strconv.Quote(u.Scheme)+" is not supported; only https and http are")
-	case u.Opaque != "" || u.Hostname() == "":
-		return refuse(CodeURL, "the URL has no host")
-	case u.User != nil:
-		return refuse(CodeURL, "the URL contains a user name or password, which is not allowed")
-	case strings.Contains(u.Hostname(), "%"):
-		return refuse(CodeAddress, "IPv6 addresses with a zone are not allowed")
-	}
-	port, err := portOf(u)
-	if err != nil {
-		return refuse(CodeURL, "the port is not a number from 1 to 65535")
-	}
-	if !p.portAllowed(port) {
-		return refuse(CodePort, "port "+strconv.Itoa(int(port))+" is not allowed")
-	}
-	return nil
+	return out
 }
 
 // portAllowed is the early answer for a URL. A port that only an allowed
@@ -86,15 +57,22 @@ func (p *policy) portAllowed(port uint16) bool {
 		slices.ContainsFunc(p.endpoints, func(e netip.AddrPort) bool { return e.Port() == port })
 }
 
-// control is a net.Dialer Control hook: it runs for each address that is about
-// to be connected to, after names were resolved, so that there is no moment
-// between the check and the use.
-func (p *policy) control(network, address string, _ syscall.RawConn) error {
+// control is a net.Dialer ControlContext hook: it runs for each address that
+// is about to be connected to, after names were resolved, so that there is no
+// moment between the check and the use.
+func (p *policy) control(ctx context.Context, network, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || (network != "tcp4" && network != "tcp6") {
-		return &Error{Code: CodeAddress, Detail: "cannot judge " + network + " address " + address}
+		err = &Error{Code: CodeAddress, Detail: "cannot judge " + network + " address " + address}
+	} else {
+		err = p.checkDial(target)
 	}
-	return p.checkDial(target)
+	detail := address + " may be connected to"
+	if err != nil {
+		detail = address + " is refused"
+	}
+	Trace(ctx, Event{Stage: "dial", Detail: detail, Err: err})
+	return err
 }
 
 func (p *policy) checkDial(target netip.AddrPort) error {
@@ -102,10 +80,13 @@ func (p *policy) checkDial(target netip.AddrPort) error {
 		return &Error{Code: CodeAddress, Detail: "the address " + target.Addr().String() + " has a zone, which is not allowed"}
 	}
 	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
+	if p.isDenied(target.Addr()) {
+		return &Error{Code: CodeAddress, Detail: "the host leads to " + target.Addr().String() + ", which is on the operator's list of refused addresses"}
+	}
 	if slices.Contains(p.endpoints, target) {
 		return nil
 	}
-	if !IsPublic(target.Addr()) && !contains(p.prefixes, target.Addr()) {
+	if !p.mayConnect(target.Addr()) {
 		return &Error{Code: CodeAddress, Detail: "the host leads to " + target.Addr().String() + ", which is not an address of the public Internet"}
 	}
 	if !slices.Contains(p.ports, target.Port()) {
@@ -114,32 +95,27 @@ func (p *policy) checkDial(target netip.AddrPort) error {
 	return nil
 }
 
-func portOf(u *url.URL) (uint16, error) {
-	text := u.Port()
-	if text == "" {
-		if u.Scheme == "https" {
-			return 443, nil
-		}
-		return 80, nil
+// nat64 is the well-known prefix of translators, which connect to the IPv4
+// address in the last four octets (RFC 6052). Whoever allows it, because the
+// network has no other way to IPv4, means the public addresses behind it.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+func translated(addr netip.Addr) (netip.Addr, bool) {
+	if !nat64.Contains(addr) {
+		return addr, false
 	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err == nil && port == 0 {
-		err = strconv.ErrRange
-	}
-	return uint16(port), err
+	b := addr.As16()
+	return netip.AddrFrom4([4]byte(b[12:])), true
 }
 
-// sameOrigin compares scheme, host and port (RFC 6454 section 5).
-func sameOrigin(a, b *url.URL) bool {
-	pa, errA := portOf(a)
-	pb, errB := portOf(b)
-	return errA == nil && errB == nil && a.Scheme == b.Scheme && pa == pb && strings.EqualFold(a.Hostname(), b.Hostname())
+func (p *policy) isDenied(addr netip.Addr) bool {
+	behind, _ := translated(addr)
+	return contains(p.denied, addr) || contains(p.denied, behind)
 }
 
-// redact returns u without userinfo, query and fragment, which may hold
-// secrets, for logs and errors.
-func redact(u *url.URL) string {
-	c := *u
-	c.User, c.RawQuery, c.ForceQuery, c.Fragment, c.RawFragment = nil, "", false, "", ""
-	return c.String()
+func (p *policy) mayConnect(addr netip.Addr) bool {
+	if behind, ok := translated(addr); ok {
+		return contains(p.prefixes, addr) && p.mayConnect(behind)
+	}
+	return IsPublic(addr) || contains(p.prefixes, addr)
 }

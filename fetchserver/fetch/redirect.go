@@ -3,19 +3,73 @@
 package fetch
 
 import (
+	"context"
+	"errors"
+	"maps"
 	"net/http"
 	"net/url"
-	"strings"
+	"slices"
+	"strconv"
 )
 
-// accept asks for Markdown first; the rest keeps servers that know nothing of
-// it from answering 406.
-const accept = "text/markdown, text/html;q=0.9, application/xhtml+xml;q=0.9, text/plain;q=0.8, */*;q=0.5"
+// follow returns the hop that resp, the answer to h, redirects to, or nil when
+// resp is to be used itself.
+func (c *Client) follow(ctx context.Context, h *hop, resp *http.Response) (*hop, error) {
+	next, err := c.nextHop(h, resp)
+	if err == nil && next == nil {
+		return nil, nil
+	}
+	e := Event{Stage: "redirect", URL: redact(h.url), Detail: "status " + strconv.Itoa(resp.StatusCode), Err: err}
+	if next != nil {
+		e.Detail += " to " + redact(next.url) + " with " + next.method
+		if !sameOrigin(h.url, next.url) {
+			e.Detail += ", another origin"
+		}
+	}
+	Trace(ctx, e)
+	return next, err
+}
 
-// redirectTarget returns where resp, the answer for u, redirects to, judged
-// like a URL of the caller, or nil when resp is to be used itself. 300 and 305
-// are never followed: the first has no single target, the second is a proxy
-// (RFC 9110 section 15.4).
+func (c *Client) nextHop(h *hop, resp *http.Response) (*hop, error) {
+	target, err := c.redirectTarget(h.url, resp)
+	if err != nil || target == nil {
+		return nil, err
+	}
+	refuse := func(detail string) error {
+		return &Error{Code: CodeRedirect, URL: redact(h.url), Detail: detail}
+	}
+	same := sameOrigin(h.url, target)
+	next := &hop{url: target, method: h.method, body: h.body, header: maps.Clone(h.header), passed: append(h.passed, h.url.String())}
+	safe := h.method == http.MethodGet || h.method == http.MethodHead
+	switch resp.StatusCode {
+	case http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		if !safe && !same {
+			return nil, refuse("a redirect would repeat the " + h.method + " request to another origin, " + target.Host + ", which is not done")
+		}
+	default: // as browsers do; RFC 9110 section 15.4 allows it
+		if !safe {
+			next.method, next.body = http.MethodGet, nil
+			next.header.Del("Content-Type")
+		}
+	}
+	if limit := max(c.opts.MaxRedirects, 0); len(h.passed) >= limit {
+		return nil, refuse("more than " + strconv.Itoa(limit) + " redirects")
+	}
+	if next.method == h.method && slices.Contains(next.passed, target.String()) {
+		return nil, refuse("the redirects go in a circle; the page may need cookies, which are not kept")
+	}
+	if !same {
+		next.header = nil
+	}
+	for _, name := range conditionalFields {
+		next.header.Del(name)
+	}
+	return next, nil
+}
+
+// redirectTarget returns the URL that resp, the answer for u, redirects to,
+// judged like a URL of the caller, or nil. 300 and 305 are never followed: the
+// first has no single target, the second is a proxy (RFC 9110 section 15.4).
 func (c *Client) redirectTarget(u *url.URL, resp *http.Response) (*url.URL, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -27,48 +81,21 @@ func (c *Client) redirectTarget(u *url.URL, resp *http.Response) (*url.URL, erro
 	if location == "" {
 		return nil, nil
 	}
-	refuse := func(detail string, err error) error {
-		return &Error{Code: CodeRedirect, URL: redact(u), Detail: detail, Err: err}
+	refuse := func(detail string) error {
+		return &Error{Code: CodeRedirect, URL: redact(u), Detail: detail}
 	}
-	if len(location) > maxURL {
-		return nil, refuse("the redirect target is too long", nil)
+	if len(slices.Compact(slices.Clone(resp.Header.Values("Location")))) > 1 {
+		return nil, refuse("the answer redirects to several targets at once")
 	}
-	next, err := u.Parse(location)
+	next, err := c.policy.parseURL(location, u)
+	if own, ok := errors.AsType[*Error](err); ok && own.Code == CodeURL {
+		return nil, refuse("the redirect is not followed: " + own.Detail)
+	}
 	if err != nil {
-		return nil, refuse("the redirect target cannot be parsed", err)
-	}
-	if err := c.policy.checkURL(next); err != nil {
 		return nil, err
 	}
 	if u.Scheme == "https" && next.Scheme == "http" {
-		return nil, refuse("a redirect from https to http is not followed", nil)
+		return nil, refuse("a redirect from https to http is not followed")
 	}
 	return next, nil
-}
-
-// refusedFields may not be set by a caller: they belong to the connection, to
-// this package, to the browser, or open doors that are not the caller's.
-var refusedFields = map[string]bool{
-	"Accept-Encoding": true, "Connection": true, "Content-Encoding": true, "Content-Length": true,
-	"Cookie": true, "Cookie2": true, "Expect": true, "Forwarded": true, "Host": true, "Http2-Settings": true,
-	"Keep-Alive": true, "Metadata": true, "Metadata-Flavor": true, "Origin": true, "Proxy-Connection": true,
-	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Via": true,
-	"X-Aws-Ec2-Metadata-Token": true, "X-Aws-Ec2-Metadata-Token-Ttl-Seconds": true,
-	"X-Google-Metadata-Request": true, "X-Real-Ip": true,
-}
-
-var refusedPrefixes = []string{"Proxy-", "Sec-", "X-Forwarded-", "X-Metadata-"}
-
-func checkHeader(h http.Header) error {
-	for name := range h {
-		key := http.CanonicalHeaderKey(name)
-		refused := refusedFields[key]
-		for _, prefix := range refusedPrefixes {
-			refused = refused || strings.HasPrefix(key, prefix)
-		}
-		if refused {
-			return &Error{Code: CodeHeader, Detail: "the header field " + key + " may not be set"}
-		}
-	}
-	return nil
 }

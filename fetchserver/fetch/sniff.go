@@ -6,27 +6,134 @@ import (
 	"bytes"
 	"mime"
 	"net/http"
+	"slices"
+	"strings"
 )
 
-// sniff guesses a media type. [http.DetectContentType] sees HTML only at the
-// very start of a body; a page may begin with comments or an XML declaration.
+// MediaType returns the media type of the body in lower case, without
+// parameters. It is that of the Content-Type field, except where servers are
+// known to say what is not so (in the spirit of the WHATWG MIME Sniffing
+// standard): when the field is absent, broken or says nothing, such as
+// application/octet-stream; when text is HTML, PDF or another format with an
+// unmistakable beginning; when HTML is a feed; when XML is XHTML.
+func (r *Response) MediaType() string {
+	declared, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	kind, subtype, ok := strings.Cut(declared, "/")
+	switch {
+	case !ok || subtype == "" || slices.Contains(meaningless, declared):
+		return sniff(r.Body)
+	case len(r.Body) == 0:
+		return declared
+	case declared == "text/html" || declared == "application/xhtml+xml":
+		if t := signature(r.Body); t != "" {
+			return t
+		}
+		if t := markup(r.Body); t == "application/rss+xml" || t == "application/atom+xml" {
+			return t
+		}
+	case declared == "text/plain":
+		if t := signature(r.Body); t != "" {
+			return t
+		}
+		if markup(r.Body) == "text/html" {
+			return "text/html"
+		}
+	case declared == "text/xml" || declared == "application/xml":
+		if t := markup(r.Body); t == "text/html" {
+			return "application/xhtml+xml"
+		} else if t != "" {
+			return t
+		}
+	case kind == "text":
+		if t := signature(r.Body); t == "application/pdf" {
+			return t
+		}
+	}
+	return declared
+}
+
+// meaningless types say no more than that there is a body.
+var meaningless = []string{
+	"*/*", "application/binary", "application/download", "application/force-download", "application/octet-stream",
+	"application/octetstream", "application/unknown", "application/x-download", "application/x-unknown",
+	"binary/octet-stream", "content/unknown", "unknown/unknown",
+}
+
+// sniff guesses a media type.
 func sniff(body []byte) string {
+	if utf16Order(body) != "" {
+		return "text/plain"
+	}
 	mediaType, _, _ := mime.ParseMediaType(http.DetectContentType(body))
 	if mediaType == "text/plain" || mediaType == "text/xml" {
-		head := bytes.ToLower(body[:min(len(body), 1024)])
-		if bytes.Contains(head, []byte("<!doctype html")) || bytes.Contains(head, []byte("<html")) {
-			return "text/html"
+		if t := markup(body); t != "" {
+			return t
 		}
 	}
 	return mediaType
 }
 
+// signature returns the type of a format that begins in a way in which no text
+// does, or "".
+func signature(body []byte) string {
+	mediaType, _, _ := mime.ParseMediaType(http.DetectContentType(body))
+	switch kind, _, _ := strings.Cut(mediaType, "/"); {
+	case kind == "image", kind == "audio", kind == "video", kind == "font",
+		mediaType == "application/pdf", mediaType == "application/zip", mediaType == "application/x-gzip":
+		if mediaType == "image/bmp" || !LooksBinary(body) && mediaType != "application/pdf" {
+			return "" // "BM" may begin a sentence
+		}
+		return mediaType
+	}
+	return ""
+}
+
+// markup looks behind white space, comments and declarations, where
+// [http.DetectContentType] stops, for the first element of a page or feed. It
+// returns "" if there is none.
+func markup(body []byte) string {
+	head := bytes.TrimPrefix(body[:min(len(body), 4096)], []byte("\xEF\xBB\xBF"))
+	for {
+		head = bytes.TrimLeft(head, " \t\r\n\f")
+		var end string
+		switch {
+		case hasPrefixFold(head, "<!--"):
+			end = "-->"
+		case hasPrefixFold(head, "<?"):
+			end = "?>"
+		case hasPrefixFold(head, "<!doctype html"), isElement(head, "html"):
+			return "text/html"
+		case hasPrefixFold(head, "<!doctype"):
+			end = ">"
+		case isElement(head, "rss"), isElement(head, "rdf:rdf") && bytes.Contains(head, []byte("purl.org/rss/1.0")):
+			return "application/rss+xml"
+		case isElement(head, "feed") && bytes.Contains(head, []byte("http://www.w3.org/2005/Atom")):
+			return "application/atom+xml"
+		default:
+			return ""
+		}
+		i := bytes.Index(head, []byte(end))
+		if i < 0 {
+			return ""
+		}
+		head = head[i+len(end):]
+	}
+}
+
+func isElement(head []byte, name string) bool {
+	return hasPrefixFold(head, "<"+name) && len(head) > len(name)+1 && bytes.IndexByte([]byte(" \t\r\n\f/>"), head[len(name)+1]) >= 0
+}
+
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
+}
+
 // LooksBinary reports whether a body is not text, whatever its media type
 // says: it has a NUL or another control character that no text uses in its
-// first 1024 bytes (WHATWG MIME Sniffing section 7.2).
+// first 1024 bytes (WHATWG MIME Sniffing section 7.2), and is not UTF-16.
 func LooksBinary(body []byte) bool {
-	if bytes.HasPrefix(body, []byte("\xFE\xFF")) || bytes.HasPrefix(body, []byte("\xFF\xFE")) {
-		return false // UTF-16
+	if bytes.HasPrefix(body, []byte("\xFE\xFF")) || bytes.HasPrefix(body, []byte("\xFF\xFE")) || utf16Order(body) != "" {
+		return false
 	}
 	for _, b := range body[:min(len(body), 1024)] {
 		switch {

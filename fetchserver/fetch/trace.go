@@ -2,7 +2,12 @@
 
 package fetch
 
-import "context"
+import (
+	"context"
+	"net/http/httptrace"
+	"strconv"
+	"sync"
+)
 
 // Event is one decision on the way of a fetch, for people who ask why. It
 // holds no secrets: URLs come without userinfo, query and fragment.
@@ -22,8 +27,8 @@ type Event struct {
 type traceKey struct{}
 
 // WithTrace returns a context whose fetches report their decisions to f, after
-// those traces that ctx already has. Calls of f may come from several
-// goroutines, but one at a time for a fetch whose hosts have one address.
+// those traces that ctx already has. For one [Client.Do] they come one at a
+// time; several at once call f at once.
 func WithTrace(ctx context.Context, f func(Event)) context.Context {
 	if earlier, ok := ctx.Value(traceKey{}).(func(Event)); ok {
 		later := f
@@ -42,3 +47,59 @@ func Trace(ctx context.Context, e Event) {
 // Traced reports whether ctx has a trace, for callers to whom a Detail costs
 // something to make.
 func Traced(ctx context.Context) bool { return ctx.Value(traceKey{}) != nil }
+
+// serialTrace returns a context whose trace gets one event at a time and, once
+// quiet is called, no more: a connection that is still being opened may
+// outlive the fetch that asked for it.
+func serialTrace(ctx context.Context) (serial context.Context, quiet func()) {
+	f, ok := ctx.Value(traceKey{}).(func(Event))
+	if !ok {
+		return ctx, func() {}
+	}
+	var mu sync.Mutex
+	over := false
+	serial = context.WithValue(ctx, traceKey{}, func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !over {
+			f(e)
+		}
+	})
+	return serial, func() { mu.Lock(); defer mu.Unlock(); over = true }
+}
+
+// traceDNS reports what names lead to.
+func traceDNS(ctx context.Context) context.Context {
+	if !Traced(ctx) || ctx.Value(dnsKey{}) != nil {
+		return ctx
+	}
+	var host string
+	ctx = context.WithValue(ctx, dnsKey{}, true)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSStart: func(info httptrace.DNSStartInfo) { host = info.Host },
+		DNSDone: func(info httptrace.DNSDoneInfo) {
+			detail := host + " has no address"
+			for i, addr := range info.Addrs {
+				if i == 0 {
+					detail = host + " has " + addr.String()
+				} else {
+					detail += ", " + addr.String()
+				}
+			}
+			Trace(ctx, Event{Stage: "dns", Detail: detail, Err: info.Err})
+		},
+	})
+}
+
+type dnsKey struct{}
+
+// trace reports what a body is.
+func (r *Response) trace(ctx context.Context) {
+	Trace(ctx, Event{Stage: "body", URL: redact(r.URL),
+		Detail: strconv.FormatInt(r.Received, 10) + " bytes received, " + strconv.Itoa(len(r.Body)) + " decoded, " + r.MediaType()})
+	if LooksBinary(r.Body) {
+		return
+	}
+	_, name, source := r.charset()
+	Trace(ctx, Event{Stage: "charset", URL: redact(r.URL), Detail: name + ", by " + source})
+}
