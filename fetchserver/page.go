@@ -3,14 +3,12 @@
 package fetchserver
 
 import (
-	"context"
+	"bytes"
 	"net/http"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/s2"
 
-	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 )
 
@@ -35,16 +33,15 @@ func newPage(doc *Document, resp *fetch.Response, raw bool) *page {
 	bare := *resp
 	bare.Body = nil
 	p := &page{doc: doc, resp: &bare, raw: raw}
-	if !raw && doc.Image == nil && hasForms(resp.MediaType()) {
-		p.body = s2.Encode(nil, resp.Body)
-		p.body = slices.Clip(p.body)
+	if !raw && resp.Status == http.StatusOK && doc.Image == nil && hasForms(resp.MediaType()) {
+		p.body = bytes.Clone(s2.Encode(nil, resp.Body)) // without the room for a worse case
 	}
 	return p
 }
 
 // size is what the page takes in memory, in bytes.
 func (p *page) size() int64 {
-	n := len(p.doc.Text) + len(p.doc.Image) + cap(p.body) + len(p.doc.URL.String()) + 1024
+	n := len(p.doc.Text) + len(p.doc.Image) + len(p.body) + len(p.doc.URL.String()) + 1024
 	for _, note := range p.doc.Notes {
 		n += len(note)
 	}
@@ -74,15 +71,6 @@ func (p *page) response() *fetch.Response {
 		return nil
 	}
 	return &whole
-}
-
-// page converts an answer.
-func (s *Server) page(ctx context.Context, resp *fetch.Response, raw bool) (*page, *Content, error) {
-	content, err := s.convert(ctx, resp, raw)
-	if err != nil {
-		return nil, nil, err
-	}
-	return newPage(newDocument(resp, content), resp, raw), content, nil
 }
 
 func newDocument(resp *fetch.Response, content *Content) *Document {

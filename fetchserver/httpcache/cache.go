@@ -68,6 +68,11 @@ type Response[V any] struct {
 	// Requested and Received are when the request was sent and the response
 	// came. Zero values mean when the [FetchFunc] was called and returned.
 	Requested, Received time.Time
+	// FreshUntil, if set, ends the freshness earlier than the fields say.
+	FreshUntil time.Time
+	// Composed says that Value was made of other responses too, for which the
+	// validators of this one do not vouch: it is fetched anew when it is stale.
+	Composed bool
 	// OneReading says that the response may only serve the rest of one reading
 	// (see [Request].Continue), whatever its fields say. For a response that
 	// another URL gave, after a redirect.

@@ -67,7 +67,7 @@ func (c *Cache[V]) lead(ctx context.Context, f *flight[V], r *Request, q *query,
 // what comes back.
 func (c *Cache[V]) ask(ctx context.Context, r *Request, q *query, old *entry[V], fetch FetchFunc[V], f *flight[V]) (*Response[V], Info, error) {
 	var conditional http.Header
-	if old != nil && old.storable {
+	if old != nil && old.storable && !old.resp.Composed {
 		conditional = validators(old.resp.Header)
 	}
 	resp, err := c.fetch(ctx, fetch, conditional)

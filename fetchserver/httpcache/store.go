@@ -114,6 +114,9 @@ func infoOf[V any](t *terms, resp *Response[V], status Status, now time.Time) In
 func (c *Cache[V]) keep(r *Request, q *query, resp *Response[V], old *entry[V], stale bool) terms {
 	t := c.opts.termsOf(r, resp.Status, resp.Header, resp.Requested, resp.Received)
 	t.storable = t.storable && !resp.OneReading
+	if !resp.FreshUntil.IsZero() {
+		t.lifetime = max(min(t.lifetime, resp.FreshUntil.Sub(t.received)+t.age), 0)
+	}
 	kept := *resp
 	kept.Header = withoutConnection(resp.Header)
 	e := &entry[V]{terms: t, key: q.key, resp: &kept, read: time.Now()}

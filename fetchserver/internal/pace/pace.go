@@ -151,21 +151,8 @@ func (p *Pacer) Wait(ctx context.Context, name string) (*Turn, error) {
 	return &Turn{p, h}, nil
 }
 
-// Move ends the turn and waits for one at another host; at the same one it
-// goes on. After an error the turn is over.
-func (t *Turn) Move(ctx context.Context, name string) error {
-	if t.host != nil && t.host.name == name {
-		return nil
-	}
-	p := t.pacer
-	t.Done()
-	next, err := p.Wait(ctx, name)
-	if err != nil {
-		return err
-	}
-	t.host = next.host
-	return nil
-}
+// At reports whether the turn is one at a host.
+func (t *Turn) At(name string) bool { return t.host != nil && t.host.name == name }
 
 // Done gives the turn back. Further calls do nothing.
 func (t *Turn) Done() {

@@ -167,29 +167,6 @@ func TestGivingUp(t *testing.T) {
 	})
 }
 
-func TestMove(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := New(&Options{Concurrent: 1, PerHost: 1})
-		turn, err := p.Wait(t.Context(), "a")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := turn.Move(t.Context(), "a"); err != nil {
-			t.Error(err)
-		}
-		if err := turn.Move(t.Context(), "b"); err != nil {
-			t.Error(err)
-		}
-		p.Pause("c", time.Second)
-		var paused *PausedError
-		if err := turn.Move(t.Context(), "c"); !errors.As(err, &paused) {
-			t.Errorf("a paused host: %v", err)
-		}
-		turn.Done()
-		run(t, p, time.Second, "a", "b")
-	})
-}
-
 func TestHostsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(&Options{Hosts: 3})
@@ -223,7 +200,6 @@ func TestManyCallers(t *testing.T) {
 			for j := range 50 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*j%7)*100*time.Microsecond)
 				if turn, err := p.Wait(ctx, fmt.Sprint("host", (i+j)%5)); err == nil {
-					_ = turn.Move(ctx, fmt.Sprint("host", j%5))
 					turn.Done()
 				}
 				cancel()
