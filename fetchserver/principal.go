@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -56,13 +57,13 @@ func fingerprint(h http.Header) string {
 		return ""
 	}
 	slices.Sort(names)
-	text := ""
+	var text strings.Builder
 	for _, name := range names {
 		for _, value := range h[name] {
-			text += name + ": " + value + "\r\n"
+			text.WriteString(name + ": " + value + "\r\n")
 		}
 	}
-	return " fields " + digest(text)
+	return " fields " + digest(text.String())
 }
 
 func digest(s string) string {
