@@ -202,7 +202,7 @@ func TestLooksBinary(t *testing.T) {
 	}
 }
 
-func FuzzText(f *testing.F) {
+func FuzzCharset(f *testing.F) {
 	f.Add("text/html; charset=gbk", []byte("<meta charset=big5>\xA4\xA4"))
 	f.Add("", []byte("<meta http-equiv=content-type content='x charset = \"utf-8'>\xFF"))
 	f.Add("text/plain; charset=utf-16", []byte{0xD8})
