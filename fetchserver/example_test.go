@@ -46,3 +46,33 @@ func ExampleServer() {
 	fmt.Println(result.StructuredContent.(map[string]any)["title"])
 	// Output: Greeting
 }
+
+// A Go program reads a page as the tools do, under the same rules.
+func ExampleServer_Fetch() {
+	website := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, "<title>Greeting</title><p>from a <b>page</b>.")
+	}))
+	defer website.Close()
+
+	server, err := fetchserver.New(&fetchserver.Options{
+		AllowAddresses: []netip.AddrPort{netip.MustParseAddrPort(website.Listener.Addr().String())}, // it is on loopback
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+
+	// The site answers every request with the page: its robots.txt has no rules.
+	page, err := server.Fetch(context.Background(), &fetchserver.Request{URL: website.URL})
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(page.Text)
+
+	_, err = server.Fetch(context.Background(), &fetchserver.Request{URL: "http://169.254.169.254/latest/meta-data/"})
+	fmt.Println(fetchserver.Explain(err))
+	// Output:
+	// from a **page**.
+	// Failed to fetch: the host leads to 169.254.169.254, which is not an address of the public Internet. This server fetches public web pages only. Do not retry; use a public URL, or ask the operator to allow this address.
+}
