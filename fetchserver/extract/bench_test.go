@@ -17,7 +17,7 @@ import (
 
 // aebPages reads the pages of the article extraction benchmark.
 func aebPages(tb testing.TB) [][]byte {
-	dir := extract.TestData(tb, "aeb/html.tar (pages of github.com/scrapinghub/article-extraction-benchmark)")
+	dir := extract.DataDir(tb, "aeb/html.tar (pages of github.com/scrapinghub/article-extraction-benchmark)")
 	var pages [][]byte
 	for page, err := range dataset.AEB(dir) {
 		if err != nil {

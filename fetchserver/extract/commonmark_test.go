@@ -25,7 +25,7 @@ var specMisses = map[int]string{
 // TestCommonMark converts the HTML of the specification's examples, without
 // the sections on raw HTML, and compares what the Markdown renders as.
 func TestCommonMark(t *testing.T) {
-	dir := extract.TestData(t, markdowntest.SpecFile+" (the examples of github.com/commonmark/commonmark-spec)")
+	dir := extract.DataDir(t, markdowntest.SpecFile+" (the examples of github.com/commonmark/commonmark-spec)")
 	examples, err := markdowntest.Examples(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestData returns the directory of test data, which has what is named.
-func TestData(tb testing.TB, what string) string {
+// DataDir returns the directory of test data, which has what is named.
+func DataDir(tb testing.TB, what string) string {
 	tb.Helper()
 	dir := os.Getenv("MCP_TEST_DATA")
 	if dir == "" {

@@ -221,7 +221,7 @@ func TestTreeOfPages(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	dir := TestData(t, "aeb/html.tar (github.com/scrapinghub/article-extraction-benchmark)")
+	dir := DataDir(t, "aeb/html.tar (github.com/scrapinghub/article-extraction-benchmark)")
 	pages, same, text := 0, 0, 0
 	for page, err := range dataset.AEB(dir) {
 		if err != nil {
