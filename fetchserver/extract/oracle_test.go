@@ -31,11 +31,12 @@ func ourTokens(page string) []string {
 		case textToken:
 			list = addText(list, z.decoded())
 		case startTag:
-			line := "<" + strings.ToLower(z.name)
+			var line strings.Builder
+			line.WriteString("<" + strings.ToLower(z.name))
 			for _, a := range z.attrs {
-				line += fmt.Sprintf(" %s=%q", a.key, a.val)
+				fmt.Fprintf(&line, " %s=%q", a.key, a.val)
 			}
-			list = append(list, line)
+			list = append(list, line.String())
 			z.slab = nil
 		case endTag:
 			list = append(list, "</"+strings.ToLower(z.name))
@@ -54,18 +55,19 @@ func theirTokens(page string) []string {
 			list = addText(list, string(z.Text()))
 		case html.StartTagToken, html.SelfClosingTagToken:
 			t := z.Token()
-			line := "<" + t.Data
+			var line strings.Builder
+			line.WriteString("<" + t.Data)
 			var seen []string
 			for _, a := range t.Attr {
 				if attributeName(a.Key) != "" && !slices.Contains(seen, a.Key) {
 					seen = append(seen, a.Key)
-					line += fmt.Sprintf(" %s=%q", a.Key, a.Val)
+					fmt.Fprintf(&line, " %s=%q", a.Key, a.Val)
 				}
 			}
 			if t.DataAtom == atom.Noscript {
 				z.NextIsNotRawText()
 			}
-			list = append(list, line)
+			list = append(list, line.String())
 		case html.EndTagToken:
 			list = append(list, "</"+z.Token().Data)
 		}
