@@ -2,7 +2,10 @@
 
 package extract
 
-import "golang.org/x/net/html/atom"
+import (
+	"golang.org/x/net/html/atom"
+	"strings"
+)
 
 // mainContent returns the parts of a page that are its content.
 //
@@ -37,6 +40,9 @@ func (t *tree) mainContent(headline *node) []*node {
 		}
 	}
 	roots := []*node{root}
+	if t.saysArticle() {
+		(&tidier{total: root.chars, partly: true}).elements(root)
+	}
 	dropHeadline(headline, roots)
 	return roots
 }
@@ -44,6 +50,13 @@ func (t *tree) mainContent(headline *node) []*node {
 const (
 	keptShare = 10 // dropping what is hidden may leave one tenth of the text, not less
 )
+
+// isStreamed reports whether n is a part of a page that React sent later than
+// its surroundings, hidden until a script puts it there.
+func (n *node) isStreamed() bool {
+	id := n.attr("id")
+	return len(id) > 2 && id[:2] == "S:" && strings.Trim(id[2:], "0123456789abcdef") == ""
+}
 
 // share is an amount of text.
 type share struct{ chars, prose int32 }
@@ -53,11 +66,14 @@ type share struct{ chars, prose int32 }
 // page that says that it is an article.
 func (t *tree) isArticleOf(part, whole share) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
-	if t.isArticle || t.head.typed(isArticleType) != nil {
+	if t.saysArticle() {
 		return prose > .3
 	}
 	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
 }
+
+// saysArticle reports whether the page says that it is an article.
+func (t *tree) saysArticle() bool { return t.isArticle || t.head.typed(isArticleType) != nil }
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
