@@ -297,12 +297,15 @@ type survey struct {
 	times   []string
 	byline  string // by the name of the class only
 	dated   string
+	items   map[string]int // number of microdata items by type
+	buys    int            // buttons that put something into a cart
 }
 
 // survey walks the page once.
 func (t *tree) survey(article bool) *survey {
-	s := &survey{article: article}
+	s := &survey{article: article, items: map[string]int{}}
 	s.walk(t.body, false)
+	t.seen = s
 	return s
 }
 
@@ -332,11 +335,17 @@ func (s *survey) walk(n *node, aside bool) {
 		if !aside && len(c.attrs) > 0 {
 			s.marked(c)
 		}
+		if c.buys() {
+			s.buys++
+		}
 		s.walk(c, aside)
 	}
 }
 
 func (s *survey) marked(n *node) {
+	if item := n.attr("itemtype"); item != "" && len(s.items) < 50 {
+		s.items[localName(item)]++
+	}
 	itemprop := n.attr("itemprop")
 	if s.author == "" {
 		if n.atom == atom.A && hasToken(n.attr("rel"), "author") || hasToken(itemprop, "author") {
