@@ -55,7 +55,7 @@ rehearse: ## release HEAD in a scratch clone and use it as a stranger would
 	$(RELCHECK) check && $(RELCHECK) rehearse
 
 .PHONY: conformance
-conformance: $(BIN)/everything-server ## the MCP conformance suite against shproxy, shclient and oauthdyn
+conformance: $(BIN)/everything-server ## the MCP conformance suite against our commands
 	npm ci --ignore-scripts --no-audit --no-fund --prefix test/conformance
 	REQUIRE_ALL=1 go test -count=1 -v ./examples/conformance
 

@@ -85,7 +85,7 @@ func (s *Server) Handler() http.Handler {
 		DisableLocalhostProtection:   true, // newGuard does it, with AllowedHosts
 		Logger:                       quiet(s.opts.Logger),
 	})
-	h = bufferBody(h)
+	h = bufferBody(decodeName(h))
 	if s.opts.Middleware != nil {
 		h = s.opts.Middleware(h)
 	}

@@ -24,7 +24,7 @@ import (
 // signs in as a client that has registered, and a person with a browser.
 func TestAuthorizationServer(t *testing.T) {
 	requireSuite(t)
-	program, err := servetest.Build(t.Context(), t.TempDir())
+	program, err := servetest.Build(t.Context(), t.TempDir(), "oauthdyn")
 	if err != nil {
 		t.Fatal(err)
 	}

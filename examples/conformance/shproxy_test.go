@@ -11,13 +11,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
-)
 
-const startTimeout = time.Minute
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
+)
 
 // TestShproxy lets the suite judge the real command, around a stdio server that
 // implements all that the suite asks for.
@@ -112,78 +109,9 @@ func startShproxy(t *testing.T, program string, child ...string) string {
 
 func startShproxyWith(t *testing.T, program string, flags []string, child ...string) string {
 	t.Helper()
-	log := &startLog{port: make(chan string, 1)}
-	cmd := exec.Command(program, slices.Concat([]string{"--port", "0"}, flags, []string{"--"}, child)...)
-	cmd.Stderr = log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan struct{})
-	go func() {
-		cmd.Wait()
-		close(exited)
-	}()
-	t.Cleanup(func() {
-		stop(cmd.Process.Pid, exited)
-		if t.Failed() {
-			t.Logf("shproxy wrote, beside information:\n%s", log)
-		}
-	})
-	select {
-	case port := <-log.port:
-		// By name: the suite's DNS rebinding scenario wants a local host name.
-		return "http://localhost:" + port + "/mcp"
-	case <-exited:
-		t.Fatal("shproxy exited before it listened")
-	case <-time.After(startTimeout):
-		t.Fatalf("shproxy did not listen within %v", startTimeout)
-	}
-	return ""
+	return byName(servetest.Listen(t, program, slices.Concat([]string{"--port", "0"}, flags, []string{"--"}, child)...))
 }
 
-// A startLog keeps what shproxy logs and finds the port that it listens on.
-type startLog struct {
-	port chan string // buffered; gets one value
-
-	mu    sync.Mutex
-	text  strings.Builder
-	found bool
-}
-
-var listening = regexp.MustCompile(`url=http://127\.0\.0\.1:(\d+)/mcp\n`)
-
-func (l *startLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Write(p)
-	if match := listening.FindStringSubmatch(l.text.String()); match != nil && !l.found {
-		l.found = true
-		l.port <- match[1]
-	}
-	return len(p), nil
-}
-
-// String is what was logged but for the lines of level information.
-func (l *startLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var kept strings.Builder
-	for line := range strings.Lines(l.text.String()) {
-		if !strings.Contains(line, " level=INFO ") {
-			kept.WriteString(line)
-		}
-	}
-	return kept.String()
-}
-
-// stop asks a process group to end, and makes it.
-func stop(pid int, exited <-chan struct{}) {
-	syscall.Kill(pid, syscall.SIGTERM)
-	select {
-	case <-exited:
-	case <-time.After(10 * time.Second):
-		syscall.Kill(-pid, syscall.SIGKILL)
-		<-exited
-	}
-}
+// byName is a URL on loopback with the host's name: the suite's DNS rebinding
+// scenario wants a local one.
+func byName(url string) string { return strings.Replace(url, "127.0.0.1", "localhost", 1) }

@@ -74,7 +74,7 @@ var scratch string // directory for what is built
 var buildOauthdyn = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	return servetest.Build(ctx, scratch)
+	return servetest.Build(ctx, scratch, "oauthdyn")
 })
 
 // requireClients skips the test where the clients are not installed.

@@ -12,8 +12,8 @@ import (
 // keptAttributes are the ones this package looks at.
 var keptAttributes = func() map[string]string {
 	m := map[string]string{}
-	for key := range strings.FieldsSeq(`alt aria-hidden aria-label class colspan content data-lang data-language
-		data-original data-src data-srcset datetime height hidden href http-equiv id itemprop itemtype lang name
+	for key := range strings.FieldsSeq(`alt alttext aria-hidden aria-label checked class colspan content data-lang data-language
+		data-lazy-src data-original data-src data-srcset datetime height hidden href http-equiv id itemprop itemtype lang name
 		property rel role rowspan shadowrootmode src srcset start style title type width`) {
 		m[key] = key
 	}

@@ -17,23 +17,23 @@ func (w *writer) codeBlock(n *node) {
 	var b strings.Builder
 	w.codeText(n, &b)
 	text := strings.ReplaceAll(strings.ReplaceAll(b.String(), "\r\n", "\n"), "\r", "\n")
-	text = strings.TrimPrefix(text, "\n") // HTML drops the first line break of pre
-	text = strings.TrimRight(text, " \t\n")
-	if strings.TrimSpace(text) == "" {
+	if n.first != nil && n.first.isText() {
+		text = strings.TrimPrefix(text, "\n") // HTML drops a line break right after <pre>
+	}
+	if strings.TrimSpace(text) == "" && n.descendant(isCode) == nil {
 		return
 	}
 	fence := strings.Repeat("`", max(3, longestRun(text, '`')+1))
 	if len(fence) > 40 {
 		fence = strings.Repeat("~", max(3, min(longestRun(text, '~')+1, 40)))
 	}
-	w.begin()
+	w.begin(codeBlock)
 	w.out = append(append(w.out, fence...), language(n)...)
-	for line := range strings.SplitSeq(text, "\n") {
+	for text != "" && !w.stop() {
+		line, rest, _ := strings.Cut(text, "\n")
 		w.newline()
 		w.out = append(w.out, line...)
-		if w.stop() {
-			return
-		}
+		text = rest
 	}
 	w.newline()
 	w.out = append(w.out, fence...)
@@ -64,6 +64,8 @@ func (w *writer) codeText(n *node, b *strings.Builder) {
 	}
 }
 
+func isCode(n *node) bool { return n.atom == atom.Code }
+
 // isGutter reports whether n holds line numbers.
 func isGutter(n *node) bool {
 	switch n.attr("class") {
@@ -79,7 +81,7 @@ func language(n *node) string {
 	if l := languageOf(n); l != "" {
 		return l
 	}
-	if code := n.descendant(func(d *node) bool { return d.atom == atom.Code }); code != nil {
+	if code := n.descendant(isCode); code != nil {
 		if l := languageOf(code); l != "" {
 			return l
 		}
@@ -118,8 +120,8 @@ func languageOf(n *node) string {
 // languageName keeps what can be an info string, and drops the names that
 // highlighters have for "none".
 func languageName(s string) string {
-	s = strings.ToLower(strings.TrimSpace(s))
-	if s == "" || len(s) > 30 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789+#-._") != "" {
+	s = strings.ToLower(trimSpace(s))
+	if len(s) > 30 || strings.ContainsAny(s, " `~\\&") {
 		return ""
 	}
 	switch s {

@@ -2,11 +2,7 @@
 
 package extract
 
-import (
-	"strings"
-
-	"golang.org/x/net/html/atom"
-)
+import "golang.org/x/net/html/atom"
 
 // mainContent returns the parts of a page that are its content.
 //
@@ -17,22 +13,22 @@ import (
 // away. An article that holds most of the clean text wins; on a forum, a
 // product or a listing it does not, and the clean view is used.
 //
-// Stats must be measured.
-func (t *tree) mainContent() []*node {
+// The headline, if there is one, is dropped from them. Stats must be measured.
+func (t *tree) mainContent(headline *node) []*node {
 	all := t.body.chars
-	t.body.drop(func(n *node) bool { return n.hidden })
+	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() })
 	t.body.measure()
 	if t.body.chars < all/keptShare {
 		// Pages that reveal themselves by script are hidden as a whole.
 		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
 		t.body.measure()
 	}
-	visible := t.body.chars
+	visible, prose := t.body.chars, t.body.prose
 	t.body.drop(func(n *node) bool {
-		return n.isBoilerplate(visible) || t.isArticle && n.isComments()
+		return n.prose*2 <= prose && n.isBoilerplate(visible) || t.isArticle && n.isComments()
 	})
 	t.body.measure()
-	if t.body.chars < visible/keptShare {
+	if t.body.chars < visible/keptShare && t.body.prose <= min(prose/keptShare, enoughProse) {
 		// Whatever it was, it was the page.
 		t.body.undrop(func(n *node) bool { return !n.hidden })
 		t.body.measure()
@@ -43,21 +39,39 @@ func (t *tree) mainContent() []*node {
 		root = m
 	}
 	if article := root.article(); article != nil {
-		chars := int32(0)
+		chars, prose := int32(0), int32(0)
 		for _, n := range article {
 			chars += n.chars
+			prose += n.prose
 		}
-		if float64(chars) >= articleShare*float64(root.chars) {
+		if t.isArticleOf(share{chars, prose}, share{root.chars, root.prose}) {
+			tidy(headline, article)
 			return article
 		}
 	}
-	return []*node{root}
+	roots := []*node{root}
+	dropHeadline(headline, roots)
+	return roots
 }
 
 const (
-	keptShare    = 10 // dropping may leave one tenth of the text, not less
-	articleShare = .6 // of the clean text that an article must hold
+	keptShare   = 10 // dropping may leave one tenth of the text, not less
+	enoughProse = 200
 )
+
+// share is an amount of text.
+type share struct{ chars, prose int32 }
+
+// isArticleOf reports whether part, the best-scoring text of a page, is what
+// the page is there for: it holds most of the clean text, or less of it on a
+// page that says that it is an article.
+func (t *tree) isArticleOf(part, whole share) bool {
+	prose := float64(part.prose) / float64(max(whole.prose, 1))
+	if t.isArticle || t.head.typed(isArticleType) != nil {
+		return prose > .3
+	}
+	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
+}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
@@ -93,6 +107,8 @@ func (n *node) measure() {
 		n.count(n.text)
 		return
 	}
+	block := n.isBlock()
+	var run, runLinks int32 // of the inline nodes since the last block
 	for c := n.first; c != nil; c = c.next {
 		if c.dropped {
 			continue
@@ -102,11 +118,32 @@ func (n *node) measure() {
 		n.linkChars += c.linkChars
 		n.commas += c.commas
 		n.links += c.links
+		if !block {
+			continue
+		}
+		if c.isBlock() {
+			n.prose += c.prose + proseOf(run, runLinks)
+			run, runLinks = 0, 0
+		} else {
+			run += c.chars
+			runLinks += c.linkChars
+		}
+	}
+	if block {
+		n.prose += proseOf(run, runLinks)
 	}
 	if n.atom == atom.A {
 		n.links++
 		n.linkChars = n.chars
 	}
+}
+
+// proseOf returns chars if a line of that length is a sentence and not a link.
+func proseOf(chars, linkChars int32) int32 {
+	if chars >= 80 && linkChars*5 < chars*2 {
+		return chars
+	}
+	return 0
 }
 
 // count counts characters with runs of white space as one.
@@ -133,98 +170,4 @@ func (n *node) linkDensity() float32 {
 		return 0
 	}
 	return float32(n.linkChars) / float32(n.chars)
-}
-
-// isBoilerplate reports whether n is certainly not content; total is the
-// amount of text on the page.
-func (n *node) isBoilerplate(total int32) bool {
-	switch n.atom {
-	case atom.Nav, atom.Footer, atom.Aside, atom.Menu, atom.Dialog, atom.Search:
-		return n.chars < total/2
-	case atom.Header:
-		return n.chars < total/4 && !n.within(atom.Article) && !n.within(atom.Main) || n.linkDensity() > .5
-	case atom.Button:
-		return !n.withinHeading()
-	case atom.Html, atom.Body, atom.Main, atom.Article, atom.Pre, atom.Code, atom.H1, atom.Table, atom.Tbody, atom.Tr:
-		return false
-	}
-	switch n.attr("role") {
-	case "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar", "toolbar":
-		return n.chars < total/2
-	}
-	if n.isBlock() || n.atom == atom.Span || n.atom == atom.A {
-		if n.chars < total/2 && boilerplateNamed(n.attr("class"), n.attr("id")) {
-			return true
-		}
-	}
-	switch n.atom {
-	case atom.Div, atom.Ul, atom.Ol, atom.Dl, atom.Section:
-		return n.chars < total/2 && n.linkChars > 40 && n.linkDensity() > .7 && n.links >= 3 && !n.within(atom.P)
-	}
-	return false
-}
-
-// isComments reports whether n holds what readers wrote under an article. On
-// a forum the same names hold the content.
-func (n *node) isComments() bool {
-	if !n.isBlock() || n.atom == atom.Main {
-		return false
-	}
-	comments := func(w string) bool { return w == "comments" || w == "respond" || w == "commentlist" }
-	return eachWord(n.attr("id"), comments) || eachWord(n.attr("class"), comments)
-}
-
-func (n *node) withinHeading() bool {
-	for p := n.parent; p != nil; p = p.parent {
-		if isHeading(p.atom) {
-			return true
-		}
-	}
-	return false
-}
-
-// boilerplateWords are parts of class names and ids of things around content.
-var boilerplateWords = wordSet(`ad ads advert advertisement adsbygoogle banner breadcrumb breadcrumbs cookie cookies
-	consent disqus footer gdpr hidden invisible masthead menu menubar modal nav navbar navigation newsletter
-	outbrain pager pagination paging popup promo promoted recommendations recommended related rss share sharing
-	shareit sidebar signup skip social sponsor sponsored subscribe subscription taboola toolbar tooltip widget
-	noprint srOnly toc`)
-
-func wordSet(words string) map[string]bool {
-	m := map[string]bool{}
-	for w := range strings.FieldsSeq(words) {
-		m[w] = true
-	}
-	return m
-}
-
-func boilerplateNamed(names ...string) bool {
-	for _, name := range names {
-		if eachWord(name, func(w string) bool { return boilerplateWords[w] }) {
-			return true
-		}
-	}
-	return false
-}
-
-// eachWord calls f with the lower-case words of a class attribute or an id,
-// split at anything but letters and before upper-case letters, until f
-// returns true, and reports whether it did.
-func eachWord(s string, f func(string) bool) bool {
-	s = s[:min(len(s), 300)]
-	start := -1
-	for i := 0; i <= len(s); i++ {
-		letter := i < len(s) && s[i]|0x20 >= 'a' && s[i]|0x20 <= 'z'
-		upper := letter && s[i] < 'a' && i > 0 && s[i-1] >= 'a'
-		if start >= 0 && (!letter || upper) {
-			if f(strings.ToLower(s[start:i])) {
-				return true
-			}
-			start = -1
-		}
-		if letter && start < 0 {
-			start = i
-		}
-	}
-	return false
 }

@@ -2,21 +2,35 @@
 
 package extract
 
-import "strings"
+import "bytes"
 
 // escapeContext says what is around a piece of text.
 type escapeContext struct {
-	inLink     bool // inside a link text, where brackets always count
-	table      bool // inside a table cell, where pipes count
-	next       byte // a byte that may come right after the text, or 0
-	beforeLink bool // a link comes right after the text
+	inLink bool // inside a link text, where brackets always count
+	table  bool // inside a table cell, where pipes count
+	next   byte // the byte that comes right after the text, or 0
 }
 
+// escapable are the bytes that appendEscaped has to look at.
+var escapable = func() (set [256]bool) {
+	for _, c := range []byte("`\\*_~[]!<&| \t\r\n\f") {
+		set[c] = true
+	}
+	return set
+}()
+
 // appendEscaped appends text so that a Markdown reader sees it literally, with
-// as few backslashes as that takes. It looks at most a few bytes ahead.
+// as few backslashes as that takes, and with its white space collapsed. It
+// looks at most a few bytes ahead.
 func appendEscaped(out []byte, s string, c escapeContext) []byte {
+	start := 0
 	for i := 0; i < len(s); i++ {
 		b := s[i]
+		if !escapable[b] {
+			continue
+		}
+		out = append(out, s[start:i]...)
+		start = i
 		next := c.next
 		if i+1 < len(s) {
 			next = s[i+1]
@@ -26,39 +40,46 @@ func appendEscaped(out []byte, s string, c escapeContext) []byte {
 		case '`':
 			escape = true
 		case '\\':
-			escape = next == 0 || isASCIIPunct(next)
+			escape = isASCIIPunct(next)
 		case '*':
-			escape = !(endsInSpace(out) && next == ' ')
+			escape = !(endsInSpace(out) && isSpace(next))
 		case '_':
-			escape = !(endsInWord(out) && i+1 < len(s) && isWordByte(next))
+			escape = !(endsInWord(out) && isWordByte(next))
 		case '~':
-			escape = next == '~' || endsWith(out, '~')
+			escape = next == '~' || endsInTilde(out) || !endsInSpace(out) && (endsInWord(out) || !isWordByte(next))
 		case '[':
-			escape = c.inLink
+			escape = c.inLink || next == '^'
 		case ']':
 			escape = c.inLink || next == '(' || next == '[' || next == ':'
 		case '!':
-			escape = i+1 == len(s) && c.beforeLink
+			escape = next == '[' && i+1 == len(s)
 		case '<':
-			escape = isTagStart(next) || i+1 == len(s) && c.next != 0
+			escape = isTagStart(next)
 		case '&':
-			escape = isEntity(s[i:], c.next != 0)
+			escape = isEntity(s[i:], isWordByte(c.next) || c.next == '#' || c.next == ';')
 		case '|':
 			escape = c.table
+		default: // white space
+			for i+1 < len(s) && isSpace(s[i+1]) {
+				i++
+			}
+			out = append(out, ' ')
+			start = i + 1
+			continue
 		}
 		if escape {
 			out = append(out, '\\')
 		}
-		out = append(out, b)
 	}
-	return out
+	return append(out, s[start:]...)
 }
 
-func endsInSpace(out []byte) bool { return len(out) > 0 && isSpace(out[len(out)-1]) }
+// endsInSpace reports whether out ends in white space; its beginning counts.
+func endsInSpace(out []byte) bool { return len(out) == 0 || isSpace(out[len(out)-1]) }
 
 func endsInWord(out []byte) bool { return len(out) > 0 && isWordByte(out[len(out)-1]) }
 
-func endsWith(out []byte, b byte) bool { return len(out) > 0 && out[len(out)-1] == b }
+func endsInTilde(out []byte) bool { return len(out) > 0 && out[len(out)-1] == '~' }
 
 // isTagStart reports whether "<" before b could begin HTML or an autolink.
 func isTagStart(b byte) bool {
@@ -82,8 +103,7 @@ func isEntity(s string, more bool) bool {
 
 // appendLine appends a line of inline Markdown at the start of a line, and
 // keeps it from being taken for a block (CommonMark section 4 and 5).
-func appendLine(out []byte, line string) []byte {
-	line = strings.TrimLeft(line, " \t")
+func appendLine(out, line []byte) []byte {
 	if at := blockMark(line); at >= 0 {
 		out = append(append(out, line[:at]...), '\\')
 		line = line[at:]
@@ -92,21 +112,25 @@ func appendLine(out []byte, line string) []byte {
 }
 
 // blockMark returns where a backslash must go, or -1.
-func blockMark(line string) int {
-	if line == "" {
+func blockMark(line []byte) int {
+	if len(line) == 0 {
 		return -1
 	}
 	switch line[0] {
 	case '#':
-		n := len(line) - len(strings.TrimLeft(line, "#"))
+		n := len(line) - len(bytes.TrimLeft(line, "#"))
 		if n <= 6 && (n == len(line) || isSpace(line[n])) {
 			return 0
 		}
 	case '>':
 		return 0
 	case '-', '+', '=':
-		if len(line) == 1 || isSpace(line[1]) || strings.Trim(line, "- \t") == "" || strings.Trim(line, "= \t") == "" ||
-			strings.Trim(line, "-:| \t") == "" {
+		if len(line) == 1 || isSpace(line[1]) || len(bytes.Trim(line, "- \t")) == 0 || len(bytes.Trim(line, "= \t")) == 0 ||
+			len(bytes.Trim(line, "-:| \t")) == 0 {
+			return 0
+		}
+	case '[': // a task list's box, if it came first in an item
+		if len(line) > 3 && line[2] == ']' && isSpace(line[3]) && bytes.IndexByte([]byte(" xX"), line[1]) >= 0 {
 			return 0
 		}
 	case '*': // an escaped one starts with a backslash
@@ -114,15 +138,15 @@ func blockMark(line string) int {
 			return 0
 		}
 	case '~':
-		if strings.HasPrefix(line, "~~~") {
+		if bytes.HasPrefix(line, []byte("~~~")) {
 			return 0
 		}
 	case '|', ':':
-		if strings.Trim(line, "-:| \t") == "" {
+		if len(bytes.Trim(line, "-:| \t")) == 0 {
 			return 0
 		}
 	case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		n := len(line) - len(strings.TrimLeft(line, "0123456789"))
+		n := len(line) - len(bytes.TrimLeft(line, "0123456789"))
 		if n <= 9 && n < len(line) && (line[n] == '.' || line[n] == ')') && (n+1 == len(line) || isSpace(line[n+1])) {
 			return n
 		}

@@ -16,7 +16,7 @@ func TestTextStaysText(t *testing.T) {
 		{"tag over elements", "&lt;<span>script&gt;x&lt;/script&gt;</span>", `\<script>x\</script>`},
 		{"entity over elements", "&amp;<span>lt;b&gt;</span>", `\&lt;b>`},
 		{"entity over three elements", "&amp;l<span>t</span><span>;</span>", `\&lt;`},
-		{"ampersand before bold", "AT&amp;<b>T</b>", `AT\&**T**`},
+		{"ampersand before bold", "AT&amp;<b>T</b>", `AT&**T**`},
 		{"comparison", "a &lt; b &amp; c", `a < b & c`},
 		{"bold asterisk", "<b>*</b>", `**\***`},
 		{"bold list mark", "<b>* x</b>", `**\* x**`},

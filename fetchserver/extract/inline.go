@@ -17,68 +17,110 @@ const (
 	inCell            // one line; line breaks become <br>
 )
 
-// style is a set of inline styles.
+// style is an inline style.
 type style uint8
 
 const (
 	strong style = 1 << iota
 	emphasis
 	strike
+	sub
+	sup
 )
 
-// run is a piece of inline content with one style in one link.
-type run struct {
-	kind  runKind
-	style style
-	link  int32  // index+1 into inliner.links; 0 = none
-	text  string // source text, or finished Markdown for an image
+// piece is a part of the inline content of a block. Elements are two pieces
+// with their content between them.
+type piece struct {
+	kind  pieceKind
+	style style // of opening and closing
+	mark  byte  // the delimiter chosen for them, or 0 for none
+	peer  int32 // opening: the closing piece, and the reverse
+	text  string
+	node  *node // the link
 }
 
-type runKind uint8
+type pieceKind uint8
 
 const (
-	textRun runKind = iota
-	codeRun
-	imageRun
-	breakRun
+	textPiece  pieceKind = iota // without space around it; space inside is not collapsed yet
+	spacePiece                  // one space
+	codePiece                   // the content of a code span
+	rawPiece                    // finished Markdown
+	breakPiece                  // a hard line break
+	splitPiece                  // a paragraph ends
+	opening                     // of a style
+	closing
+	linkOpening // text is the target
+	linkClosing
 )
 
-// inliner collects the inline nodes of one block as runs, with white space
-// collapsed across elements. It is reused from block to block.
+// inliner collects the inline nodes of one block as pieces. White space is
+// collapsed across elements, and moves out of the elements that it begins or
+// ends. Elements open when their first content comes, so that one without
+// content leaves nothing. It is reused from block to block.
 type inliner struct {
-	w     *writer
-	runs  []run
-	links []*node
-	space bool // the last run ends with a space, or there is none
-	place place
-	// images counts the bytes of imageRuns, which a base URL makes many times
-	// longer than their source.
-	images int
+	w      *writer
+	place  place
+	pieces []piece
+	levels []level // the elements that the walk is in
+	shown  int     // how many of them have their opening among the pieces
+	links  int     // how many of those are links
+	space  bool    // white space came since the last piece
+	breaks int     // line breaks came
+	code   int     // code elements that the walk is in
+	size   int     // bytes of pieces
+	out    []byte
+
+	runs  []delimiterRun // kept for their memory
+	arena []int32
+}
+
+// level is an element: a link or a style.
+type level struct {
+	style style
+	atom  atom.Atom
+	link  *node
+	href  string
+	at    int32 // of the opening
 }
 
 // inlineText renders the inline nodes from first up to end, without space
-// around it. In a paragraph, "\n" is a hard line break.
-func (w *writer) inlineText(first, end *node, where place) string {
+// around it. In a paragraph, "\n" is a hard line break and "\n\n" ends the
+// paragraph. The result is valid until the next call.
+func (w *writer) inlineText(first, end *node, where place) []byte {
 	in := &w.inline
-	*in = inliner{w: w, runs: in.runs[:0], links: in.links[:0], space: true, place: where}
+	*in = inliner{w: w, pieces: in.pieces[:0], levels: in.levels[:0], out: in.out[:0], runs: in.runs, arena: in.arena, place: where}
+	wrap := w.wrap != nil && !w.wrap.used && (where == inHeading || !w.wrap.heading)
+	if wrap {
+		in.levels = append(in.levels, level{link: w.wrap.node, href: w.wrap.href})
+	}
+	in.levels = append(in.levels, w.outer...)
 	for n := first; n != nil && n != end; n = n.next {
-		in.walk(n, 0, 0)
+		in.walk(n)
 	}
-	if len(in.runs) == 0 {
-		return ""
+	if len(in.pieces) == 0 {
+		return nil
 	}
-	w.inlineLeft = w.limit - len(w.out) + 1
-	r := renderer{w: w, links: in.links, place: where}
-	r.render(in.runs, 0)
-	return strings.Trim(string(r.out), " \n")
+	in.closeAll(0)
+	if wrap {
+		w.wrap.used = true
+	}
+	in.resolve()
+	in.render()
+	return in.out
 }
 
-func (in *inliner) walk(n *node, s style, link int32) {
-	if n.dropped || in.w.stop() {
+// full reports whether what is collected fills the output.
+func (in *inliner) full() bool {
+	return in.size > in.w.limit-len(in.w.out) || in.w.stop()
+}
+
+func (in *inliner) walk(n *node) {
+	if n.dropped || in.full() {
 		return
 	}
 	if n.isText() {
-		in.text(n.text, s, link)
+		in.text(n.text)
 		return
 	}
 	switch n.atom {
@@ -86,129 +128,271 @@ func (in *inliner) walk(n *node, s style, link int32) {
 		in.lineBreak()
 		return
 	case atom.Img:
-		in.image(n, s, link)
+		in.image(n)
 		return
 	case atom.Code, atom.Kbd, atom.Samp, atom.Tt:
-		if !n.hasBlock && in.code(n, s, link) {
-			return
-		}
+		in.codeElement(n)
+		return
 	case atom.B, atom.Strong:
-		s |= strong
+		in.styled(n, strong)
+		return
 	case atom.I, atom.Em, atom.Cite, atom.Dfn, atom.Var:
-		s |= emphasis
+		in.styled(n, emphasis)
+		return
 	case atom.Del, atom.S, atom.Strike:
-		s |= strike
+		in.styled(n, strike)
+		return
+	case atom.Sub:
+		in.styled(n, sub)
+		return
+	case atom.Sup:
+		if isOrdinal(n) {
+			break
+		}
+		in.styled(n, sup)
+		return
+	case atom.Q:
+		in.text(`"`)
+		in.children(n)
+		in.closeQuote()
+		return
 	case atom.A:
-		if in.place == inHeading && n.isAnchor() {
-			return
-		}
-		if link == 0 && n.attr("href") != "" {
-			in.links = append(in.links, n)
-			link = int32(len(in.links))
-		}
+		in.link(n)
+		return
 	}
+	in.children(n)
+}
+
+func (in *inliner) children(n *node) {
 	separate := n.isBlock() || isTablePart(n.atom)
 	if separate {
 		in.separate()
+		if n.atom == atom.Li && in.place == inCell {
+			in.raw("-")
+			in.space = true
+		}
 	}
 	for c := n.first; c != nil; c = c.next {
-		in.walk(c, s, link)
+		in.walk(c)
 	}
 	if separate {
 		in.separate()
 	}
 }
 
-// text adds text with its white space collapsed.
-func (in *inliner) text(s string, st style, link int32) {
-	if in.space {
-		s = strings.TrimLeft(s, " \t\r\n\f")
-	}
-	if s == "" {
-		return
-	}
-	s = collapse(s)
-	in.space = s[len(s)-1] == ' '
-	in.add(run{kind: textRun, style: st, link: link, text: s})
+// closeQuote writes a closing quotation mark without the space before it.
+func (in *inliner) closeQuote() {
+	space := in.space
+	in.space = false
+	in.text(`"`)
+	in.space = space
 }
 
-func (in *inliner) add(r run) { in.runs = append(in.runs, r) }
+// isOrdinal reports whether a superscript is the end of a numeral, or a sign,
+// which read well without being raised.
+func isOrdinal(n *node) bool {
+	switch strings.ToLower(n.textContent()) {
+	case "st", "nd", "rd", "th", "e", "er", "re", "ème", "o", "a", "º", "ª", "tm", "sm", "®", "©", "™", "":
+		return true
+	}
+	return false
+}
 
-// collapse makes each run of white space one space.
-func collapse(s string) string {
-	clean := true
-	for i := 0; i < len(s) && clean; i++ {
-		clean = s[i] == ' ' && (i == 0 || s[i-1] != ' ') || !isSpace(s[i])
-	}
-	if clean {
-		return s
-	}
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if !isSpace(s[i]) {
-			out = append(out, s[i])
-		} else if len(out) == 0 || out[len(out)-1] != ' ' {
-			out = append(out, ' ')
+// styled walks an element with a style. Inside another of its kind it adds
+// nothing, unless the author wrote the same element twice.
+func (in *inliner) styled(n *node, s style) {
+	for _, l := range in.levels {
+		if l.style == s && (l.atom != n.atom || s == strike || s == sub || s == sup) {
+			in.children(n)
+			return
 		}
 	}
-	return string(out)
+	in.levels = append(in.levels, level{style: s, atom: n.atom})
+	in.children(n)
+	in.leave()
 }
 
+func (in *inliner) link(n *node) {
+	if in.place == inHeading && n.isAnchor() {
+		return
+	}
+	if label := in.w.noteLabel(n); label != "" {
+		in.note(label)
+		return
+	}
+	if in.w.inNote && n.isBacklink() {
+		return
+	}
+	nested := false
+	for _, l := range in.levels {
+		nested = nested || l.link != nil
+	}
+	href, ok := "", false
+	if !nested {
+		href, ok = in.w.link(n)
+	}
+	if !ok {
+		in.children(n)
+		return
+	}
+	in.levels = append(in.levels, level{link: n, href: href})
+	before := len(in.pieces)
+	in.children(n)
+	if in.w.whole && len(in.pieces) == before {
+		in.text(cleanText(n.attr("aria-label")))
+		in.content()
+	}
+	in.leave()
+}
+
+// leave closes the innermost element.
+func (in *inliner) leave() {
+	last := len(in.levels) - 1
+	in.closeAll(last)
+	in.levels = in.levels[:last]
+}
+
+// closeAll closes the elements from level n inwards.
+func (in *inliner) closeAll(n int) {
+	for ; in.shown > n; in.shown-- {
+		l := &in.levels[in.shown-1]
+		p := piece{kind: closing, style: l.style, peer: l.at}
+		if l.link != nil {
+			p.kind, p.node = linkClosing, l.link
+			in.links--
+		}
+		in.pieces[l.at].peer = int32(len(in.pieces))
+		in.pieces = append(in.pieces, p)
+	}
+}
+
+// content writes what has to stand before the next piece of content: white
+// space, and the openings of the elements that it is in.
+func (in *inliner) content() {
+	if len(in.pieces) > 0 {
+		switch {
+		case in.breaks > 0 && (in.place == inHeading || in.links > 0):
+			in.add(piece{kind: spacePiece})
+		case in.breaks > 1 && in.place == inParagraph:
+			in.closeAll(0)
+			in.add(piece{kind: splitPiece})
+		case in.breaks > 0:
+			in.add(piece{kind: breakPiece})
+		case in.space:
+			in.add(piece{kind: spacePiece})
+		}
+	}
+	in.breaks, in.space = 0, false
+	for ; in.shown < len(in.levels); in.shown++ {
+		in.open(&in.levels[in.shown])
+	}
+}
+
+func (in *inliner) open(l *level) {
+	last := len(in.pieces) - 1
+	if l.link != nil {
+		in.links++
+		l.at = int32(len(in.pieces))
+		in.size += len(l.href)
+		in.add(piece{kind: linkOpening, text: l.href, node: l.link})
+		return
+	}
+	if last >= 0 && in.pieces[last].kind == closing && in.pieces[last].style == l.style {
+		// Right behind another one of its kind: go on with that.
+		l.at = in.pieces[last].peer
+		in.pieces = in.pieces[:last]
+		return
+	}
+	l.at = int32(len(in.pieces))
+	in.add(piece{kind: opening, style: l.style})
+}
+
+func (in *inliner) add(p piece) {
+	in.size += len(p.text) + 1
+	in.pieces = append(in.pieces, p)
+}
+
+// text adds text, of which white space around it is kept in mind.
+func (in *inliner) text(s string) {
+	if in.code > 0 {
+		in.codeText(s)
+		return
+	}
+	left := trimLeftSpace(s)
+	in.space = in.space || len(left) < len(s)
+	if left == "" {
+		return
+	}
+	body := trimRightSpace(left)
+	in.content()
+	in.add(piece{kind: textPiece, text: body})
+	in.space = len(body) < len(left)
+}
+
+// raw adds finished Markdown.
+func (in *inliner) raw(s string) {
+	in.content()
+	in.add(piece{kind: rawPiece, text: s})
+}
+
+// lineBreak adds a line break. In code it ends a code span.
 func (in *inliner) lineBreak() {
-	if len(in.runs) == 0 {
-		return
-	}
-	if in.place == inHeading {
-		in.text(" ", 0, 0)
-		return
-	}
-	in.add(run{kind: breakRun})
-	in.space = true
+	in.breaks++
+	in.space = false
 }
 
 // separate keeps the text of adjacent blocks apart where blocks cannot be.
 func (in *inliner) separate() {
-	if len(in.runs) == 0 || in.runs[len(in.runs)-1].kind == breakRun {
-		return
-	}
-	if in.place == inHeading {
-		in.text(" ", 0, 0)
-		return
-	}
-	in.lineBreak()
+	in.breaks = max(in.breaks, 1)
 }
 
-// code adds a code span and reports whether it could: an image or a line break
-// inside it cannot be expressed.
-func (in *inliner) code(n *node, s style, link int32) bool {
-	if n.descendant(func(d *node) bool { return d.atom == atom.Img }) != nil {
-		return false
+// codeElement walks a code element. Links inside it become links around code.
+func (in *inliner) codeElement(n *node) {
+	if n.first != nil && n.first == n.last && n.first.isText() && trimLeftSpace(n.first.text) == "" {
+		in.content()
+		in.addCode(" ")
+		return
 	}
-	var b strings.Builder
-	n.appendText(&b)
-	text := strings.ReplaceAll(b.String(), "\n", " ")
-	if strings.TrimSpace(text) == "" {
-		in.text(text, s, link)
-		return true
-	}
-	in.add(run{kind: codeRun, style: s, link: link, text: text})
-	in.space = false
-	return true
+	in.code++
+	in.children(n)
+	in.code--
 }
 
-func (in *inliner) image(n *node, s style, link int32) {
-	if in.images > in.w.limit {
-		return // the output is full before this one
+func (in *inliner) codeText(s string) {
+	if trimLeftSpace(s) == "" {
+		if last := len(in.pieces) - 1; last >= 0 && in.breaks == 0 && in.pieces[last].kind == codePiece {
+			in.addCode(" ")
+		} else {
+			in.space = true
+		}
+		return
 	}
+	in.content()
+	in.addCode(collapse(s))
+}
+
+// addCode adds a code span or goes on with the one right before.
+func (in *inliner) addCode(s string) {
+	if last := len(in.pieces) - 1; last >= 0 && in.pieces[last].kind == codePiece {
+		in.pieces[last].text += s
+		in.size += len(s)
+		return
+	}
+	in.add(piece{kind: codePiece, text: s})
+}
+
+func (in *inliner) image(n *node) {
 	src := in.w.imageSource(n)
 	if src == "" {
 		return
 	}
-	alt := appendEscaped(nil, collapse(strings.TrimSpace(cleanText(n.attr("alt")))), escapeContext{inLink: true, table: in.place == inCell})
-	text := "![" + string(alt) + "](" + src + ")"
-	in.images += len(text)
-	in.add(run{kind: imageRun, style: s, link: link, text: text})
-	in.space = false
+	var b []byte
+	b = append(b, "!["...)
+	alt := trimSpace(cleanText(n.attr("alt")))
+	b = appendEscaped(b, alt, escapeContext{inLink: true, table: in.place == inCell})
+	b = append(append(b, "]("...), src...)
+	b = append(in.appendTitle(b, n.attr("title"), alt), ')')
+	in.raw(string(b))
 }
 
 // isAnchor reports whether n is the permanent link that many generators put

@@ -11,32 +11,69 @@ import (
 // maxLink is the longest link target that is kept, in bytes.
 const maxLink = 2048
 
-// link returns an absolute link target as Markdown, or "" if there is none
-// that a reader could follow.
-func (w *writer) link(href string) string {
-	return w.resolve(href, "http", "https", "mailto", "tel")
+// link returns the target of a link as Markdown, absolute if there is a base,
+// and whether it is one that a reader could follow.
+func (w *writer) link(n *node) (string, bool) {
+	href := n.attr("href")
+	if href == "" && !has(n.attrs, "href") {
+		return "", false
+	}
+	return w.resolve(href)
 }
 
-func (w *writer) resolve(href string, schemes ...string) string {
-	href = strings.TrimSpace(href)
-	if href == "" || len(href) > maxLink {
-		return ""
+// resolve makes a reference absolute and writes it as a Markdown destination.
+// It goes by RFC 3986 but leaves alone what browsers leave alone, so that
+// addresses stay as their authors wrote them.
+func (w *writer) resolve(ref string) (string, bool) {
+	ref = trimSpace(ref)
+	if len(ref) > maxLink {
+		return "", false
 	}
-	u, err := url.Parse(removeBreaks(href))
-	if err != nil {
-		return ""
+	ref = removeBreaks(ref)
+	switch scheme := schemeOf(ref); {
+	case isUnsafeScheme(scheme):
+		return "", false
+	case scheme != "" || w.base == nil:
+		return destination(ref), true
 	}
-	if w.base != nil {
-		u = w.base.ResolveReference(u)
+	if u, err := url.Parse(ref); err == nil {
+		return destination(w.base.ResolveReference(u).String()), true
 	}
-	allowed := u.Scheme == ""
-	for _, s := range schemes {
-		allowed = allowed || u.Scheme == s
+	// Something that RFC 3986 does not know, as "%" or a space in the host.
+	root := w.base.Scheme + "://" + w.base.Host
+	switch {
+	case strings.HasPrefix(ref, "//"):
+		return destination(w.base.Scheme + ":" + ref), true
+	case strings.HasPrefix(ref, "/"):
+		return destination(root + ref), true
 	}
-	if !allowed {
-		return ""
+	dir := w.base.EscapedPath()
+	return destination(root + dir[:strings.LastIndexByte(dir, '/')+1] + ref), true
+}
+
+// schemeOf returns the scheme of a URL in lower case, or "".
+func schemeOf(ref string) string {
+	for i := 0; i < len(ref); i++ {
+		switch c := ref[i]; {
+		case c|0x20 >= 'a' && c|0x20 <= 'z':
+		case i > 0 && (c >= '0' && c <= '9' || c == '+' || c == '-' || c == '.'):
+		case i > 0 && c == ':':
+			return strings.ToLower(ref[:i])
+		default:
+			return ""
+		}
 	}
-	return destination(u.String())
+	return ""
+}
+
+// isUnsafeScheme names the schemes whose URLs are programs, contain what they
+// name, or mean something only inside the browser.
+func isUnsafeScheme(scheme string) bool {
+	switch scheme {
+	case "javascript", "vbscript", "data", "blob", "about", "file", "filesystem", "view-source":
+		return true
+	}
+	return false
 }
 
 // removeBreaks drops tabs and line breaks, which browsers ignore in URLs.
@@ -47,23 +84,35 @@ func removeBreaks(s string) string {
 	return strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(s)
 }
 
-// destination escapes what a link destination without angle brackets cannot
-// hold (CommonMark section 6.3), and what is not ASCII, as browsers do.
+// destination escapes what a link destination cannot hold (CommonMark section
+// 6.3), with angle brackets where parentheses do not match, and what is not ASCII, as browsers do.
 func destination(s string) string {
-	balanced := balancedParens(s)
+	clean, parens := true, false
+	for i := 0; i < len(s) && clean; i++ {
+		c := s[i]
+		parens = parens || c == '(' || c == ')'
+		clean = c > ' ' && c < 0x7F && c != '<' && c != '>' && c != '\\' && c != '`' && c != '|' && c != '&'
+	}
+	if clean && !parens {
+		return s
+	}
 	var b strings.Builder
+	angle := !balancedParens(s)
+	if angle {
+		b.WriteByte('<')
+	}
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c <= ' ' || c >= 0x7F || c == '<' || c == '>' || c == '\\' || c == '`' || c == '|':
 			b.WriteString("%" + strings.ToUpper(strconv.FormatUint(uint64(c)+0x100, 16)[1:]))
-		case (c == '(' || c == ')') && !balanced:
-			b.WriteString("%2" + string('8'+c-'('))
 		case c == '&' && isEntity(s[i:], false):
-			b.WriteByte('\\')
-			b.WriteByte(c)
+			b.WriteString(`\&`)
 		default:
 			b.WriteByte(c)
 		}
+	}
+	if angle {
+		b.WriteByte('>')
 	}
 	return b.String()
 }
@@ -90,10 +139,16 @@ func (w *writer) imageSource(n *node) string {
 	if isPixel(n.attr("width")) || isPixel(n.attr("height")) {
 		return ""
 	}
-	for _, candidate := range []string{
-		n.attr("data-src"), n.attr("data-original"), n.attr("src"), largest(n.attr("data-srcset")), largest(n.attr("srcset")),
+	for _, candidate := range [...]string{
+		n.attr("data-src"), n.attr("data-original"), n.attr("data-lazy-src"), n.attr("src"), largest(n.attr("data-srcset")), largest(n.attr("srcset")),
 	} {
-		if src := w.resolve(candidate, "http", "https"); src != "" {
+		if candidate == "" {
+			continue
+		}
+		if s := schemeOf(candidate); s != "" && s != "http" && s != "https" {
+			continue
+		}
+		if src, ok := w.resolve(candidate); ok {
 			return src
 		}
 	}

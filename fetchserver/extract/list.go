@@ -12,12 +12,12 @@ import (
 // list writes the items of a list. Children that are not items are written as
 // they stand.
 func (w *writer) list(n *node) {
-	if w.nesting >= maxNesting || n.isEmpty() {
+	if w.nesting >= maxNesting || n.isEmpty() && !n.hasItem() {
 		w.container(n)
 		return
 	}
 	number, ordered := 1, n.atom == atom.Ol
-	if start, err := strconv.Atoi(strings.TrimSpace(n.attr("start"))); err == nil && start >= 0 && start < 1e9 {
+	if start, err := strconv.Atoi(trimSpace(n.attr("start"))); err == nil && start >= 0 && start < 1e9 {
 		number = start
 	}
 	mark := byte('-')
@@ -29,16 +29,27 @@ func (w *writer) list(n *node) {
 		mark = map[byte]byte{'-': '*', '.': ')'}[mark]
 	}
 	tight, loose := w.tight, n.isLoose()
-	first := true
+	kind := bulletBlock
+	if ordered && number != 1 || n.startsEmpty() {
+		kind = numberedBlock
+	}
+	items := 0
+	indent := "  "
 	for c := n.first; c != nil && !w.stop(); c = c.next {
-		if c.dropped || c.isText() && strings.TrimSpace(c.text) == "" {
+		if c.dropped || c.isText() && trimLeftSpace(c.text) == "" {
 			continue
 		}
-		if c.atom != atom.Li && (c.atom == atom.Ul || c.atom == atom.Ol) && !first {
+		if note := w.noteOf(c); note != "" {
+			w.tight = tight
+			w.writeNote(note, c)
+			number++
+			continue
+		}
+		if c.atom != atom.Li && (c.atom == atom.Ul || c.atom == atom.Ol) && items > 0 {
 			// A list directly inside a list belongs to the item before it.
-			w.tight = true
+			w.tight, w.last = !loose, paragraphBlock
 			outer := len(w.prefix)
-			w.prefix = append(w.prefix, "  "...)
+			w.prefix = append(w.prefix, indent...)
 			w.list(c)
 			w.prefix = w.prefix[:outer]
 			continue
@@ -48,14 +59,25 @@ func (w *writer) list(n *node) {
 			label = strconv.Itoa(number) + label
 			number = min(number+1, 999999999)
 		}
-		w.tight = !loose && (!first || tight)
-		w.nested(c, label, strings.Repeat(" ", len(label)), func(item *node) {
+		indent = strings.Repeat(" ", len(label))
+		if items > 0 {
+			w.tight, kind = !loose, bulletBlock
+		}
+		if box := checkbox(c); box != nil {
+			box.dropped = true
+			if has(box.attrs, "checked") {
+				label += "[x] "
+			} else {
+				label += "[ ] "
+			}
+		}
+		w.nested(kind, c, label, indent, func(item *node) {
 			w.tight = !loose
 			w.item(item)
 		})
-		first = false
+		items++
 	}
-	w.tight = tight
+	w.tight, w.last = tight, bulletBlock
 	w.listEnd, w.listMark = len(w.out), mark
 }
 
@@ -71,22 +93,50 @@ func (w *writer) item(n *node) {
 	w.paragraph(n, n.next)
 }
 
-// isLoose reports whether an item of the list has several paragraphs.
+// isLoose reports whether the items of a list are paragraphs.
 func (n *node) isLoose() bool {
 	for li := n.first; li != nil; li = li.next {
-		paragraphs := 0
 		for c := li.first; c != nil; c = c.next {
-			if c.dropped {
-				continue
-			}
-			switch c.atom {
-			case atom.P, atom.Pre, atom.Blockquote, atom.Table:
-				paragraphs++
+			if c.atom == atom.P && !c.dropped && !c.isText() {
+				return true
 			}
 		}
-		if paragraphs > 1 {
+	}
+	return false
+}
+
+func (n *node) hasItem() bool {
+	for c := n.first; c != nil; c = c.next {
+		if c.atom == atom.Li && !c.dropped {
 			return true
 		}
 	}
 	return false
+}
+
+// startsEmpty reports whether the first item of a list has no content.
+func (n *node) startsEmpty() bool {
+	for c := n.first; c != nil; c = c.next {
+		if !c.dropped && !c.isText() {
+			return c.isEmpty()
+		}
+	}
+	return false
+}
+
+// checkbox returns the box of a task list's item: an input that comes before
+// its text, perhaps in a label or a paragraph.
+func checkbox(n *node) *node {
+	for c := n.first; c != nil; c = c.next {
+		switch {
+		case c.dropped || c.isText() && trimLeftSpace(c.text) == "":
+			continue
+		case c.atom == atom.Input && strings.EqualFold(c.attr("type"), "checkbox"):
+			return c
+		case c.atom == atom.Label || c.atom == atom.P || c.atom == atom.Span:
+			return checkbox(c)
+		}
+		return nil
+	}
+	return nil
 }

@@ -36,8 +36,7 @@ func (w *writer) table(n *node) {
 	if len(lines) == 0 {
 		return
 	}
-	tight := w.tight
-	w.begin()
+	w.begin(tableBlock)
 	for i, line := range lines {
 		if i > 0 {
 			w.newline()
@@ -51,7 +50,6 @@ func (w *writer) table(n *node) {
 			break
 		}
 	}
-	w.tight = tight
 }
 
 // tableRows returns the rows of a table, those of its head first, and its
@@ -201,24 +199,13 @@ func (w *writer) writeRow(line []*node) {
 	for _, c := range line {
 		w.out = append(w.out, ' ')
 		if c != nil {
-			if text := w.inlineText(c.first, nil, inCell); text != "" {
-				w.out = append(append(w.out, trimBreaks(text)...), ' ')
+			if text := w.inlineText(c.first, nil, inCell); len(text) > 0 {
+				w.out = append(append(w.out, text...), ' ')
 			}
 		}
 		w.out = append(w.out, '|')
 		if w.stop() {
 			return
 		}
-	}
-}
-
-func trimBreaks(s string) string {
-	for {
-		t := strings.Trim(s, " ")
-		t = strings.TrimSuffix(strings.TrimPrefix(t, "<br>"), "<br>")
-		if t == s {
-			return s
-		}
-		s = t
 	}
 }

@@ -58,3 +58,39 @@ func isASCIIPunct(c byte) bool {
 func isWordByte(c byte) bool {
 	return c >= utf8.RuneSelf || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }
+
+func trimLeftSpace(s string) string {
+	for s != "" && isSpace(s[0]) {
+		s = s[1:]
+	}
+	return s
+}
+
+func trimRightSpace(s string) string {
+	for s != "" && isSpace(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func trimSpace(s string) string { return trimRightSpace(trimLeftSpace(s)) }
+
+// collapse makes each run of white space one space.
+func collapse(s string) string {
+	clean := true
+	for i := 0; i < len(s) && clean; i++ {
+		clean = s[i] == ' ' && (i == 0 || s[i-1] != ' ') || !isSpace(s[i])
+	}
+	if clean {
+		return s
+	}
+	out := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if !isSpace(s[i]) {
+			out = append(out, s[i])
+		} else if len(out) == 0 || out[len(out)-1] != ' ' {
+			out = append(out, ' ')
+		}
+	}
+	return string(out)
+}

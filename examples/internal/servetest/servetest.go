@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package servetest runs the command "oauthdyn serve" for a test, as an operator
-// does.
+// Package servetest runs commands of this repository that serve HTTP for a
+// test, as an operator does.
 package servetest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,15 +15,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
-)
-
-// The person who can sign in.
-const (
-	Username = "alice"
-	Password = "correct horse battery staple"
 )
 
 // startTimeout and stopTimeout only matter when something is wrong.
@@ -35,33 +23,30 @@ const (
 	stopTimeout  = 20 * time.Second
 )
 
-// Build builds the command into a directory and returns its path.
-func Build(ctx context.Context, dir string) (program string, err error) {
-	program = filepath.Join(dir, "oauthdyn")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/atrawog/mcp-oauth-gateway/oauthdyn/cmd/oauthdyn").CombinedOutput()
+// Build builds the command of the workspace's module of that name into a
+// directory and returns its path.
+func Build(ctx context.Context, dir, name string) (program string, err error) {
+	program = filepath.Join(dir, name)
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/atrawog/mcp-oauth-gateway/"+name+"/cmd/"+name).CombinedOutput()
 	if err != nil {
 		return "", errors.New("go build: " + string(out))
 	}
 	return program, nil
 }
 
-// Start runs the command on any free port until the test ends, and returns the
-// issuer. Username can sign in there. What the server said is shown if the test
-// fails.
-func Start(t testing.TB, program string, flags ...string) (issuer string) {
+// Listen runs a command until the test ends, and returns the URL that it logs
+// when it listens: for authorization servers the issuer. What the command said
+// is shown if the test fails; that it ends with another status than 0 fails it.
+func Listen(t testing.TB, program string, args ...string) (url string) {
 	t.Helper()
-	data := t.TempDir()
-	add := exec.CommandContext(t.Context(), program, "user", "add", Username, "--data", data)
-	add.Stdin = strings.NewReader(Password + "\n")
-	if out, err := add.CombinedOutput(); err != nil {
-		t.Fatalf("user add: %v\n%s", err, out)
-	}
-	cmd := exec.Command(program, append([]string{"serve", "--addr", "127.0.0.1:0", "--data", data}, flags...)...)
-	said := &log{issuer: make(chan string, 1)}
+	cmd := exec.Command(program, args...)
+	said := &log{url: make(chan string, 1)}
 	cmd.Stderr = said
+	cmd.WaitDelay = stopTimeout // for children that hold on to stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	name := filepath.Base(program)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	gone := false
@@ -70,29 +55,29 @@ func Start(t testing.TB, program string, flags ...string) (issuer string) {
 			_ = cmd.Process.Signal(os.Interrupt) // gone already: fine
 			kill := time.AfterFunc(stopTimeout, func() { _ = cmd.Process.Kill() })
 			if err := <-ended; err != nil {
-				t.Errorf("oauthdyn serve: %v", err)
+				t.Errorf("%s: %v", name, err)
 			}
 			kill.Stop()
 		}
 		if t.Failed() {
-			t.Logf("oauthdyn serve said:\n%s", said)
+			t.Logf("%s said:\n%s", name, said)
 		}
 	})
 	select {
-	case issuer := <-said.issuer:
-		return issuer
+	case url := <-said.url:
+		return url
 	case err := <-ended:
 		gone = true
-		t.Fatalf("oauthdyn serve ended before it listened: %v\n%s", err, said)
+		t.Fatalf("%s ended before it listened: %v\n%s", name, err, said)
 	case <-time.After(startTimeout):
-		t.Fatalf("oauthdyn serve did not listen within %v", startTimeout)
+		t.Fatalf("%s did not listen within %v", name, startTimeout)
 	}
 	return ""
 }
 
-// A log keeps what the server says and finds its issuer therein.
+// A log keeps what a server says and finds its URL therein.
 type log struct {
-	issuer chan string // buffered; gets one value
+	url chan string // buffered; gets one value
 
 	mu sync.Mutex
 	// mu guards the fields below.
@@ -100,48 +85,32 @@ type log struct {
 	found bool
 }
 
-var listening = regexp.MustCompile(`(?m)msg=listening .*\bissuer=(\S+)`)
+var listening = regexp.MustCompile(`(?m)msg=listening (?:.*\b)?(?:issuer|url)=(\S+)`)
 
 func (l *log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.text.Write(p)
-	if match := listening.FindStringSubmatch(l.text.String()); match != nil && !l.found && strings.Contains(l.text.String(), "\n") {
+	if l.found {
+		return len(p), nil
+	}
+	whole := l.text.String()
+	if match := listening.FindStringSubmatch(whole[:strings.LastIndexByte(whole, '\n')+1]); match != nil {
 		l.found = true
-		l.issuer <- match[1]
+		l.url <- match[1]
 	}
 	return len(p), nil
 }
 
+// String is what was said but for the lines of level information.
 func (l *log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.text.String()
+	var kept strings.Builder
+	for line := range strings.Lines(l.text.String()) {
+		if !strings.Contains(line, " level=INFO ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
-
-// Register registers a client: RFC 7591 section 3.
-func Register(t testing.TB, issuer string, md oauthdyn.ClientMetadata) *oauthdyn.ClientInformation {
-	t.Helper()
-	body, err := json.Marshal(md)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, issuer+"/register", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	info := &oauthdyn.ClientInformation{}
-	if err := json.NewDecoder(res.Body).Decode(info); err != nil || res.StatusCode != http.StatusCreated {
-		t.Fatalf("registration: %s, %v", res.Status, err)
-	}
-	return info
-}
-
-// Person is Username, with a browser that has no windows.
-func Person() *browser.Browser { return &browser.Browser{Username: Username, Password: Password} }

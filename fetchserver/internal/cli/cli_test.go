@@ -31,7 +31,7 @@ import (
 )
 
 // asCommand in the environment makes this test binary the command.
-const asCommand = "FETCHSERVER_TEST_COMMAND"
+const asCommand = "TEST_FETCHSERVER_COMMAND" // not one of the command's own variables
 
 func TestMain(m *testing.M) {
 	run := func() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
@@ -145,7 +145,7 @@ func site(t *testing.T) *httptest.Server {
 
 func TestHTTP(t *testing.T) {
 	s := site(t)
-	endpoint, cmd := serve(t, "--path", "/other", "--allow-private", s.Listener.Addr().String())
+	endpoint, cmd := serve(t, "--drain-timeout", "50ms", "--path", "/other", "--allow-private", s.Listener.Addr().String())
 	if !strings.HasSuffix(endpoint, "/other") {
 		t.Errorf("endpoint %s", endpoint)
 	}

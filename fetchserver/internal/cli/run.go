@@ -9,107 +9,116 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
-	"time"
+	"os"
+	"syscall"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
-
-	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 )
 
-// drainTime is how long open requests may finish after a signal.
-const drainTime = time.Second
-
-// runStdio serves one client until it closes stdin or ctx ends.
-func (c *config) runStdio(ctx context.Context, stdin io.ReadCloser, stdout io.WriteCloser, stderr io.Writer) error {
-	log, err := c.logger(stderr)
+// runStdio serves one client until it closes stdin or a signal comes.
+func (a *app) runStdio(c *config) error {
+	log, done, err := c.logger(a.stderr)
 	if err != nil {
 		return err
 	}
-	o, err := c.options(log)
+	defer done()
+	c.tellForeign(log)
+	server, parts, err := c.server(log, nil)
 	if err != nil {
 		return err
 	}
-	if !c.noPDF {
-		defer readPDF(o)()
-	}
-	server, err := fetchserver.New(o)
-	if err != nil {
-		return &usageError{err.Error()} // New has nothing to complain about but its options
-	}
-	defer server.Close()
-	err = server.MCP().Run(ctx, &mcp.IOTransport{Reader: stdin, Writer: stdout})
+	ctx := a.signals.stop
+	err = server.MCP().Run(ctx, &mcp.IOTransport{Reader: a.stdin, Writer: a.stdout})
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
-		return nil
+		err = nil
 	}
+	server.Close()
+	parts.Close()
 	return err
 }
 
-// runHTTP serves until ctx ends.
-func (c *config) runHTTP(ctx context.Context, stderr io.Writer) error {
-	log, err := c.logger(stderr)
+// check reads all that is read to serve, but does not listen.
+func (a *app) check(c *config) error {
+	log, done, err := c.logger(a.stderr)
 	if err != nil {
 		return err
 	}
-	o, err := c.options(log)
+	defer done()
+	c.tellForeign(log)
+	if c.certs.CertFile != "" {
+		if _, err := c.certs.Open(log); err != nil {
+			return err
+		}
+	}
+	silent := slog.New(slog.DiscardHandler)
+	server, parts, err := c.server(silent, nil)
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	if err := c.protect(o, mux, log); err != nil {
-		return err
+	server.Close()
+	parts.Close()
+	where := "on standard input and output"
+	if !c.stdio {
+		addr, err := net.ResolveTCPAddr("tcp", c.address())
+		if err != nil {
+			return &usageError{text: "--host: " + err.Error()}
+		}
+		if _, err := c.protection(addr, silent); err != nil {
+			return err
+		}
+		where = "at " + c.baseURL(addr) + c.path
 	}
-	if !c.noPDF {
-		defer readPDF(o)()
-	}
-	server, err := fetchserver.New(o)
-	if err != nil {
-		return &usageError{err.Error()} // New has nothing to complain about but its options
-	}
-	defer server.Close()
-	mux.Handle(c.path, server.Handler())
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"status":"ok"}`+"\n")
-	})
-
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.address())
-	if err != nil {
-		return fmt.Errorf("cannot listen: %w; choose another --host or --port", err)
-	}
-	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && len(c.authIssuers) == 0 {
-		log.LogAttrs(ctx, slog.LevelWarn, "everyone who can reach this address can use the server; --auth-issuer demands tokens")
-	}
-	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("url", "http://"+listener.Addr().String()+c.path))
-	return serve(ctx, listener, mux, log)
+	_, err = fmt.Fprintf(a.stdout, "The configuration is fine: MCP %s.\n", where)
+	return err
 }
 
-// serve answers requests until ctx ends, then lets open ones finish for a
-// moment.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	server := &http.Server{
-		Handler:           handler,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	select {
-	case err := <-failed:
+// runHTTP serves until it is told to stop.
+func (a *app) runHTTP(c *config) error {
+	log, done, err := c.logger(a.stderr)
+	if err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	drain, stop := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer stop()
-	if server.Shutdown(drain) != nil {
-		cancel()
-		server.Close()
+	defer done()
+	c.tellForeign(log)
+	listener, err := listen(a.signals.stop, c.address(), "--port takes another port; 0 means any free one")
+	if err != nil {
+		return err
 	}
-	<-failed
-	return nil
+	defer listener.Close()
+	p := &program{app: a, config: c, log: log, listener: listener, meter: newMeter()}
+	if p.keys, err = c.certs.Open(log); err != nil {
+		return err
+	}
+	if err := p.use(c); err != nil {
+		return err
+	}
+	defer p.handler.close()
+	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && len(c.authIssuers) == 0 {
+		log.LogAttrs(a.signals.stop, slog.LevelWarn, "everyone who can reach this address can use the server; --auth-issuer demands tokens")
+	}
+	if isPipe(a.stdin) {
+		log.LogAttrs(a.signals.stop, slog.LevelInfo, "serving HTTP; a client that has started this program to talk to it needs --stdio")
+	}
+	return p.serve()
+}
+
+// isPipe reports whether somebody may be about to write to stdin.
+func isPipe(stdin io.Reader) bool {
+	f, ok := stdin.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0
+}
+
+func listen(ctx context.Context, address, hint string) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), hint}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w", err)
+	}
+	return listener, nil
 }

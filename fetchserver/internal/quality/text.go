@@ -3,19 +3,17 @@
 package quality
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"unicode"
 
-	"github.com/yuin/goldmark"
-	"github.com/yuin/goldmark/extension"
 	"golang.org/x/net/html"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/markdowntest"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/quality/dataset"
 )
 
@@ -28,23 +26,17 @@ func text(ctx context.Context, p *dataset.Page) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return rendered(doc.Markdown)
+	return rendered(doc.Markdown), nil
 }
-
-var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM))
 
 // rendered returns the text that a reader of the Markdown sees. Elements that
 // begin a line in a browser begin one here.
-func rendered(md string) (string, error) {
-	var page bytes.Buffer
-	if err := markdown.Convert([]byte(md), &page); err != nil {
-		return "", err
-	}
+func rendered(md string) string {
 	var out strings.Builder
-	for z := html.NewTokenizer(&page); ; {
+	for z := html.NewTokenizer(strings.NewReader(markdowntest.GFM(md))); ; {
 		switch z.Next() {
 		case html.ErrorToken:
-			return out.String(), nil
+			return out.String()
 		case html.TextToken:
 			out.Write(z.Text())
 		case html.StartTagToken, html.SelfClosingTagToken:

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 )
 
 // operationFlags are about running the server for a long time.
@@ -48,8 +50,12 @@ func (f *operationFlags) add(cmd *cobra.Command) {
 // what is not there from the environment.
 func (f *operationFlags) configure(flags *pflag.FlagSet, lookup func(string) (string, bool)) error {
 	if f.config != "" {
-		if err := readConfig(f.config, flags); err != nil {
-			return err
+		err := configfile.Read(f.config, flags, "config", "check-config", "help")
+		switch {
+		case errors.Is(err, configfile.ErrFormat):
+			return &usageError{text: err.Error(), hint: `it has to look like {"issuer": "https://auth.example.com", "resource": ["https://mcp.example.com/mcp"]}`}
+		case err != nil:
+			return &usageError{text: "--config: " + err.Error()}
 		}
 	}
 	return fromEnvironment(flags, lookup)

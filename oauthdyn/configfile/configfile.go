@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+// Package configfile reads what a command's flags would say from a file, so that
+// commands with many of them all have the same kind of file: a JSON object whose
+// members are flags in camel case, with arrays for those that can be repeated.
+package configfile
 
 import (
 	"bytes"
@@ -9,61 +12,71 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 )
 
-// maxConfigBytes bounds the configuration file.
-const maxConfigBytes = 1 << 20
+// maxBytes bounds the file.
+const maxBytes = 1 << 20
 
-// notInFile are flags that mean something on the command line only.
-var notInFile = map[string]bool{"config": true, "check-config": true, "help": true}
+// ErrFormat is in the error of a file that is not an object of JSON at all, of
+// which an example would be of help.
+var ErrFormat = errors.New("configfile: not a JSON object")
 
-// readConfig sets the flags that a configuration file names, unless they are
-// set already. The file is a JSON object; its members are flags in camel case.
-// Repeatable flags are arrays.
-func readConfig(path string, flags *pflag.FlagSet) error {
+// Read sets the flags that a file names, unless they are set already, and marks
+// them as set. Those in except have no member. An error names the file, the line
+// and the member, but no value of one that it does not know. It is one line.
+func Read(path string, flags *pflag.FlagSet, except ...string) error {
 	data, err := readBounded(path)
 	if err != nil {
 		return err
 	}
 	members, err := configMembers(bytes.TrimPrefix(data, []byte("\ufeff"))) // as some editors write
 	if err != nil {
-		return &usageError{text: path + ": " + err.Error(), hint: `it has to look like {"issuer": "https://auth.example.com", "resource": ["https://mcp.example.com/mcp"]}`}
+		return &formatError{path + ": " + err.Error()}
 	}
 	known := map[string]*pflag.Flag{}
 	flags.VisitAll(func(f *pflag.Flag) {
-		if !notInFile[f.Name] {
-			known[camelCase(f.Name)] = f
+		if !slices.Contains(except, f.Name) {
+			known[Member(f.Name)] = f
 		}
 	})
 	for _, m := range members {
-		if err := m.apply(flags, known[m.name]); err != nil {
-			return &usageError{text: fmt.Sprintf("%s: line %d: %s: %s", path, m.line, m.name, err)}
+		if err := m.apply(known[m.name]); err != nil {
+			return fmt.Errorf("%s: line %d: %s: %w", path, m.line, m.name, err)
 		}
 	}
 	return nil
 }
 
+type formatError struct{ text string }
+
+func (e *formatError) Error() string        { return e.text }
+func (e *formatError) Is(target error) bool { return target == ErrFormat }
+
 func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("--config: %w", err)
+		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
-	if err == nil && len(data) > maxConfigBytes {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxConfigBytes)
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err == nil && len(data) > maxBytes {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxBytes)
 	}
 	return data, err
 }
 
-// camelCase is the name of a flag as the member of a file.
-func camelCase(kebab string) string {
-	words := strings.Split(kebab, "-")
+// Member is the name of a flag as the member of a file: idleTimeout for
+// idle-timeout.
+func Member(flag string) string {
+	words := strings.Split(flag, "-")
 	for i, word := range words[1:] {
-		words[i+1] = strings.ToUpper(word[:1]) + word[1:]
+		if word != "" {
+			words[i+1] = strings.ToUpper(word[:1]) + word[1:]
+		}
 	}
 	return strings.Join(words, "")
 }
@@ -125,7 +138,7 @@ func configMembers(data []byte) (members []configMember, err error) {
 }
 
 // apply sets the flag of the member; nil means that there is none.
-func (m *configMember) apply(flags *pflag.FlagSet, flag *pflag.Flag) error {
+func (m *configMember) apply(flag *pflag.Flag) error {
 	if flag == nil {
 		return errors.New("there is no such member")
 	}
@@ -153,7 +166,11 @@ func (m *configMember) texts(flag *pflag.Flag) (texts []string, err error) {
 		if one = string(m.value); one != "true" && one != "false" {
 			return nil, errors.New("want true or false")
 		}
-	case "int", "uint16":
+	case "SIZE": // a number of bytes, or a text such as "10MiB"
+		if one = string(m.value); strings.Trim(one, "0123456789") != "" && (json.Unmarshal(m.value, &one) != nil || one == "" || string(m.value) == "null") {
+			return nil, errors.New(`want a number of bytes like 1048576 or "1MiB"`)
+		}
+	case "int", "int64", "uint16":
 		if one = string(m.value); strings.Trim(one, "0123456789") != "" {
 			return nil, errors.New("want a number")
 		}

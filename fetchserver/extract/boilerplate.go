@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package extract
+
+import (
+	"strings"
+
+	"golang.org/x/net/html/atom"
+)
+
+// isBoilerplate reports whether n is certainly not content; total is the
+// amount of text on the page.
+func (n *node) isBoilerplate(total int32) bool {
+	switch n.atom {
+	case atom.Nav, atom.Footer, atom.Aside, atom.Menu, atom.Dialog, atom.Search:
+		return n.chars < total/2
+	case atom.Header:
+		return n.chars < total/4 && !n.within(atom.Article) && !n.within(atom.Main) || n.linkDensity() > .5
+	case atom.Button:
+		return !n.withinHeading() && !n.isLongButton()
+	case atom.Html, atom.Body, atom.Main, atom.Article, atom.Pre, atom.Code, atom.H1, atom.Table, atom.Tbody, atom.Tr:
+		return false
+	}
+	switch n.attr("role") {
+	case "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar", "toolbar":
+		return n.chars < total/2
+	}
+	if n.isBlock() || n.atom == atom.Span || n.atom == atom.A {
+		if n.chars < total/2 && boilerplateNamed(n.attr("class"), n.attr("id")) {
+			return true
+		}
+		if n.chars < total/2 && hiddenByClass(n.attr("class")) {
+			return true
+		}
+	}
+	switch n.atom {
+	case atom.Div, atom.Ul, atom.Ol, atom.Dl, atom.Section:
+		return n.chars < total/2 && n.linkChars > 40 && n.linkDensity() > .7 && n.links >= 3 && !n.within(atom.P)
+	}
+	return false
+}
+
+// isComments reports whether n holds what readers wrote under an article. On
+// a forum the same names hold the content.
+func (n *node) isComments() bool {
+	if !n.isBlock() || n.atom == atom.Main {
+		return false
+	}
+	comments := func(w string) bool { return w == "comments" || w == "respond" || w == "commentlist" }
+	return eachWord(n.attr("id"), comments) || eachWord(n.attr("class"), comments)
+}
+
+func (n *node) withinHeading() bool {
+	for p := n.parent; p != nil; p = p.parent {
+		if isHeading(p.atom) {
+			return true
+		}
+	}
+	return false
+}
+
+// boilerplateWords are parts of class names and ids of things around content.
+var boilerplateWords = wordSet(`ad ads advert advertisement adsbygoogle banner breadcrumb breadcrumbs cookie cookies
+	consent disqus footer gdpr masthead menu menubar modal nav navbar navigation newsletter
+	outbrain pager pagination paging popup promo promoted recommendations recommended related rss share sharing
+	shareit sidebar signup skip social sponsor sponsored subscribe subscription taboola toolbar tooltip widget
+	noprint`)
+
+func wordSet(words string) map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq(words) {
+		m[w] = true
+	}
+	return m
+}
+
+func boilerplateNamed(names ...string) bool {
+	for _, name := range names {
+		if eachWord(name, func(w string) bool { return boilerplateWords[w] }) {
+			return true
+		}
+	}
+	return false
+}
+
+// eachWord calls f with the lower-case words of a class attribute or an id,
+// split at anything but letters and before upper-case letters, until f
+// returns true, and reports whether it did. A name in which letters follow
+// digits was made by a program and has no words.
+func eachWord(s string, f func(string) bool) bool {
+	s = s[:min(len(s), 300)]
+	for i := 0; i < len(s); {
+		start, digits, made := i, false, false
+		for ; i < len(s) && isNameByte(s[i]); i++ {
+			digit := s[i] <= '9'
+			made = made || digits && !digit
+			digits = digits || digit
+		}
+		if !made && eachPart(s[start:i], f) {
+			return true
+		}
+		i++
+	}
+	return false
+}
+
+func isNameByte(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' }
+
+// eachPart is eachWord for a name of letters with digits at its end.
+func eachPart(s string, f func(string) bool) bool {
+	start := 0
+	for i := 0; i <= len(s); i++ {
+		letter := i < len(s) && s[i] > '9'
+		if letter && (i == 0 || s[i] >= 'a' || s[i-1] < 'a') {
+			continue
+		}
+		if i > start && f(strings.ToLower(s[start:i])) {
+			return true
+		}
+		if !letter {
+			return false
+		}
+		start = i
+	}
+	return false
+}
+
+// hiddenByClass reports whether one of the class names that style sheets use
+// for it hides an element on every screen.
+func hiddenByClass(class string) bool {
+	hidden, shown := false, false
+	for name := range strings.FieldsSeq(class[:min(len(class), 1000)]) {
+		switch name {
+		case "hidden", "invisible", "is-hidden", "d-none", "visually-hidden", "sr-only", "screen-reader-text":
+			hidden = true
+		}
+		// Shown from some width of the screen on: md:block, d-lg-flex.
+		if i := strings.LastIndexAny(name, ":-"); i > 0 {
+			switch name[i+1:] {
+			case "block", "flex", "grid", "inline", "table", "visible":
+				shown = true
+			}
+		}
+	}
+	return hidden && !shown
+}
+
+// unfoldingWords are parts of the names of boxes whose content appears when a
+// reader clicks: pages hide it to save room, not to withhold it.
+var unfoldingWords = wordSet(`accordion answer collapse collapsed collapsible expand expandable expander faq
+	pane panel readmore tab tabbed tabpanel tabs toggle`)
+
+// unfolds reports whether n, which is hidden, is such a box.
+func (n *node) unfolds() bool {
+	if n.attr("role") == "tabpanel" {
+		return true
+	}
+	if !n.isBlock() || n.atom == atom.Noscript {
+		return false
+	}
+	unfolding := func(w string) bool { return unfoldingWords[w] }
+	return eachWord(n.attr("class"), unfolding) || eachWord(n.attr("id"), unfolding) ||
+		n.parent != nil && eachWord(n.parent.attr("class"), unfolding)
+}
+
+// isLongButton reports whether n is a button with a text that is read rather
+// than pressed, like a question that unfolds its answer.
+func (n *node) isLongButton() bool {
+	if n.chars < 25 || n.chars > 500 {
+		return false
+	}
+	text := n.textContent()
+	words := strings.Count(text, " ") + 1
+	return words >= 8 || words >= 4 && strings.HasSuffix(text, "?")
+}

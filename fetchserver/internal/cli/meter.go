@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/buildinfo"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
+)
+
+// A meter counts what happens for Prometheus. No label is what somebody asked
+// for, so that there are few series. It is safe for concurrent use.
+type meter struct {
+	mu sync.Mutex
+	// mu guards the fields below.
+	open     int64               // HTTP requests
+	requests map[[2]string]int64 // by endpoint and class of status
+	outcomes map[fetchserver.Result]int64
+	refusals map[fetch.Code]int64
+	caches   map[fetchserver.CacheStatus]int64
+	statuses map[string]int64 // of origins
+	received int64
+	decoded  int64
+	times    map[fetchserver.CacheStatus]*histogram
+	waits    histogram
+}
+
+func newMeter() *meter {
+	return &meter{
+		requests: map[[2]string]int64{}, outcomes: map[fetchserver.Result]int64{}, refusals: map[fetch.Code]int64{},
+		caches: map[fetchserver.CacheStatus]int64{}, statuses: map[string]int64{}, times: map[fetchserver.CacheStatus]*histogram{},
+	}
+}
+
+// class is that of an HTTP status, such as 2xx.
+func class(status int) string {
+	if status < 100 || status > 599 {
+		return "other"
+	}
+	return string('0'+byte(status/100)) + "xx"
+}
+
+// observe counts a document that somebody has asked for.
+func (m *meter) observe(o fetchserver.Outcome) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.outcomes[o.Result]++
+	m.caches[o.Cache]++
+	if o.Reason != "" {
+		m.refusals[o.Reason]++
+	}
+	if o.Status != 0 {
+		m.statuses[class(o.Status)]++
+	}
+	m.received += o.Received
+	m.decoded += o.Decoded
+	if m.times[o.Cache] == nil {
+		m.times[o.Cache] = &histogram{}
+	}
+	m.times[o.Cache].add(o.Duration)
+	m.waits.add(o.Waited)
+}
+
+// counted counts the requests to a handler.
+func (m *meter) counted(next http.Handler, c *config) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.mu.Lock()
+		m.open++
+		m.mu.Unlock()
+		answer := &countedWriter{ResponseWriter: w}
+		defer func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.open--
+			m.requests[[2]string{c.endpoint(r.URL.Path), class(max(answer.status, http.StatusOK))}]++
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}
+
+// endpoint is the label of a path; there are few, whatever is asked for.
+func (c *config) endpoint(path string) string {
+	switch {
+	case strings.TrimSuffix(path, "/") == strings.TrimSuffix(c.path, "/"):
+		return "mcp"
+	case path == healthPath, path == readyPath:
+		return "health"
+	case strings.HasPrefix(path, "/.well-known/"):
+		return "metadata"
+	}
+	return "other"
+}
+
+// write writes all that was counted.
+func (m *meter) write(w *exposition.Writer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w.Family(exposition.Gauge, "fetchserver_build_info", "1, for the version that runs.")
+	w.Sample(1, exposition.Label{Name: "version", Value: buildinfo.Version()}, exposition.Label{Name: "go_version", Value: runtime.Version()})
+	w.Family(exposition.Gauge, "fetchserver_requests_in_flight", "HTTP requests of clients that are being answered.")
+	w.Sample(float64(m.open))
+	w.Family(exposition.Counter, "fetchserver_requests_total", "HTTP requests of clients that were answered.")
+	for _, key := range slices.SortedFunc(maps.Keys(m.requests), func(a, b [2]string) int {
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	}) {
+		w.Sample(float64(m.requests[key]), exposition.Label{Name: "endpoint", Value: key[0]}, exposition.Label{Name: "status", Value: key[1]})
+	}
+	w.Family(exposition.Counter, "fetchserver_documents_total", "Documents that were asked for, by what became of it.")
+	writeSeries(w, m.outcomes, "outcome")
+	w.Family(exposition.Counter, "fetchserver_failures_total", "Documents that were not had, by the reason.")
+	writeSeries(w, m.refusals, "reason")
+	w.Family(exposition.Counter, "fetchserver_origin_responses_total", "Answers of sites for documents, by the class of their status.")
+	writeSeries(w, m.statuses, "status")
+	w.Family(exposition.Counter, "fetchserver_cache_lookups_total", "Documents, by what the cache had to do with them.")
+	writeSeries(w, m.caches, "result")
+	w.Family(exposition.Counter, "fetchserver_received_bytes_total", "Bytes of bodies as they came from sites.")
+	w.Sample(float64(m.received))
+	w.Family(exposition.Counter, "fetchserver_decoded_bytes_total", "Bytes of these bodies without their content coding.")
+	w.Sample(float64(m.decoded))
+	w.Family(exposition.Histogram, "fetchserver_document_duration_seconds", "Time from asking for a document to having it or not.")
+	for _, cache := range slices.Sorted(maps.Keys(m.times)) {
+		w.Distribution(m.times[cache].distribution(), exposition.Label{Name: "cache", Value: string(cache)})
+	}
+	w.Family(exposition.Histogram, "fetchserver_wait_duration_seconds", "Time in which it was not yet a document's turn.")
+	w.Distribution(m.waits.distribution())
+}
+
+func writeSeries[K ~string](w *exposition.Writer, series map[K]int64, label string) {
+	for _, key := range slices.Sorted(maps.Keys(series)) {
+		w.Sample(float64(series[key]), exposition.Label{Name: label, Value: string(key)})
+	}
+}
+
+// bounds are the upper bounds of the buckets, in seconds: from what the cache
+// has to a site that is slow.
+var bounds = [...]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
+
+// A histogram counts times. The caller sees to it that it has one user at once.
+type histogram struct {
+	counts [len(bounds) + 1]int64
+	sum    float64
+}
+
+func (h *histogram) add(d time.Duration) {
+	seconds := d.Seconds()
+	i, _ := slices.BinarySearch(bounds[:], seconds)
+	h.counts[i]++
+	h.sum += seconds
+}
+
+func (h *histogram) distribution() exposition.Distribution {
+	d := exposition.Distribution{Sum: h.sum}
+	for i, n := range h.counts {
+		d.Count += n
+		if i < len(bounds) {
+			d.Buckets = append(d.Buckets, exposition.Bucket{Bound: bounds[i], Count: d.Count})
+		}
+	}
+	return d
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import "strings"
+
+const (
+	upper    = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	letters  = upper + "abcdefghijklmnopqrstuvwxyz"
+	digits   = "0123456789"
+	lowerHex = "0123456789abcdef"
+
+	// tchar are the characters of a header's name: RFC 9110 section 5.6.2.
+	tchar = letters + digits + "!#$%&'*+-.^_`|~"
+)
+
+// consistsOf reports whether s has at least one character and no others than
+// the given ones.
+func consistsOf(s, characters string) bool { return s != "" && strings.Trim(s, characters) == "" }
