@@ -5,6 +5,7 @@ package fetchserver
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -106,7 +107,7 @@ func (s *Server) document(ctx context.Context, resp *fetch.Response, raw bool) (
 		Link:        content.Link,
 		Truncated:   content.Truncated,
 		ETag:        resp.Header.Get("ETag"),
-		Notes:       content.Notes,
+		Notes:       slices.Concat(resp.Notes, content.Notes),
 	}
 	if content.ContentType != "" {
 		d.ContentType = content.ContentType

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -98,12 +99,20 @@ type process struct {
 	once    sync.Once
 }
 
+// maxProfile bounds the name of the profile, in which Chromium makes a socket
+// with a name of 46 bytes: all of it must fit into 107 (unix(7)).
+const maxProfile = 107 - 46
+
 // startProcess starts a Chromium, which may still fail: then it closes the
 // connection.
 func startProcess(o *Options, path, proxy string) (_ *process, err error) {
-	profile, err := os.MkdirTemp(o.TempDir, "fetchserver-chromium-")
+	profile, err := os.MkdirTemp(o.TempDir, "chromium")
 	if err != nil {
 		return nil, err
+	}
+	if runtime.GOOS == "linux" && len(profile) > maxProfile {
+		os.Remove(profile)
+		return nil, fmt.Errorf("render: the directory for temporary files, %s, has a longer name than Chromium can use", filepath.Dir(profile))
 	}
 	p := &process{profile: profile, exited: make(chan struct{})}
 	var files []*os.File
@@ -189,7 +198,13 @@ func (p *process) why() string {
 		return "it said nothing"
 	}
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return "it said last: " + strings.TrimSpace(lines[len(lines)-1])
+	last := len(lines) - 1
+	for i, l := range lines {
+		if strings.Contains(l, ":FATAL:") {
+			last = i
+		}
+	}
+	return "it said: " + strings.TrimSpace(lines[last])
 }
 
 // tail keeps the end of what is written to it.

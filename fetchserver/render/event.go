@@ -108,7 +108,10 @@ func (p *page) event(ctx context.Context, m *message) {
 			p.loadEnded(e.RequestID)
 		}
 	case cdppage.FrameNavigated.Method:
-		if e := event(m, cdppage.FrameNavigated); e != nil && e.Frame != nil && e.Frame.ID == p.main && e.Frame.URL != "about:blank" {
+		if e := event(m, cdppage.FrameNavigated); e != nil && e.Frame != nil && e.Frame.ID == p.main && p.document != nil {
+			if !p.committed {
+				p.begin = time.Now()
+			}
 			p.committed, p.loaded, p.ready, p.lastLoad = true, false, time.Time{}, time.Now()
 		}
 	case cdppage.DomContentEventFired.Method:
@@ -143,14 +146,12 @@ func (p *page) loadEnded(id network.RequestID) {
 
 // received has the answer for the main frame.
 func (p *page) received(r *network.Response) {
-	if p.begin.IsZero() {
-		p.begin = time.Now()
-	}
-	if r.MimeType != "text/html" && r.MimeType != "application/xhtml+xml" {
+	switch {
+	case r.MimeType == "text/html" || r.MimeType == "application/xhtml+xml":
+		p.document = r
+	case !p.committed:
 		p.fail(errNotHTML)
-		return
-	}
-	p.document = r
+	} // what a script goes to later is not what was asked for
 }
 
 // requestPaused decides about a request of the page. The proxy decides about
@@ -220,10 +221,14 @@ func (p *page) mainRequest(ctx context.Context, e *cdpfetch.EventRequestPaused, 
 		}
 		if first {
 			p.fail(err)
-		} else { // the page stays what it is
-			fetch.Trace(ctx, fetch.Event{Stage: "render", URL: redacted(u), Detail: "the page wanted to go elsewhere, which was refused"})
+			post(p.session, cdpfetch.FailRequest, cdpfetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonAborted})
+			return
 		}
-		post(p.session, cdpfetch.FailRequest, cdpfetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonAborted})
+		// An answer without content leaves the page as it is, where an error
+		// would replace it; but its parsing may have ended here.
+		p.stays.Store(true)
+		fetch.Trace(ctx, fetch.Event{Stage: "render", URL: redacted(u), Detail: "the page wanted to go elsewhere, which was refused"})
+		post(p.session, cdpfetch.FulfillRequest, cdpfetch.FulfillRequestParams{RequestID: e.RequestID, ResponseCode: http.StatusNoContent})
 	})
 }
 

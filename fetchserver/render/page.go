@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -41,6 +43,7 @@ type page struct {
 
 	events chan *message
 	failed chan error     // has room for the first reason to give up
+	stays  atomic.Bool    // it wanted to go elsewhere and may not; perhaps it was not parsed to its end
 	work   sync.WaitGroup // what runs beside
 
 	hops     int                         // documents asked for in the main frame
@@ -50,13 +53,13 @@ type page struct {
 
 	redirects []string
 	document  *network.Response // of the main frame
-	begin     time.Time         // of the document's answer
 	committed bool              // the main frame has a document of the page
+	begin     time.Time         // when it had the first
 	ready     time.Time         // when it was parsed; zero before
 	loaded    bool              // with its parts
 	loading   map[network.RequestID]time.Time
 	lastLoad  time.Time // when loading became empty
-	notes     map[string]bool
+	notes     []string
 }
 
 // fail ends the rendering. It may be called from any goroutine.
@@ -69,8 +72,8 @@ func (p *page) fail(err error) {
 
 // note reports once what a reader should know.
 func (p *page) note(ctx context.Context, text string) {
-	if !p.notes[text] {
-		p.notes[text] = true
+	if !slices.Contains(p.notes, text) {
+		p.notes = append(p.notes, text)
 		fetch.Trace(ctx, fetch.Event{Stage: "render", URL: redacted(p.last), Detail: text})
 	}
 }
@@ -80,7 +83,7 @@ func (b *Browser) renderIn(ctx context.Context, i *instance, r *fetch.Request) (
 	p := &page{
 		opts: &b.opts, req: r,
 		events: make(chan *message, maxEvents), failed: make(chan error, 1),
-		answered: make(map[cdpfetch.RequestID]bool), loading: make(map[network.RequestID]time.Time), notes: make(map[string]bool),
+		answered: make(map[cdpfetch.RequestID]bool), loading: make(map[network.RequestID]time.Time),
 	}
 	most := b.opts.MaxBytes
 	if r.MaxBytes > 0 {
@@ -100,7 +103,7 @@ func (b *Browser) renderIn(ctx context.Context, i *instance, r *fetch.Request) (
 		// Disposing closes all windows. The caller may be gone, the page is not.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
-		_, err := cdp.Call(ctx, root, target.DisposeBrowserContext, target.DisposeBrowserContextParams{BrowserContextID: made.BrowserContextID})
+		_, err := cdp.Call(ctx, root, target.DisposeBrowserContext, target.DisposeBrowserContextParams(made))
 		if err != nil && ctx.Err() != nil {
 			i.end() // it is stuck
 		}
@@ -199,7 +202,7 @@ func (p *page) run(ctx context.Context, tooMuch <-chan struct{}) (*fetch.Respons
 			p.event(ctx, m)
 			continue
 		case <-tooMuch:
-			if p.document == nil || !p.committed {
+			if !p.committed {
 				return nil, &fetch.Error{Code: fetch.CodeTooLarge, Detail: "the page and its parts are too large"}
 			}
 			p.note(ctx, "The page loaded more than it may and was taken as it was then.")
@@ -211,17 +214,14 @@ func (p *page) run(ctx context.Context, tooMuch <-chan struct{}) (*fetch.Respons
 			}
 		case <-tick.C:
 		}
-		if p.begin.IsZero() {
+		if !p.committed {
 			continue
 		}
 		if time.Since(p.begin) > p.opts.MaxSettle {
-			if !p.committed {
-				return nil, &fetch.Error{Code: fetch.CodeTimeout, Detail: "the page did not come in time"}
-			}
 			p.note(ctx, "The page did not come to rest and was taken as it was after "+p.opts.MaxSettle.String()+".")
 			return p.finish(ctx, true)
 		}
-		if !asking && !p.ready.IsZero() {
+		if !asking && (!p.ready.IsZero() || p.stays.Load()) {
 			asking = true
 			p.work.Go(func() { quiet <- p.quiet(ctx) })
 		}
@@ -231,7 +231,9 @@ func (p *page) run(ctx context.Context, tooMuch <-chan struct{}) (*fetch.Respons
 // resting reports whether the page is parsed and loads nothing that matters.
 func (p *page) resting() bool {
 	now := time.Now()
-	if p.ready.IsZero() || !p.loaded && now.Sub(p.ready) < patience {
+	switch {
+	case p.stays.Load():
+	case p.ready.IsZero(), !p.loaded && now.Sub(p.ready) < patience:
 		return false
 	}
 	for _, since := range p.loading {
@@ -255,6 +257,9 @@ func (p *page) quiet(ctx context.Context) time.Duration {
 	return time.Duration(ms * float64(time.Millisecond))
 }
 
+// errScript: a script of this package failed, or was stopped.
+var errScript = errors.New("render: a script of this package failed")
+
 // evaluate runs an expression in the world of this package.
 func (p *page) evaluate(ctx context.Context, expression string, value any) error {
 	world, err := cdp.Call(ctx, p, cdppage.CreateIsolatedWorld, cdppage.CreateIsolatedWorldParams{FrameID: p.main, WorldName: worldName})
@@ -269,7 +274,7 @@ func (p *page) evaluate(ctx context.Context, expression string, value any) error
 	case err != nil:
 		return err
 	case result.ExceptionDetails != nil || result.Result == nil:
-		return errors.New("render: a script of this package failed")
+		return errScript
 	}
 	return unmarshal(result.Result.Value, value)
 }
@@ -287,7 +292,8 @@ func (p *page) finish(ctx context.Context, restless bool) (*fetch.Response, erro
 		if restless {
 			_, t.err = cdp.Call(ctx, p, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		}
-		if t.err == nil {
+		for try := 0; try < 3 && (try == 0 && t.err == nil || errors.Is(t.err, errScript)); try++ {
+			// Stopping the page's scripts may hit this one.
 			t.err = p.evaluate(ctx, snapshotScript(p.opts.MaxHTML), &t.snapshot)
 		}
 		done <- t
@@ -346,7 +352,9 @@ func (p *page) response(ctx context.Context, s snapshot) (*fetch.Response, error
 	p.route.mu.Lock()
 	received := p.route.received
 	p.route.mu.Unlock()
-	return &fetch.Response{URL: u, Redirects: p.redirects, Status: int(p.document.Status), Header: h, Body: []byte(s.HTML), Received: received}, nil
+	return &fetch.Response{
+		URL: u, Redirects: p.redirects, Status: int(p.document.Status), Header: h, Body: []byte(s.HTML), Received: received, Notes: p.notes,
+	}, nil
 }
 
 // redacted returns u without what may hold secrets.

@@ -39,7 +39,7 @@ type Options struct {
 	// Settle is how long a page must do nothing, neither load nor add elements,
 	// to count as complete. Default 250 ms.
 	Settle time.Duration
-	// MaxSettle bounds the time from the start of the answer to that moment;
+	// MaxSettle bounds the time from the start of the page to that moment;
 	// then the page is taken as it is. Default 8 s.
 	MaxSettle time.Duration
 	// MaxBytes bounds what a page receives from the network, all of its
@@ -151,8 +151,9 @@ var errClosed = &fetch.Error{Code: CodeRender, Detail: "the browser is closed"}
 // UTF-8. Redirects and navigations of scripts are judged by the client and by
 // r.Check like those of [fetch.Client.Do]. What is no HTML is fetched without
 // the browser. A page that does not settle is returned as it is then; that, and
-// what was cut, is reported to the trace of ctx in the stage "render". The error
-// is an *[fetch.Error], one of r.Check, or that of ctx.
+// what was refused or cut, is in the notes of the response and reported to the
+// trace of ctx in the stage "render". The error is an *[fetch.Error] or one of
+// r.Check.
 func (b *Browser) Render(ctx context.Context, r *fetch.Request) (*fetch.Response, error) {
 	if r.Method != "" && r.Method != "GET" || len(r.Body) > 0 {
 		return nil, &fetch.Error{Code: CodeRender, Detail: "only pages that are got with GET can be rendered"}

@@ -20,6 +20,7 @@ type config struct {
 	callerFlags
 	policyFlags
 	networkFlags
+	renderFlags
 	operationFlags
 	certs   certs.Flags
 	logging logFlags
@@ -45,6 +46,7 @@ var flagGroups = []flagGroup{
 	{"Who may call", true, true, (*config).addCallerFlags},
 	{"What may be fetched, and how", false, false, (*config).addPolicyFlags},
 	{"How sites are reached", false, false, (*config).addNetworkFlags},
+	{"Pages that need scripts", false, false, (*config).addRenderFlags},
 	{"Names of other programs", false, false, (*config).addForeignFlags},
 	{"Encryption", true, true, (*config).addCertFlags},
 	{"Operation", true, false, (*config).addOperationFlags},
