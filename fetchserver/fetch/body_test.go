@@ -186,6 +186,9 @@ func TestSlowOrigins(t *testing.T) {
 		}
 	}
 	base, addr := wire(t, func(conn net.Conn) { io.Copy(io.Discard, conn) })
-	_, err := client(t, fetch.Options{FirstByteTimeout: 50 * time.Millisecond}, addr).Get(t.Context(), base)
+	_, err := client(t, fetch.Options{FirstByteTimeout: 50 * time.Millisecond, Timeout: 5 * time.Second}, addr).Get(t.Context(), base)
 	wantCode(t, err, fetch.CodeTimeout)
+	if err == nil || !strings.Contains(err.Error(), "begin") {
+		t.Errorf("%v: it is not the first byte that was missed", err)
+	}
 }
