@@ -50,7 +50,6 @@ func (a *app) check(c *config) error {
 			return err
 		}
 	}
-	silent := slog.New(slog.DiscardHandler)
 	server, parts, err := c.server(silent, nil)
 	if err != nil {
 		return err
