@@ -64,7 +64,7 @@ func (s *Server) convert(ctx context.Context, resp *fetch.Response, raw bool) (*
 
 func convertHTML(ctx context.Context, resp *fetch.Response) (*Content, error) {
 	page, _ := resp.Text()
-	d, err := extract.HTML(ctx, page, &extract.Options{URL: resp.URL})
+	d, err := extract.HTML(ctx, page, &extract.Options{URL: resp.URL, Headline: true})
 	if err != nil {
 		return nil, err
 	}

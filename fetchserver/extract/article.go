@@ -38,11 +38,13 @@ func (n *node) scoreParagraphs(candidates *[]*node) {
 		if c.isText() || c.dropped {
 			continue
 		}
-		if c.isParagraph() && c.chars >= 25 {
-			points := 1 + float32(c.commas) + min(float32(c.chars)/100, 3)
-			share := points
-			level := 0
-			for a := c.parent; a != nil && level < 4; a = a.parent {
+		if chars, commas := c.ownText(); chars >= 25 && c.holdsText() {
+			points := 1 + float32(commas) + min(float32(chars)/100, 3)
+			a, share := c.parent, points
+			if c.hasBlock { // a paragraph without an element of its own
+				a = c
+			}
+			for level := 0; a != nil && level < 4; a = a.parent {
 				if a.score == 0 {
 					a.score = a.bonus()
 					*candidates = append(*candidates, a)
@@ -59,6 +61,32 @@ func (n *node) scoreParagraphs(candidates *[]*node) {
 		}
 		c.scoreParagraphs(candidates)
 	}
+}
+
+// ownText measures the text of n that is in no block below it.
+func (n *node) ownText() (chars, commas int32) {
+	if !n.isBlock() {
+		return 0, 0
+	}
+	if !n.hasBlock {
+		return n.chars, n.commas
+	}
+	for c := n.first; c != nil; c = c.next {
+		if !c.dropped && !c.isBlock() {
+			chars += c.chars
+			commas += c.commas
+		}
+	}
+	return chars, commas
+}
+
+// holdsText reports whether the text of an element like n may be a paragraph.
+func (n *node) holdsText() bool {
+	switch n.atom {
+	case atom.H1, atom.H4, atom.H5, atom.H6, atom.Figcaption, atom.Caption, atom.Footer, atom.Header, atom.Nav, atom.Form:
+		return false
+	}
+	return true
 }
 
 func (n *node) isParagraph() bool {
@@ -120,7 +148,42 @@ func (n *node) shared(candidates []*node, root *node) *node {
 			best = a
 		}
 	}
-	return best
+	return best.parts(candidates, root)
+}
+
+// parts climbs to the nearest ancestor that holds all candidates that have the
+// name and class of n, or of its parent, if those are parts of a text.
+func (n *node) parts(candidates []*node, root *node) *node {
+	class := n.attr("class")
+	if class == "" || n == root || n.atom == atom.Article || n.atom == atom.Li || n.atom == atom.Tr {
+		return n
+	}
+	prose := n.prose
+	best := n
+	for _, c := range candidates {
+		if c == n || c.atom != n.atom || c.attr("class") != class || best.contains(c) || n.within(atom.Li) {
+			continue
+		}
+		if p := c.prose; p < 80 || p > 4*prose {
+			continue
+		}
+		for a := best.parent; a != nil && a != root.parent; a = a.parent {
+			if a.contains(c) {
+				best = a
+				break
+			}
+		}
+	}
+	if best != n && best.prose < 4*prose {
+		return best
+	}
+	return n
+}
+
+// alike reports whether two elements have the same name and class, as parts of
+// one text have.
+func (n *node) alike(m *node) bool {
+	return n.atom == m.atom && n.attr("class") == m.attr("class") && (n.attr("class") != "" || n.prose > 0)
 }
 
 func (n *node) contains(d *node) bool {
@@ -138,6 +201,9 @@ func (n *node) belongsTo(article *node) bool {
 		return false
 	}
 	if n.score >= max(10, .2*article.score) {
+		return true
+	}
+	if n.alike(article) && n.linkDensity() < .4 {
 		return true
 	}
 	if isHeading(n.atom) || n.atom == atom.Header || n.atom == atom.Figure {

@@ -13,8 +13,8 @@ import "golang.org/x/net/html/atom"
 // away. An article that holds most of the clean text wins; on a forum, a
 // product or a listing it does not, and the clean view is used.
 //
-// Stats must be measured.
-func (t *tree) mainContent() []*node {
+// The headline, if there is one, is dropped from them. Stats must be measured.
+func (t *tree) mainContent(headline *node) []*node {
 	all := t.body.chars
 	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() })
 	t.body.measure()
@@ -23,12 +23,12 @@ func (t *tree) mainContent() []*node {
 		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
 		t.body.measure()
 	}
-	visible := t.body.chars
+	visible, prose := t.body.chars, t.body.prose
 	t.body.drop(func(n *node) bool {
-		return n.isBoilerplate(visible) || t.isArticle && n.isComments()
+		return n.prose*2 <= prose && n.isBoilerplate(visible) || t.isArticle && n.isComments()
 	})
 	t.body.measure()
-	if t.body.chars < visible/keptShare {
+	if t.body.chars < visible/keptShare && t.body.prose <= min(prose/keptShare, enoughProse) {
 		// Whatever it was, it was the page.
 		t.body.undrop(func(n *node) bool { return !n.hidden })
 		t.body.measure()
@@ -39,21 +39,39 @@ func (t *tree) mainContent() []*node {
 		root = m
 	}
 	if article := root.article(); article != nil {
-		chars := int32(0)
+		chars, prose := int32(0), int32(0)
 		for _, n := range article {
 			chars += n.chars
+			prose += n.prose
 		}
-		if float64(chars) >= articleShare*float64(root.chars) {
+		if t.isArticleOf(share{chars, prose}, share{root.chars, root.prose}) {
+			tidy(headline, article)
 			return article
 		}
 	}
-	return []*node{root}
+	roots := []*node{root}
+	dropHeadline(headline, roots)
+	return roots
 }
 
 const (
-	keptShare    = 10 // dropping may leave one tenth of the text, not less
-	articleShare = .6 // of the clean text that an article must hold
+	keptShare   = 10 // dropping may leave one tenth of the text, not less
+	enoughProse = 200
 )
+
+// share is an amount of text.
+type share struct{ chars, prose int32 }
+
+// isArticleOf reports whether part, the best-scoring text of a page, is what
+// the page is there for: it holds most of the clean text, or less of it on a
+// page that says that it is an article.
+func (t *tree) isArticleOf(part, whole share) bool {
+	prose := float64(part.prose) / float64(max(whole.prose, 1))
+	if t.isArticle || t.head.typed(isArticleType) != nil {
+		return prose > .3
+	}
+	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
+}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
@@ -89,6 +107,8 @@ func (n *node) measure() {
 		n.count(n.text)
 		return
 	}
+	block := n.isBlock()
+	var run, runLinks int32 // of the inline nodes since the last block
 	for c := n.first; c != nil; c = c.next {
 		if c.dropped {
 			continue
@@ -98,11 +118,32 @@ func (n *node) measure() {
 		n.linkChars += c.linkChars
 		n.commas += c.commas
 		n.links += c.links
+		if !block {
+			continue
+		}
+		if c.isBlock() {
+			n.prose += c.prose + proseOf(run, runLinks)
+			run, runLinks = 0, 0
+		} else {
+			run += c.chars
+			runLinks += c.linkChars
+		}
+	}
+	if block {
+		n.prose += proseOf(run, runLinks)
 	}
 	if n.atom == atom.A {
 		n.links++
 		n.linkChars = n.chars
 	}
+}
+
+// proseOf returns chars if a line of that length is a sentence and not a link.
+func proseOf(chars, linkChars int32) int32 {
+	if chars >= 80 && linkChars*5 < chars*2 {
+		return chars
+	}
+	return 0
 }
 
 // count counts characters with runs of white space as one.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"net/url"
 	"strings"
+
+	"golang.org/x/net/html/atom"
 )
 
 // DefaultMaxOutput is the default cap on the Markdown of a page, in bytes.
@@ -18,6 +20,9 @@ type Options struct {
 	URL *url.URL
 	// WholePage converts everything visible instead of the main content.
 	WholePage bool
+	// Headline begins the Markdown with the heading of the page. Otherwise a
+	// heading that repeats the title is left out: Document.Title has it.
+	Headline bool
 	// MaxOutput caps the Markdown in bytes. Default [DefaultMaxOutput].
 	MaxOutput int
 }
@@ -54,14 +59,23 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	t.useNoscript()
 	doc := &Document{Metadata: t.metadata(), NeedsScripts: t.needsScripts()}
 	var roots []*node
+	var headline *node
 	if opts.WholePage {
 		roots = []*node{t.body}
 	} else {
-		roots = t.mainContent()
+		h := t.headline()
+		roots = t.mainContent(h)
+		if opts.Headline {
+			headline = h
+		}
 	}
 	base := baseURL(opts.URL, t.head.base)
 	w := newWriter(ctx, base, opts.MaxOutput)
 	w.notes.roots, w.whole = roots, opts.WholePage
+	if headline != nil {
+		headline.atom = atom.H1
+		w.heading(headline)
+	}
 	for _, n := range roots {
 		w.container(n)
 	}

@@ -33,7 +33,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc, err := extract.HTML(t.Context(), string(page), &extract.Options{URL: base})
+			doc, err := extract.HTML(t.Context(), string(page), &extract.Options{URL: base, Headline: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,4 +129,26 @@ func ExampleHTML() {
 	// # Hello
 	//
 	// See [what comes **next**](https://example.com/docs/next.html).
+}
+
+// TestHeadline: the heading that repeats the title is the document's title,
+// and not a part of its text unless that is asked for.
+func TestHeadline(t *testing.T) {
+	text := "<p>" + strings.Repeat("Words of the article, and more of them. ", 20)
+	for _, test := range []struct{ name, page, without, with string }{
+		{"repeats the title", "<title>Tea is served | The Paper</title><div>Food</div><h1>Tea is served</h1>" + text, "Words of", "# Tea is served\n\nWords of"},
+		{"above the content", "<title>Tea is served</title><header><h1>Tea is served</h1></header><main>" + text + "</main>", "Words of", "# Tea is served\n\nWords of"},
+		{"second level", "<title>Tea is served</title><h2>Tea is served</h2>" + text, "Words of", "# Tea is served\n\nWords of"},
+		{"another heading", "<title>The Paper</title><h1>Tea is served</h1>" + text, "# Tea is served\n\nWords of", "# Tea is served\n\nWords of"},
+		{"name of the site", "<title>Tea is served, again and again | The Morning Paper</title><h1>The Morning Paper</h1><h1>Tea is served, again and again</h1>" + text, "Words of", "# Tea is served, again and again\n\nWords of"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for headline, want := range map[bool]string{false: test.without, true: test.with} {
+				doc, err := extract.HTML(t.Context(), test.page, &extract.Options{Headline: headline})
+				if err != nil || !strings.HasPrefix(doc.Markdown, want) {
+					t.Errorf("Headline %v: %v, %.80q does not begin with %q", headline, err, doc.Markdown, want)
+				}
+			}
+		})
+	}
 }

@@ -28,7 +28,10 @@ type node struct {
 // stats describe the text below a node.
 type stats struct {
 	chars, linkChars, commas, links int32
-	score                           float32
+	// prose is the characters of lines long enough to be sentences, most of
+	// them outside of links.
+	prose int32
+	score float32
 }
 
 type attribute struct{ key, val string }

@@ -18,7 +18,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	set := flag.String("set", "", "measure only this `set`: aeb, wcxb, ...")
-	page := flag.String("diff", "", "show what is missing and what is too much on the `page` of the set whose id begins so")
+	page := flag.String("diff", "", "show what is missing and what is too much on the `page` of the set whose id begins so, or on all")
 	all := flag.Bool("pages", false, "print a line for each page: F1, precision, recall, type, id, URL")
 	worst := flag.Int("worst", 20, "name the `n` worst pages")
 	flag.Usage = func() {
@@ -49,7 +49,11 @@ func run(ctx context.Context, dir, set, page string, all bool, worst int) error 
 			}
 			continue
 		}
-		r, err := s.Run(ctx, dir, &quality.Options{Page: page})
+		o := quality.Options{Page: page}
+		if page == "all" {
+			o.Page = ""
+		}
+		r, err := s.Run(ctx, dir, &o)
 		if err != nil {
 			return err
 		}
