@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
@@ -34,6 +35,9 @@ func (r *reading) advice(rawURL string, refused *decision, err error) string {
 	case fetch.CodeAddress:
 		return r.adviseAddress(u, refused)
 	case fetch.CodePort:
+		if addr, err := netip.ParseAddr(u.Hostname()); err == nil && !fetch.IsPublic(addr) {
+			return "--allow-private " + u.Host + " allows this address and port"
+		}
 		if port := u.Port(); port != "" {
 			return "--allow-port " + port + " allows this port everywhere; --allow-private ADDR:" + port + " at one address"
 		}
@@ -67,25 +71,30 @@ func (r *reading) advice(rawURL string, refused *decision, err error) string {
 
 var dialled = regexp.MustCompile(`^(\S+) is refused`)
 
-// adviseAddress names the address that was refused, if the trace tells it.
+// adviseAddress names the address that was refused, if the trace or the URL tells
+// it.
 func (r *reading) adviseAddress(u *url.URL, refused *decision) string {
+	var target netip.AddrPort
 	if refused != nil {
 		if match := dialled.FindStringSubmatch(refused.Detail); match != nil {
-			if endpoint, err := netip.ParseAddrPort(match[1]); err == nil {
-				return "--allow-private " + netip.AddrPortFrom(endpoint.Addr().Unmap(), endpoint.Port()).String() + " allows this address and port, --allow-private " +
-					endpoint.Addr().Unmap().String() + " the address; not if --deny-cidr names it"
-			}
+			target, _ = netip.ParseAddrPort(match[1])
 		}
 	}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
-		port := u.Port()
-		if port == "" {
-			port = map[string]string{"https": "443"}[u.Scheme]
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && !target.IsValid() {
+		port := map[string]uint16{"http": 80, "https": 443}[u.Scheme]
+		if n, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+			port = uint16(n)
 		}
-		if port == "" {
-			port = "80"
-		}
-		return "--allow-private " + netip.AddrPortFrom(addr.Unmap(), 0).Addr().String() + " allows this address; with a port, as in --allow-private ADDR:" + port + ", that port alone"
+		target = netip.AddrPortFrom(addr, port)
 	}
-	return "--allow-private names addresses that may be fetched from although they are not public"
+	if !target.IsValid() {
+		return "--allow-private names addresses that may be fetched from although they are not public"
+	}
+	target = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
+	for _, text := range r.denyCIDRs {
+		if prefix, err := network(text); err == nil && prefix.Contains(target.Addr()) {
+			return "--deny-cidr " + text + " refuses this address"
+		}
+	}
+	return "--allow-private " + target.String() + " allows this address and port, --allow-private " + target.Addr().String() + " the address"
 }

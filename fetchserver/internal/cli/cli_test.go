@@ -75,9 +75,39 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { l.Close() })
 			env.Setenv("TAKEN_PORT", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+			web := httptest.NewServer(scriptSite())
+			env.Defer(web.Close)
+			env.Setenv("SITE", web.URL)
+			env.Setenv("ADDR", web.Listener.Addr().String())
 			return nil
 		},
 	})
+}
+
+// scriptSite is what scripts read.
+func scriptSite() http.Handler {
+	mux := http.NewServeMux()
+	page := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprint(w, text)
+		}
+	}
+	mux.HandleFunc("/robots.txt", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "User-agent: *\nDisallow: /private\n") })
+	mux.HandleFunc("/{$}", page(`<html lang="en"><title>Example</title><h1>Hello</h1><p>A <a href="/other">link</a>.</p></html>`))
+	mux.HandleFunc("/other", page("<h1>Other</h1><p>More of it.</p>"))
+	mux.HandleFunc("/long", page("<h1>Long</h1><p>"+strings.Repeat("0123456789 ", 3000)+"</p>"))
+	mux.HandleFunc("/private", page("<h1>Private</h1>"))
+	mux.HandleFunc("/escape", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprint(w, "a\x1b[2Jb")
+	})
+	mux.HandleFunc("/header", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "key "+r.Header.Get("X-Key")) })
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) })
+	mux.HandleFunc("/inward", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://10.0.0.1/", http.StatusFound)
+	})
+	return mux
 }
 
 // serve starts the command on a free port and returns the URL of its endpoint.

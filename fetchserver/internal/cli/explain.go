@@ -54,7 +54,6 @@ type way struct {
 	start     time.Time
 	mu        sync.Mutex
 	decisions []decision
-	refused   *decision // the last one with an error
 	outcome   fetchserver.Outcome
 }
 
@@ -63,10 +62,16 @@ func (w *way) add(e fetch.Event) decision {
 	defer w.mu.Unlock()
 	d := decision{time.Since(w.start), e}
 	w.decisions = append(w.decisions, d)
-	if e.Err != nil {
-		w.refused = &d
-	}
 	return d
+}
+
+// refused is the first of the decisions with an error at the end of the way: the
+// others tell the consequences. It is nil if there is none.
+func (w *way) refused() (first *decision) {
+	for i := len(w.decisions) - 1; i >= 0 && w.decisions[i].Err != nil; i-- {
+		first = &w.decisions[i]
+	}
+	return first
 }
 
 func (r *reading) explainURL(ctx context.Context, url string) error {
@@ -116,10 +121,11 @@ func (r *reading) result(w *way, url string, d *fetchserver.Document, err error)
 		return e
 	}
 	e.told = fetchserver.Explain(err)
-	e.advice = r.advice(url, w.refused, err)
+	refused := w.refused()
+	e.advice = r.advice(url, refused, err)
 	switch n := len(w.decisions); {
-	case w.refused != nil:
-		e.stage = w.refused.Stage
+	case refused != nil:
+		e.stage = refused.Stage
 	case n > 0:
 		e.stage = w.decisions[n-1].Stage
 	}

@@ -60,6 +60,10 @@ func (r *reading) get(ctx context.Context, f *getFlags, urls []string) error {
 	switch {
 	case r.prompt && (r.json || r.raw || len(urls) > 1 || len(r.headers) > 0 || r.cmd.Flags().Changed("start-index") || r.cmd.Flags().Changed("max-length")):
 		return &usageError{text: "--prompt takes one URL and goes with no other flag of get"}
+	case f.startIndex < 0:
+		return &usageError{text: "--start-index must not be negative"}
+	case f.maxLength <= 0 || f.maxLength > longest(urls):
+		return &usageError{text: fmt.Sprintf("--max-length must be between 1 and %d", longest(urls))}
 	case len(urls) > 1 && (len(r.headers) > 0 || f.startIndex != 0):
 		return &usageError{text: "--header and --start-index go with one URL"}
 	}
@@ -88,6 +92,14 @@ func (r *reading) get(ctx context.Context, f *getFlags, urls []string) error {
 		return &usageError{text: wire.Message}
 	}
 	return err
+}
+
+// longest is how much of a page the tool hands out at most.
+func longest(urls []string) int {
+	if len(urls) > 1 {
+		return 50_000
+	}
+	return 999_999
 }
 
 // connect returns a client of the server, in this process.

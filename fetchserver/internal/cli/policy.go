@@ -60,6 +60,9 @@ func (c *config) addPolicyFlags(f *pflag.FlagSet) {
 
 // options checks the settings and returns what they mean for the server.
 func (c *config) options(log *slog.Logger) (*fetchserver.Options, error) {
+	if c.logging.urls.value == logHost {
+		log = slog.New(hostsOnly{log.Handler()})
+	}
 	o := &fetchserver.Options{
 		UserAgent:      c.userAgent,
 		IgnoreRobots:   c.ignoreRobots,
@@ -71,6 +74,7 @@ func (c *config) options(log *slog.Logger) (*fetchserver.Options, error) {
 		AllowHeaders:   c.allowHeaders,
 		AllowedHosts:   c.hosts(),
 		AllowedOrigins: c.allowOrigins,
+		LogQueries:     c.logging.urls.value == logFull,
 		Logger:         log,
 	}
 	o.Fetch.HTTPSOnly, o.Fetch.FirstByteTimeout, o.Fetch.MaxRequestBytes = c.httpsOnly, c.firstByte, int64(c.maxUpload)

@@ -28,7 +28,7 @@ func (a *app) runStdio(c *config) error {
 		return err
 	}
 	ctx := a.signals.stop
-	err = server.MCP().Run(ctx, &mcp.IOTransport{Reader: a.stdin, Writer: a.stdout})
+	err = server.MCP().Run(ctx, &patient{&mcp.IOTransport{Reader: a.stdin, Writer: a.stdout}, c.drainTimeout})
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
 		err = nil
 	}
