@@ -145,7 +145,7 @@ func serve(t *testing.T, args ...string) (string, *exec.Cmd) {
 	return "", nil
 }
 
-func call(t *testing.T, transport mcp.Transport, url string) string {
+func callThrough(t *testing.T, transport mcp.Transport, url string) string {
 	t.Helper()
 	s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), transport, nil)
 	if err != nil {
@@ -179,7 +179,7 @@ func TestHTTP(t *testing.T) {
 	if !strings.HasSuffix(endpoint, "/other") {
 		t.Errorf("endpoint %s", endpoint)
 	}
-	if got := call(t, &mcp.StreamableClientTransport{Endpoint: endpoint}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
+	if got := callThrough(t, &mcp.StreamableClientTransport{Endpoint: endpoint}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q", got)
 	}
 	resp, err := http.Get(strings.TrimSuffix(endpoint, "/other") + "/healthz")
@@ -222,7 +222,7 @@ func TestStdio(t *testing.T) {
 	cmd := command(t.Context(), "--stdio", "--allow-private", s.Listener.Addr().String(), "--log-level", "error")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if got := call(t, &mcp.CommandTransport{Command: cmd}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
+	if got := callThrough(t, &mcp.CommandTransport{Command: cmd}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q, stderr %s", got, stderr.String())
 	}
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
@@ -313,7 +313,7 @@ func TestAuthorization(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := call(t, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: client.HTTPClient()}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
+	if got := callThrough(t, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: client.HTTPClient()}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q", got)
 	}
 }
