@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -74,21 +75,25 @@ func (w *way) refused() (first *decision) {
 	return first
 }
 
-func (r *reading) explainURL(ctx context.Context, url string) error {
+func (r *reading) explainURL(ctx context.Context, rawURL string) error {
 	w := &way{}
 	server, header, end, err := r.open(func(o *fetchserver.Options) { o.Observe = func(o fetchserver.Outcome) { w.outcome = o } })
 	if err != nil {
 		return err
 	}
 	defer end()
-	var out story = &prose{w: r.stdout, width: 80, color: isTerminal(r.stdout) && r.config.environment.colors()}
+	var out story
 	if r.json {
 		out = &lines{w: r.stdout}
+	} else {
+		p := &prose{w: r.stdout, width: 80, color: isTerminal(r.stdout) && r.config.environment.colors()}
+		p.about(withoutSecrets(rawURL))
+		out = p
 	}
 	w.start = time.Now()
 	traced := fetch.WithTrace(ctx, func(e fetch.Event) { out.decided(w.add(e)) })
-	d, err := server.Fetch(traced, &fetchserver.Request{URL: url, Raw: r.raw, ByPerson: r.prompt, Header: header})
-	result := r.result(w, url, d, err)
+	d, err := server.Fetch(traced, &fetchserver.Request{URL: rawURL, Raw: r.raw, ByPerson: r.prompt, Header: header})
+	result := r.result(w, rawURL, d, err)
 	result.at = time.Since(w.start)
 	if err := out.ended(result); err != nil {
 		return err
@@ -113,7 +118,7 @@ type ending struct {
 	advice   string // which setting would change that, or ""
 }
 
-func (r *reading) result(w *way, url string, d *fetchserver.Document, err error) *ending {
+func (r *reading) result(w *way, rawURL string, d *fetchserver.Document, err error) *ending {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &ending{outcome: w.outcome, document: d}
@@ -122,7 +127,7 @@ func (r *reading) result(w *way, url string, d *fetchserver.Document, err error)
 	}
 	e.told = fetchserver.Explain(err)
 	refused := w.refused()
-	e.advice = r.advice(url, refused, err)
+	e.advice = r.advice(rawURL, refused, err)
 	switch n := len(w.decisions); {
 	case refused != nil:
 		e.stage = refused.Stage
@@ -145,7 +150,7 @@ func (e *ending) facts() [][2]string {
 		kind = "Markdown"
 	}
 	facts := [][2]string{
-		{"url", withoutQuery(d.URL.String())},
+		{"url", withoutSecrets(d.URL.String())},
 		{"result", fmt.Sprintf("status %d, %s, as %s", d.Status, d.ContentType, kind)},
 		{"size", fmt.Sprintf("%s bytes received, %s decoded, %s characters returned", thousands(e.outcome.Received), thousands(e.outcome.Decoded), thousands(int64(d.Length)))},
 		{"title", d.Title}, {"byline", d.Byline}, {"site", d.Site}, {"published", d.Published}, {"language", d.Lang},
@@ -189,12 +194,11 @@ func thousands(n int64) string {
 	return s
 }
 
-// withoutQuery is a URL as it is shown: keys may hide in the query.
-func withoutQuery(url string) string {
-	url, _, _ = strings.Cut(url, "#")
-	url, query, found := strings.Cut(url, "?")
-	if found && query != "" {
-		url += "?…"
+// withoutSecrets is a URL as it is shown: keys may hide in the query.
+func withoutSecrets(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "not a URL"
 	}
-	return url
+	return (&url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }

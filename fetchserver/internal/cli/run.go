@@ -79,6 +79,9 @@ func (a *app) runHTTP(c *config) error {
 	}
 	defer done()
 	c.tellForeign(log)
+	if _, err := c.options(silent); err != nil {
+		return err
+	}
 	listener, err := listen(a.signals.stop, c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func (l *lines) ended(e *ending) error {
 		"waited_ms": float64(e.outcome.Waited.Microseconds()) / 1000,
 	}
 	if d := e.document; d != nil {
-		line["url"], line["status"], line["content_type"], line["length"] = withoutQuery(d.URL.String()), d.Status, d.ContentType, d.Length
+		line["url"], line["status"], line["content_type"], line["length"] = withoutSecrets(d.URL.String()), d.Status, d.ContentType, d.Length
 		line["title"], line["robots"], line["notes"], line["truncated"] = d.Title, d.Robots, append([]string{}, d.Notes...), d.Truncated
 	} else {
 		line["stopped_at"], line["error"], line["advice"] = e.stage, e.told, e.advice
@@ -76,6 +76,7 @@ type prose struct {
 	width int
 	color bool
 	url   string // of the decision before
+	why   string // the error of the decision before
 	err   error
 }
 
@@ -99,17 +100,23 @@ func (p *prose) print(text string) {
 	}
 }
 
+// about begins what there is to tell of a URL.
+func (p *prose) about(url string) {
+	p.url = url
+	p.print(p.paint(bold, safe(url)))
+}
+
 func (p *prose) decided(d decision) {
 	if d.URL != "" && d.URL != p.url {
-		p.url = d.URL
-		p.print(p.paint(bold, safe(d.URL)))
+		p.about(d.URL)
 	}
-	detail := safe(oneLine(d.Detail))
+	detail, why := safe(oneLine(d.Detail)), ""
 	if d.Err != nil {
-		if text := safe(plain(d.Err)); !strings.Contains(detail, text) {
-			detail += ": " + text
+		if why = safe(plain(d.Err)); why != p.why && !strings.Contains(detail, why) {
+			detail += ": " + why
 		}
 	}
+	p.why = why
 	stage := fmt.Sprintf("%-9s", d.Stage)
 	if d.Err != nil {
 		stage = p.paint(red, stage)
