@@ -2,7 +2,10 @@
 
 package extract
 
-import "golang.org/x/net/html/atom"
+import (
+	"golang.org/x/net/html/atom"
+	"strings"
+)
 
 // mainContent returns the parts of a page that are its content.
 //
@@ -15,14 +18,7 @@ import "golang.org/x/net/html/atom"
 //
 // The headline, if there is one, is dropped from them. Stats must be measured.
 func (t *tree) mainContent(headline *node) []*node {
-	all := t.body.chars
-	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() })
-	t.body.measure()
-	if t.body.chars < all/keptShare {
-		// Pages that reveal themselves by script are hidden as a whole.
-		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
-		t.body.measure()
-	}
+	t.dropHidden()
 	visible, prose := t.body.chars, t.body.prose
 	t.body.drop(func(n *node) bool {
 		return n.prose*2 <= prose && n.isBoilerplate(visible) || t.isArticle && n.isComments()
@@ -50,6 +46,9 @@ func (t *tree) mainContent(headline *node) []*node {
 		}
 	}
 	roots := []*node{root}
+	if t.saysArticle() {
+		(&tidier{total: root.chars, partly: true}).elements(root)
+	}
 	dropHeadline(headline, roots)
 	return roots
 }
@@ -59,6 +58,13 @@ const (
 	enoughProse = 200
 )
 
+// isStreamed reports whether n is a part of a page that React sent later than
+// its surroundings, hidden until a script puts it there.
+func (n *node) isStreamed() bool {
+	id := n.attr("id")
+	return len(id) > 2 && id[:2] == "S:" && strings.Trim(id[2:], "0123456789abcdef") == ""
+}
+
 // share is an amount of text.
 type share struct{ chars, prose int32 }
 
@@ -67,11 +73,14 @@ type share struct{ chars, prose int32 }
 // page that says that it is an article.
 func (t *tree) isArticleOf(part, whole share) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
-	if t.isArticle || t.head.typed(isArticleType) != nil {
+	if t.saysArticle() {
 		return prose > .3
 	}
 	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
 }
+
+// saysArticle reports whether the page says that it is an article.
+func (t *tree) saysArticle() bool { return t.isArticle || t.head.typed(isArticleType) != nil }
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
