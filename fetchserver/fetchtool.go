@@ -57,11 +57,15 @@ func (s *Server) addFetchTool() {
 func (s *Server) fetchTool(ctx context.Context, req *mcp.CallToolRequest, in input) (*mcp.CallToolResult, *output, error) {
 	ctx, done := reportStages(ctx, req)
 	defer done()
-	d, err := s.fetchLogged(ctx, in.request())
+	r := in.request()
+	d, err := s.fetchLogged(ctx, r)
 	if err != nil {
 		return nil, nil, errors.New(Explain(err))
 	}
 	out := d.describe(in.URL, in.StartIndex, in.MaxLength)
+	if out.NextIndex == nil {
+		s.doneReading(ctx, r)
+	}
 	return &mcp.CallToolResult{Content: s.content(d, out, in.MaxLength)}, out, nil
 }
 
@@ -70,10 +74,10 @@ func (s *Server) fetchLogged(ctx context.Context, r *Request) (*Document, error)
 	start := time.Now()
 	d, err := s.Fetch(ctx, r)
 	if err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", reason(err), slog.Duration("duration", time.Since(start)))
+		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", s.logURL(r.URL), reason(err), slog.Duration("duration", time.Since(start)))
 		return nil, err
 	}
-	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", slog.String("host", d.URL.Host), slog.Int("status", d.Status),
+	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", s.logURL(r.URL), slog.Int("status", d.Status),
 		slog.String("content_type", d.ContentType), slog.Int("length", d.Length), slog.Duration("duration", time.Since(start)))
 	return d, nil
 }

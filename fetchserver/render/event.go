@@ -201,6 +201,8 @@ func (p *page) mainRequest(ctx context.Context, e *cdpfetch.EventRequestPaused, 
 	p.last = u
 	tooMany := p.hops > maxHops
 	p.work.Go(func() { // a check may have to fetch robots.txt
+		p.checks.Lock()
+		defer p.checks.Unlock()
 		err := p.route.client.CheckURL(e.Request.URL)
 		switch {
 		case err != nil:

@@ -45,6 +45,7 @@ type page struct {
 	failed chan error     // has room for the first reason to give up
 	stays  atomic.Bool    // it wanted to go elsewhere and may not; perhaps it was not parsed to its end
 	work   sync.WaitGroup // what runs beside
+	checks sync.Mutex     // one at a time
 
 	hops     int                         // documents asked for in the main frame
 	asked    int                         // requests so far

@@ -18,8 +18,8 @@ type FetchFunc func(ctx context.Context, robotsURL string) (status int, body []b
 
 // Options configure a [Checker]. The zero value is the default.
 type Options struct {
-	// TTL is how long a file is kept. Default 1 hour; RFC 9309 section 2.4
-	// allows 24.
+	// TTL is how long a file is kept. Default 1 hour, at most 24 (RFC 9309
+	// section 2.4).
 	TTL time.Duration
 	// FailureTTL is how long the failure to get a file is kept. Default 1 minute.
 	FailureTTL time.Duration
@@ -69,6 +69,7 @@ func NewChecker(fetch FetchFunc, agents []string, o *Options) *Checker {
 	if c.opts.TTL <= 0 {
 		c.opts.TTL = time.Hour
 	}
+	c.opts.TTL = min(c.opts.TTL, 24*time.Hour)
 	if c.opts.FailureTTL <= 0 {
 		c.opts.FailureTTL = time.Minute
 	}
@@ -118,6 +119,27 @@ func (c *Checker) Check(ctx context.Context, u *url.URL) error {
 		return &DisallowedError{RobotsURL: origin + "/robots.txt"}
 	}
 	return nil
+}
+
+// CrawlDelay returns the time that the file of u's origin asks for between two
+// requests, if the file has been fetched for [Checker.Check]; 0 if not, or if
+// it does not ask. See [Rules.CrawlDelay].
+func (c *Checker) CrawlDelay(u *url.URL) time.Duration {
+	c.mu.Lock()
+	e := c.entries[strings.ToLower(u.Scheme+"://"+u.Host)]
+	c.mu.Unlock()
+	if e == nil {
+		return 0
+	}
+	select {
+	case <-e.done:
+	default:
+		return 0
+	}
+	if e.rules == nil {
+		return 0
+	}
+	return e.rules.CrawlDelay(c.agents...)
 }
 
 // entry returns the finished entry of an origin. The first caller fetches, in
