@@ -31,8 +31,9 @@ func tidy(headline *node, roots []*node) {
 
 // tidier judges the parts of an article with total characters.
 type tidier struct {
-	total int32
-	lines []textLine
+	total  int32
+	partly bool // the text may be more than an article: what readers wrote stays
+	lines  []textLine
 }
 
 // textLine is a run of inline nodes that is a line of text of its own.
@@ -75,14 +76,17 @@ func (j *tidier) elements(n *node) {
 
 // articleNoise are parts of names of things in articles that are not their
 // text.
-var articleNoise = wordSet(`byline author authors authorbox bio dateline timestamp credit credits copyright
-	comment comments respond related recirc recommended trending readmore read-more morestories newsletter
-	subscribe share sharing social tags taglist disclaimer`)
+var articleNoise = wordSet(`byline author authors authorbox bio dateline timestamp copyright
+	related recirc recommended trending readmore read-more morestories newsletter
+	subscribe share sharing social tags taglist disclaimer disclosure subtitle cta`)
 
 // captionWords are those of captions.
-var captionWords = wordSet(`caption captions figcaption photocredit credit`)
+var captionWords = wordSet(`caption captions figcaption photocredit credit credits`)
 
 func (j *tidier) isAside(n *node) bool {
+	if !j.partly && n.isComments() && n.chars < j.total*3/4 {
+		return true
+	}
 	if n.chars > j.total/4 {
 		return false
 	}
@@ -93,23 +97,22 @@ func (j *tidier) isAside(n *node) bool {
 		n.describePicture()
 		return true
 	}
-	if n.hasImage() {
+	class, id := n.attr("class"), n.attr("id")
+	if class == "" && id == "" {
 		return false
 	}
-	names := n.attr("class")
-	id := n.attr("id")
-	if names == "" && id == "" {
-		return false
-	}
-	if n.chars < 1000 && eachWord(names, func(w string) bool { return captionWords[w] }) {
-		n.describePicture()
+	if n.chars < 2000 && (eachWord(class, isNoise) || eachWord(id, isNoise)) {
 		return true
 	}
-	if n.chars < 1500 && (eachWord(names, func(w string) bool { return articleNoise[w] }) || eachWord(id, func(w string) bool { return articleNoise[w] })) {
+	if n.chars < 1000 && eachWord(class, isCaption) && !n.hasImage() {
+		n.describePicture()
 		return true
 	}
 	return false
 }
+
+func isNoise(w string) bool   { return articleNoise[w] }
+func isCaption(w string) bool { return captionWords[w] }
 
 // describePicture makes the caption n the title of the picture beside it.
 func (n *node) describePicture() {
