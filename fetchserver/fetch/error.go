@@ -55,6 +55,8 @@ func classify(ctx context.Context, u *url.URL, err error) error {
 	e := &Error{URL: redact(u), Err: err}
 	host := u.Hostname()
 	switch {
+	case ctx.Err() == nil && isTimeout(err) && !isA[*net.OpError](err) && !isA[*net.DNSError](err):
+		e.Code, e.Detail = CodeTimeout, host+" did not begin to answer in time"
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) || isTimeout(err):
 		e.Code, e.Detail = CodeTimeout, host+" did not answer in time"
 	case ctx.Err() != nil || errors.Is(err, context.Canceled):
