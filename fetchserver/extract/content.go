@@ -19,17 +19,11 @@ import (
 // The headline, if there is one, is dropped from them. Stats must be measured.
 func (t *tree) mainContent(headline *node) []*node {
 	t.dropHidden()
-	visible, prose := t.body.chars, t.body.prose
-	t.body.drop(func(n *node) bool {
-		return n.prose*2 <= prose && n.isBoilerplate(visible) || t.isArticle && n.isComments()
-	})
-	t.body.measure()
-	if t.body.chars < visible/keptShare && t.body.prose <= min(prose/keptShare, enoughProse) {
-		// Whatever it was, it was the page.
-		t.body.undrop(func(n *node) bool { return !n.hidden })
+	if t.isArticle {
+		t.body.drop((*node).isComments)
 		t.body.measure()
-		return []*node{t.body}
 	}
+	t.dropBoilerplate()
 	root := t.body
 	if m := t.body.descendant(func(n *node) bool { return n.isMain() && !n.dropped }); m != nil && m.chars > root.chars/2 {
 		root = m
@@ -54,8 +48,7 @@ func (t *tree) mainContent(headline *node) []*node {
 }
 
 const (
-	keptShare   = 10 // dropping may leave one tenth of the text, not less
-	enoughProse = 200
+	keptShare = 10 // dropping what is hidden may leave one tenth of the text, not less
 )
 
 // isStreamed reports whether n is a part of a page that React sent later than
@@ -127,6 +120,7 @@ func (n *node) measure() {
 		n.linkChars += c.linkChars
 		n.commas += c.commas
 		n.links += c.links
+		n.anchors += c.anchors
 		if !block {
 			continue
 		}
@@ -140,6 +134,9 @@ func (n *node) measure() {
 	}
 	if block {
 		n.prose += proseOf(run, runLinks)
+	}
+	if n.atom == atom.H1 && n.chars > 0 || n.isMain() {
+		n.anchors++
 	}
 	if n.atom == atom.A {
 		n.links++
