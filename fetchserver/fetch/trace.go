@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,15 +76,17 @@ func traceDNS(ctx context.Context) context.Context {
 	if !Traced(ctx) || ctx.Value(dnsKey{}) != nil {
 		return ctx
 	}
-	var host string
+	var host atomic.Value // a look-up that was given up may still be under way
+	host.Store("")
 	ctx = context.WithValue(ctx, dnsKey{}, true)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSStart: func(info httptrace.DNSStartInfo) { host = info.Host },
+		DNSStart: func(info httptrace.DNSStartInfo) { host.Store(info.Host) },
 		DNSDone: func(info httptrace.DNSDoneInfo) {
-			detail := host + " has no address"
+			name := host.Load().(string)
+			detail := name + " has no address"
 			for i, addr := range info.Addrs {
 				if i == 0 {
-					detail = host + " has " + addr.String()
+					detail = name + " has " + addr.String()
 				} else {
 					detail += ", " + addr.String()
 				}
