@@ -131,6 +131,8 @@ func (r *reading) result(w *way, rawURL string, d *fetchserver.Document, err err
 	switch n := len(w.decisions); {
 	case refused != nil:
 		e.stage = refused.Stage
+	case w.outcome.Result == fetchserver.ResultStatus:
+		e.stage = "response"
 	case n > 0:
 		e.stage = w.decisions[n-1].Stage
 	}
