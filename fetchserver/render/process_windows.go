@@ -18,10 +18,8 @@ func connect(cmd *exec.Cmd, in, out *os.File) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{AdditionalInheritedHandles: []syscall.Handle{r, w}}
 }
 
-// environment is that of this process: Windows programs need much of it.
-func environment(profile string) []string {
-	return append(os.Environ(), "TMP="+profile, "TEMP="+profile)
-}
+// environment is that of this process, of which Windows programs need much.
+func environment(string) []string { return nil }
 
 // ownGroup does nothing: the children of the browser end when it does.
 func ownGroup(*exec.Cmd) {}
