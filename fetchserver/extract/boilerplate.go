@@ -14,7 +14,10 @@ import (
 func (t *tree) dropBoilerplate() {
 	t.dropStep(visibleShare, (*node).isLandmark)
 	t.dropStep(namedShare, (*node).isNamedBoilerplate)
-	t.dropStep(linkedShare, (*node).isLinkBox)
+	boxes := t.dropStep(linkedShare, (*node).isLinkBox)
+	if !t.saysArticle() && !t.isProduct() {
+		t.keepCards(boxes)
+	}
 }
 
 // One part in so many must be left by a step.
@@ -25,7 +28,8 @@ const (
 )
 
 // dropStep drops what judge accepts, which is given the amount of text there is.
-func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) {
+// It returns what it dropped.
+func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) []*node {
 	total := t.body.chars
 	var dropped []*node
 	t.body.drop(func(n *node) bool {
@@ -41,7 +45,9 @@ func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) {
 			n.dropped = false
 		}
 		t.body.measure()
+		return nil
 	}
+	return dropped
 }
 
 // dropSections is dropStep for sections whose heading begins with one of the
