@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
@@ -39,9 +41,43 @@ type Content struct {
 // work is bounded whatever the bytes are.
 type Converter func(ctx context.Context, r *fetch.Response) (*Content, error)
 
-// convert chooses the converter by media type. What is no text, and has no
-// converter, is an error.
+// convert makes content of a response, and tells the trace of ctx what.
 func (s *Server) convert(ctx context.Context, resp *fetch.Response, raw bool) (*Content, error) {
+	c, err := s.chooseConverter(ctx, resp, raw)
+	if fetch.Traced(ctx) {
+		e := fetch.Event{Stage: "convert", Detail: resp.MediaType() + ", " + strconv.Itoa(len(resp.Body)) + " bytes", Err: err}
+		if err == nil {
+			e.Detail += " to " + c.summary()
+		}
+		fetch.Trace(ctx, e)
+	}
+	return c, err
+}
+
+// summary says in a few words what the content is.
+func (c *Content) summary() string {
+	switch {
+	case c.Image != nil:
+		return "an image"
+	case c.Link != nil:
+		return "a link, since it is too large"
+	}
+	words := strconv.Itoa(utf8.RuneCountInString(c.Text)) + " characters"
+	if c.Markdown {
+		words += " of Markdown"
+	}
+	if c.Truncated {
+		words += ", the beginning only"
+	}
+	if c.NeedsScripts {
+		words += "; the page would be filled in by scripts"
+	}
+	return words
+}
+
+// chooseConverter chooses by media type. What is no text, and has no converter,
+// is an error.
+func (s *Server) chooseConverter(ctx context.Context, resp *fetch.Response, raw bool) (*Content, error) {
 	mediaType := resp.MediaType()
 	if c := s.opts.Converters[mediaType]; c != nil {
 		return c(ctx, resp)

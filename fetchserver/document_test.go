@@ -6,17 +6,23 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestBusy: a call that gets no turn in its time says so.
 func TestBusy(t *testing.T) {
-	s, err := New(&Options{MaxConcurrent: 1})
+	s, err := New(&Options{MaxConcurrent: 1, IgnoreRobots: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.working <- struct{}{}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	defer s.Close()
+	turn, err := s.pace.Wait(t.Context(), "example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer turn.Done()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
 	_, err = s.Fetch(ctx, &Request{URL: "https://example.com/"})
 	if err == nil || !strings.Contains(Explain(err), "busy") {
 		t.Errorf("error = %v", err)

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/pace"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/robots"
 )
 
@@ -54,6 +56,9 @@ func Explain(err error) string {
 	}
 	if isFetch && advice[failed.Code] != "" {
 		return sentence("Failed to fetch: "+failed.Detail) + " " + advice[failed.Code]
+	}
+	if e, ok := errors.AsType[*pace.PausedError](err); ok {
+		return e.Host + " asked clients to wait, and is not asked again for " + time.Until(e.Until).Round(time.Second).String() + ". Do not retry before; use another source meanwhile."
 	}
 	switch {
 	case errors.Is(err, errBusy):

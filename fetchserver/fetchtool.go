@@ -57,11 +57,15 @@ func (s *Server) addFetchTool() {
 func (s *Server) fetchTool(ctx context.Context, req *mcp.CallToolRequest, in input) (*mcp.CallToolResult, *output, error) {
 	ctx, done := reportStages(ctx, req)
 	defer done()
-	d, err := s.fetchLogged(ctx, in.request())
+	r := in.request()
+	d, err := s.fetchLogged(ctx, r)
 	if err != nil {
 		return nil, nil, errors.New(Explain(err))
 	}
 	out := d.describe(in.URL, in.StartIndex, in.MaxLength)
+	if out.NextIndex == nil {
+		s.doneReading(ctx, r)
+	}
 	return &mcp.CallToolResult{Content: s.content(d, out, in.MaxLength)}, out, nil
 }
 

@@ -3,6 +3,7 @@ module github.com/atrawog/mcp-oauth-gateway/fetchserver
 go 1.26.0
 
 require (
+	code.dny.dev/ssrf v0.3.0
 	github.com/andybalholm/brotli v1.2.8
 	github.com/atrawog/mcp-oauth-gateway/oauthdyn v0.1.0
 	github.com/klauspost/compress v1.20.3

@@ -10,17 +10,15 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 )
 
-// quiet returns a logger for the SDK, which has a session, and three records
-// about it, for every stateless request: they pass at the debug level only.
+// quiet returns a logger for the SDK. Its records are about what clients do,
+// several for every stateless request and errors for their mistakes: they pass
+// at the debug level only, so that no client can fill the log.
 func quiet(log *slog.Logger) *slog.Logger { return slog.New(quietHandler{log.Handler()}) }
 
 type quietHandler struct{ slog.Handler }
 
-func (h quietHandler) Enabled(ctx context.Context, level slog.Level) bool {
-	if level < slog.LevelWarn {
-		level = min(level, slog.LevelDebug)
-	}
-	return h.Handler.Enabled(ctx, level)
+func (h quietHandler) Enabled(ctx context.Context, _ slog.Level) bool {
+	return h.Handler.Enabled(ctx, slog.LevelDebug)
 }
 
 func (h quietHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

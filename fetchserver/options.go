@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/httpcache"
 )
 
 // Options configure a [Server]. The zero value is the safe default.
@@ -41,9 +42,22 @@ type Options struct {
 	// MaxBytes bounds a fetched body in bytes, before and after decoding.
 	// Default 10 MiB.
 	MaxBytes int64
-	// MaxConcurrent bounds the calls that work at the same time; further ones
-	// wait within their time. Default 32.
+	// MaxConcurrent bounds the documents that are fetched and converted at the
+	// same time; further ones wait within their time, hosts in rotation.
+	// Default 32.
 	MaxConcurrent int
+	// MaxPerHost bounds those of one host (name and port). Default 4.
+	MaxPerHost int
+	// HostInterval is the least time between two requests to one host. A
+	// crawl-delay in its robots.txt file can make it longer, up to 5 s.
+	// Default 0.
+	HostInterval time.Duration
+	// CacheBytes bounds the memory of the cache of documents, by their size in
+	// bytes. Default 64 MiB; negative: nothing is kept, and each slice of a
+	// page is a request to its origin.
+	CacheBytes int64
+	// CacheEntries bounds the documents in the cache. Default 4096.
+	CacheEntries int
 	// MaxRequests bounds the HTTP requests to Handler that are open at the
 	// same time; further ones are answered with 503. Default 1024.
 	MaxRequests int
@@ -93,6 +107,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if c.MaxConcurrent <= 0 {
 		c.MaxConcurrent = 32
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = httpcache.DefaultMaxBytes
 	}
 	if c.MaxRequests <= 0 {
 		c.MaxRequests = 1024

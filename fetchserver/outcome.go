@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/pace"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/robots"
 )
 
@@ -75,6 +76,9 @@ func resultOf(err error) (Result, fetch.Code) {
 	}
 	if _, ok := errors.AsType[*robots.DisallowedError](err); ok && !sharedByOrigin[code] {
 		return ResultRobots, code
+	}
+	if _, ok := errors.AsType[*pace.PausedError](err); ok {
+		return ResultBusy, code
 	}
 	switch code {
 	case fetch.CodeURL, fetch.CodePort, fetch.CodeAddress, fetch.CodeHeader, fetch.CodeRedirect,

@@ -68,7 +68,7 @@ func resourceError(uri string, err error) error {
 	code := int64(jsonrpc.CodeInternalError)
 	switch result, _ := resultOf(err); result {
 	case ResultBlocked, ResultRobots, ResultContent, ResultStatus:
-		code = mcp.CodeResourceNotFound
+		code = jsonrpc.CodeInvalidParams
 	}
 	data, _ := json.Marshal(map[string]string{"uri": uri})
 	return &jsonrpc.Error{Code: code, Message: Explain(err), Data: data}

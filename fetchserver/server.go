@@ -15,28 +15,34 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/httpcache"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/buildinfo"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/pace"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/robots"
 )
 
 // Server is an MCP server with the fetch tool. It is safe for concurrent use.
 type Server struct {
-	opts    Options
-	client  *fetch.Client
-	robots  *robots.Checker // nil: not asked
-	mcp     *mcp.Server
-	working chan struct{} // holds a token for each call that works
-	secret  []byte        // makes boundaries that pages cannot know
+	opts   Options
+	client *fetch.Client
+	robots *robots.Checker         // nil: not asked
+	cache  *httpcache.Cache[*page] // nil: nothing is kept
+	pace   *pace.Pacer
+	mcp    *mcp.Server
+	secret []byte // makes boundaries that pages cannot know
 }
 
 // New returns a server. A nil o means the defaults.
 func New(o *Options) (*Server, error) {
 	opts := o.withDefaults()
 	s := &Server{
-		opts:    opts,
-		client:  fetch.New(opts.client()),
-		working: make(chan struct{}, opts.MaxConcurrent),
-		secret:  []byte(rand.Text()),
+		opts:   opts,
+		client: fetch.New(opts.client()),
+		pace:   pace.New(&pace.Options{Concurrent: opts.MaxConcurrent, PerHost: opts.MaxPerHost, Interval: opts.HostInterval}),
+		secret: []byte(rand.Text()),
+	}
+	if opts.CacheBytes > 0 {
+		s.cache = httpcache.New[*page](&httpcache.Options{MaxBytes: opts.CacheBytes, MaxEntries: opts.CacheEntries})
 	}
 	if !opts.IgnoreRobots {
 		token := robots.ProductToken(opts.UserAgent)
@@ -64,7 +70,7 @@ func New(o *Options) (*Server, error) {
 	s.addManyTool()
 	s.addPrompt()
 	s.addResourceTemplate()
-	s.mcp.AddReceivingMiddleware(s.recoverPanics)
+	s.mcp.AddReceivingMiddleware(s.recoverPanics, identify)
 	return s, nil
 }
 
@@ -72,8 +78,14 @@ func New(o *Options) (*Server, error) {
 // features to it.
 func (s *Server) MCP() *mcp.Server { return s.mcp }
 
-// Close closes idle connections to origins.
-func (s *Server) Close() { s.client.Close() }
+// Close forgets what is cached, waits for what the cache does in the
+// background, and closes idle connections to origins.
+func (s *Server) Close() {
+	if s.cache != nil {
+		s.cache.Close()
+	}
+	s.client.Close()
+}
 
 // Handler returns the MCP endpoint, a Streamable HTTP handler, to be mounted
 // at one path. It serves any number of clients.

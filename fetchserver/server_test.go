@@ -331,7 +331,6 @@ func TestErrors(t *testing.T) {
 		want []string // parts of the text
 	}{
 		{"not found", map[string]any{"url": base + "/404"}, []string{"answered 404 Not Found", "check the URL", "No such page."}},
-		{"too many requests", map[string]any{"url": base + "/429"}, []string{"429", "Retry-After: \"120\""}},
 		{"PDF", map[string]any{"url": base + "/pdf"}, []string{"application/pdf (11 bytes)", "cannot be shown as text"}},
 		{"robots", map[string]any{"url": base + "/private"}, []string{base + "/robots.txt forbids", "Do not retry"}},
 		{"redirect to metadata", map[string]any{"url": base + "/metadata"}, []string{"169.254.169.254", "not an address of the public Internet"}},
@@ -346,6 +345,8 @@ func TestErrors(t *testing.T) {
 		{"start beyond all", map[string]any{"url": base, "start_index": 1 << 31}, []string{"start_index"}},
 		{"wrong type", map[string]any{"url": base, "raw": "yes"}, []string{"raw"}},
 		{"unknown argument", map[string]any{"url": base, "method": "POST"}, []string{"method"}},
+		{"too many requests", map[string]any{"url": base + "/429"}, []string{"429", "Retry-After: \"120\""}},
+		{"too many requests before", map[string]any{"url": base + "/other"}, []string{"asked clients to wait", "Do not retry"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text, _, r := call(t, s, test.args)
@@ -478,9 +479,9 @@ func TestConcurrencyLimit(t *testing.T) {
 	s := connect(t, start(t, fetchserver.Options{MaxConcurrent: 2, IgnoreRobots: true, Middleware: count}, addr), "2026-07-28")
 	done := make(chan bool, 20)
 	came.Add(cap(done))
-	for range cap(done) {
+	for i := range cap(done) {
 		go func() {
-			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "fetch", Arguments: map[string]any{"url": base + "/x"}})
+			r, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "fetch", Arguments: map[string]any{"url": fmt.Sprint(base, "/", i)}})
 			done <- err == nil && !r.IsError
 		}()
 	}

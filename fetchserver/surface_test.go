@@ -137,10 +137,10 @@ func TestResource(t *testing.T) {
 		}
 	}
 	for url, code := range map[string]int64{
-		base + "/404":       mcp.CodeResourceNotFound,
-		base + "/private":   mcp.CodeResourceNotFound,
-		"http://127.0.0.1/": mcp.CodeResourceNotFound,
-		"file:///etc":       mcp.CodeResourceNotFound,
+		base + "/404":       jsonrpc.CodeInvalidParams,
+		base + "/private":   jsonrpc.CodeInvalidParams,
+		"http://127.0.0.1/": jsonrpc.CodeInvalidParams,
+		"file:///etc":       jsonrpc.CodeInvalidParams,
 	} {
 		_, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: "fetch://" + url})
 		if e, ok := errors.AsType[*jsonrpc.Error](err); !ok || e.Code != code || !strings.Contains(string(e.Data), url) {

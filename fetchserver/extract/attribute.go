@@ -5,38 +5,30 @@ package extract
 import (
 	"strings"
 
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
-// keptAttributes are the ones this package looks at.
-var keptAttributes = func() map[string]string {
-	m := map[string]string{}
-	for key := range strings.FieldsSeq(`alt alttext aria-hidden aria-label checked class colspan content data-lang data-language
-		data-lazy-src data-original data-src data-srcset datetime height hidden href http-equiv id itemprop itemtype lang name
-		property rel role rowspan shadowrootmode src srcset start style title type width`) {
-		m[key] = key
+// attributeName returns the name of an attribute that this package looks at,
+// in lower case, or "".
+func attributeName(key string) string {
+	switch key {
+	case "alt", "alttext", "aria-hidden", "aria-label", "checked", "class", "colspan", "content", "data-lang",
+		"data-language", "data-lazy-src", "data-original", "data-src", "data-srcset", "datetime", "display",
+		"encoding", "height", "hidden", "href", "http-equiv", "id", "itemprop", "itemtype", "lang", "name",
+		"property", "rel", "role", "rowspan", "shadowrootmode", "src", "srcset", "start", "style", "title", "type",
+		"width":
+		return key
 	}
-	return m
-}()
-
-// attributes returns the attributes of the current tag that are of interest.
-// Of two with the same name the first counts.
-func (p *parser) attributes(more bool) []attribute {
-	start := len(p.attrSlab)
-	if cap(p.attrSlab)-start < len(keptAttributes) {
-		p.attrSlab, start = make([]attribute, 0, 4*slabSize), 0
-	}
-	for more {
-		var key, val []byte
-		key, val, more = p.z.TagAttr()
-		name, ok := keptAttributes[string(key)]
-		if ok && !has(p.attrSlab[start:], name) {
-			p.attrSlab = append(p.attrSlab, attribute{name, string(val)})
+	for i := range len(key) {
+		if key[i] >= 'A' && key[i] <= 'Z' {
+			return attributeName(strings.ToLower(key))
 		}
 	}
-	return p.attrSlab[start:len(p.attrSlab):len(p.attrSlab)]
+	return ""
 }
+
+// maxAttributes bounds what is kept of a tag; there are not as many names.
+const maxAttributes = 64
 
 func has(attrs []attribute, key string) bool {
 	for i := range attrs {
@@ -99,8 +91,8 @@ func (p *parser) document(a atom.Atom, attrs []attribute) {
 	case atom.Link:
 		h.addLink(attrs)
 	case atom.Title:
-		if p.z.Next() == html.TextToken && h.title == "" {
-			h.title = oneLine(string(p.z.Text()), maxTitle)
+		if p.z.next() == textToken && h.title == "" {
+			h.title = oneLine(p.z.decoded(), maxTitle)
 		}
 	}
 }

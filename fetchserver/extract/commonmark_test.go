@@ -3,7 +3,6 @@
 package extract_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
@@ -26,10 +25,7 @@ var specMisses = map[int]string{
 // TestCommonMark converts the HTML of the specification's examples, without
 // the sections on raw HTML, and compares what the Markdown renders as.
 func TestCommonMark(t *testing.T) {
-	dir := os.Getenv("MCP_TEST_DATA")
-	if dir == "" {
-		t.Skip("set MCP_TEST_DATA to a directory with " + markdowntest.SpecFile + " (the examples of github.com/commonmark/commonmark-spec)")
-	}
+	dir := extract.DataDir(t, markdowntest.SpecFile+" (the examples of github.com/commonmark/commonmark-spec)")
 	examples, err := markdowntest.Examples(dir)
 	if err != nil {
 		t.Fatal(err)

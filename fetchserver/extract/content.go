@@ -15,14 +15,7 @@ import "golang.org/x/net/html/atom"
 //
 // The headline, if there is one, is dropped from them. Stats must be measured.
 func (t *tree) mainContent(headline *node) []*node {
-	all := t.body.chars
-	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() })
-	t.body.measure()
-	if t.body.chars < all/keptShare {
-		// Pages that reveal themselves by script are hidden as a whole.
-		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
-		t.body.measure()
-	}
+	t.dropHidden()
 	visible, prose := t.body.chars, t.body.prose
 	t.body.drop(func(n *node) bool {
 		return n.prose*2 <= prose && n.isBoilerplate(visible) || t.isArticle && n.isComments()

@@ -61,6 +61,7 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	var roots []*node
 	var headline *node
 	if opts.WholePage {
+		t.dropHidden()
 		roots = []*node{t.body}
 	} else {
 		h := t.headline()
@@ -87,6 +88,18 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 	doc.Markdown = strings.TrimRight(string(w.out), " \n")
 	doc.Truncated = t.truncated || w.err == errFull
 	return doc, nil
+}
+
+// dropHidden drops what a reader does not see, unless that is nearly all:
+// pages that reveal themselves by script are hidden as a whole.
+func (t *tree) dropHidden() {
+	all := t.body.chars
+	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() })
+	t.body.measure()
+	if t.body.chars < all/keptShare {
+		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })
+		t.body.measure()
+	}
 }
 
 // baseURL resolves the base element's href (HTML section 4.2.3). One that is

@@ -136,7 +136,13 @@ func (in *inliner) walk(n *node) {
 	case atom.B, atom.Strong:
 		in.styled(n, strong)
 		return
-	case atom.I, atom.Em, atom.Cite, atom.Dfn, atom.Var:
+	case atom.I, atom.Em, atom.Dfn, atom.Var:
+		in.styled(n, emphasis)
+		return
+	case atom.Cite:
+		if n.descendant(func(d *node) bool { return d.atom == atom.A || d.atom == atom.I }) != nil {
+			break // a reference, not a title
+		}
 		in.styled(n, emphasis)
 		return
 	case atom.Del, atom.S, atom.Strike:
@@ -159,11 +165,20 @@ func (in *inliner) walk(n *node) {
 	case atom.A:
 		in.link(n)
 		return
+	case atom.Math:
+		in.formula(n)
+		return
+	case atom.Iframe, atom.Video, atom.Audio:
+		in.media(n)
+		return
 	}
 	in.children(n)
 }
 
 func (in *inliner) children(n *node) {
+	if in.w.inNote && strings.Contains(n.attr("class"), "backlink") {
+		return
+	}
 	separate := n.isBlock() || isTablePart(n.atom)
 	if separate {
 		in.separate()

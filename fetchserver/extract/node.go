@@ -132,7 +132,7 @@ const (
 	boundary                  // end tags inside it do not reach out of it
 )
 
-var kinds = func() map[atom.Atom]kind {
+var kinds = func() (table [1 << 15]kind) {
 	m := map[atom.Atom]kind{
 		atom.Hr: void | block | closesP,
 		atom.Td: block | boundary, atom.Th: block | boundary, atom.Caption: block | boundary,
@@ -146,14 +146,20 @@ var kinds = func() map[atom.Atom]kind {
 	}
 	set(void, atom.Area, atom.Base, atom.Br, atom.Col, atom.Embed, atom.Frame, atom.Img, atom.Input, atom.Keygen,
 		atom.Link, atom.Meta, atom.Param, atom.Source, atom.Track, atom.Wbr)
-	set(skipped, atom.Audio, atom.Canvas, atom.Datalist, atom.Iframe, atom.Math, atom.Noembed, atom.Noframes,
+	set(skipped, atom.Audio, atom.Canvas, atom.Datalist, atom.Iframe, atom.Noembed, atom.Noframes,
 		atom.Object, atom.Script, atom.Select, atom.Style, atom.Svg, atom.Template, atom.Textarea, atom.Video)
 	set(block|closesP, atom.Address, atom.Article, atom.Aside, atom.Blockquote, atom.Center, atom.Dd, atom.Details,
 		atom.Dialog, atom.Dir, atom.Div, atom.Dl, atom.Dt, atom.Fieldset, atom.Figcaption, atom.Figure, atom.Footer,
 		atom.Form, atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6, atom.Header, atom.Hgroup, atom.Li,
 		atom.Listing, atom.Main, atom.Menu, atom.Nav, atom.Ol, atom.P, atom.Plaintext, atom.Pre, atom.Search,
 		atom.Section, atom.Summary, atom.Ul, atom.Xmp, atom.Body)
-	return m
+	for a, k := range m {
+		table[kindIndex(a)] = k
+	}
+	return table
 }()
 
-func kindOf(a atom.Atom) kind { return kinds[a] }
+// kindIndex squeezes the position and the length that make up an atom.
+func kindIndex(a atom.Atom) uint32 { return (uint32(a)>>8<<4 | uint32(a)&15) % (1 << 15) }
+
+func kindOf(a atom.Atom) kind { return kinds[kindIndex(a)] }

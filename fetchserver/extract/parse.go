@@ -3,12 +3,10 @@
 package extract
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"strings"
 
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
@@ -31,31 +29,34 @@ type tree struct {
 // tags of p, li, td and the like) and closes what they nest wrongly; it never
 // makes more than one node from a token.
 type parser struct {
-	z    *html.Tokenizer
+	z    tokenizer
 	tree *tree
 
 	stack   []open
 	tooDeep int // elements beyond maxDepth that are open
 	nodes   int
-	pre     int // open elements in which white space counts
+	pre     int  // open elements in which white space counts
+	math    int  // open math elements
+	form    bool // a form is open
 
 	skip        atom.Atom // inside this element, which is skipped
 	skipDepth   int
-	skipForeign int // open foreignObject elements inside it
+	skipForeign int   // open foreignObject elements inside it
+	media       *node // what is left of it
 	inLD        bool
 
 	nodeSlab []node
-	attrSlab []attribute
 }
 
 // open is an element that is not closed yet.
 type open struct {
 	*node
+	name   string
 	ending bool // its end tag came too early: it closes with its last child
 }
 
 func parse(ctx context.Context, page string) (*tree, error) {
-	p := &parser{z: html.NewTokenizer(strings.NewReader(page)), tree: &tree{body: &node{atom: atom.Body}}}
+	p := &parser{z: tokenizer{page: page}, tree: &tree{body: &node{atom: atom.Body}}}
 	p.stack = append(p.stack, open{node: p.tree.body})
 	for i := 0; ; i++ {
 		if i%1024 == 0 && ctx.Err() != nil {
@@ -65,23 +66,22 @@ func parse(ctx context.Context, page string) (*tree, error) {
 			p.tree.truncated = true
 			return p.tree, nil
 		}
-		switch p.z.Next() {
-		case html.ErrorToken:
+		switch p.z.next() {
+		case endOfPage:
 			return p.tree, nil
-		case html.TextToken:
+		case textToken:
 			if p.skip == 0 {
-				p.text(p.z.Text())
+				p.text()
 			} else if p.inLD {
 				p.inLD = false
-				p.tree.head.addLD(string(p.z.Raw()))
+				p.tree.head.addLD(p.z.text)
+			} else if p.skip == atom.Script && p.media != nil {
+				p.media.attrs = append(p.media.attrs, attribute{"alttext", p.z.text})
 			}
-		case html.StartTagToken:
-			p.startTag(false)
-		case html.SelfClosingTagToken:
-			p.startTag(true)
-		case html.EndTagToken:
-			name, _ := p.z.TagName()
-			p.endTag(atom.Lookup(name), name)
+		case startTag:
+			p.startTag()
+		case endTag:
+			p.endTag(p.z.atom, p.z.name)
 		}
 	}
 }
@@ -98,66 +98,122 @@ func (p *parser) newNode() *node {
 	return n
 }
 
-func (p *parser) text(raw []byte) {
-	if len(raw) == 0 {
+func (p *parser) text() {
+	top := p.top()
+	if p.pre == 0 && trimLeftSpace(p.z.text) == "" {
+		// White space counts only between inline content.
+		k := kindOf(top.atom)
+		if top.last == nil && k&block != 0 || top.last != nil && !top.last.isText() && kindOf(top.last.atom)&block != 0 {
+			return
+		}
+		n := p.newNode()
+		n.text = " "
+		top.append(n)
 		return
 	}
-	n := p.newNode()
-	if p.pre == 0 && len(bytes.TrimLeft(raw, " \t\r\n\f")) == 0 {
-		n.text = " "
-	} else {
-		n.text = cleanText(string(raw))
-	}
-	if n.text != "" {
-		p.top().append(n)
+	if text := cleanText(p.z.decoded()); text != "" {
+		n := p.newNode()
+		n.text = text
+		top.append(n)
 	}
 }
 
-func (p *parser) startTag(selfClosing bool) {
-	name, more := p.z.TagName()
-	a := atom.Lookup(name)
-	if p.skip != 0 && !p.leaveSkipped(a, name, selfClosing) {
+func (p *parser) startTag() {
+	a := p.z.atom
+	if p.skip != 0 && !p.leaveSkipped(a) {
 		return
+	}
+	if p.math > 0 {
+		a = p.startInMath(a)
 	}
 	k := kindOf(a)
+	attrs := p.z.attrs
 	switch a {
 	case atom.Html, atom.Head, atom.Body, atom.Meta, atom.Link, atom.Base, atom.Title:
-		p.document(a, p.attributes(more))
+		p.document(a, attrs)
 		return
+	case atom.Image:
+		a = atom.Img
+	case atom.Form:
+		if p.form { // forms do not nest
+			return
+		}
+		p.form = true
 	}
-	attrs := p.attributes(more)
 	if k&skipped != 0 && !(a == atom.Template && has(attrs, "shadowrootmode")) {
-		if !selfClosing || a != atom.Svg && a != atom.Math {
-			p.skip, p.skipDepth, p.skipForeign = a, 1, 0
-		}
-		if a == atom.Script {
-			p.script(attrs)
-		}
+		p.startSkipped(a, attrs)
 		return
 	}
 	if a == atom.Noscript && len(p.stack) < maxDepth {
-		p.z.NextIsNotRawText() // this is a reader that runs no scripts
 		n := p.newNode()
 		n.atom, n.hidden, n.dropped = a, true, true
 		p.top().append(n)
-		p.stack = append(p.stack, open{node: n})
+		p.push(n)
 		p.tree.noscripts = append(p.tree.noscripts, n)
 		return
 	}
 	p.imply(a, k)
+	if p.math > 0 && p.z.selfClosing {
+		k |= void
+	}
 	if len(p.stack) >= maxDepth && k&void == 0 {
 		p.tooDeep++
 		return
 	}
 	n := p.newNode()
 	n.atom, n.attrs, n.hidden = a, attrs, isHidden(attrs)
+	if a == atom.Span || a == atom.Div {
+		n.dropped = isRendering(value(attrs, "class"), p.top().last)
+	}
 	p.top().append(n)
 	if k&void == 0 {
-		p.stack = append(p.stack, open{node: n})
-		if keepsSpace(a) {
-			p.pre++
-		}
+		p.push(n)
 	}
+}
+
+func (p *parser) push(n *node) {
+	p.stack = append(p.stack, open{node: n, name: p.z.name})
+	if keepsSpace(n.atom) {
+		p.pre++
+	}
+	if n.atom == atom.Math {
+		p.math++
+		p.z.foreign = true
+	}
+}
+
+// startSkipped passes over an element whose content is not text of the page.
+// What plays or frames something else stays as an element.
+func (p *parser) startSkipped(a atom.Atom, attrs []attribute) {
+	switch a {
+	case atom.Iframe, atom.Video, atom.Audio:
+		n := p.newNode()
+		n.atom, n.attrs, n.hidden = a, attrs, isHidden(attrs)
+		p.top().append(n)
+		p.media = n
+	case atom.Script:
+		p.script(attrs)
+		if display, ok := isTeXScript(value(attrs, "type")); ok {
+			p.media = p.newNode()
+			p.media.atom = atom.Math
+			if display {
+				p.media.attrs = []attribute{{"display", "block"}}
+			}
+			p.top().append(p.media)
+		}
+	case atom.Svg:
+		if p.z.selfClosing {
+			return
+		}
+		p.z.foreign = true
+	}
+	p.skip, p.skipDepth, p.skipForeign = a, 1, 0
+	p.z.pass = a != atom.Video && a != atom.Audio
+}
+
+func (p *parser) endSkipped() {
+	p.skip, p.inLD, p.media = 0, false, nil
+	p.z.pass, p.z.foreign = false, p.math > 0
 }
 
 // script looks at the start tag of a script: it holds data, or it runs.
@@ -171,32 +227,39 @@ func (p *parser) script(attrs []attribute) {
 }
 
 // leaveSkipped handles a start tag inside a skipped element and reports
-// whether it ends that element: an HTML block ends a drawing or a formula that
-// was left open.
-func (p *parser) leaveSkipped(a atom.Atom, name []byte, selfClosing bool) bool {
+// whether it ends that element: an HTML block ends a drawing that was left
+// open.
+func (p *parser) leaveSkipped(a atom.Atom) bool {
 	switch {
-	case a == p.skip && !selfClosing:
+	case a == p.skip && !p.z.selfClosing:
 		p.skipDepth++
-	case string(name) == "foreignobject" && !selfClosing:
+	case strings.EqualFold(p.z.name, "foreignobject") && !p.z.selfClosing:
 		p.skipForeign++
-	case kindOf(a)&closesP != 0 && p.skipForeign == 0 && (p.skip == atom.Svg || p.skip == atom.Math || p.skip == atom.Select):
-		p.skip = 0
+	case a == atom.Source && p.media != nil:
+		n := p.newNode()
+		n.atom, n.attrs = a, p.z.attrs
+		p.media.append(n)
+	case kindOf(a)&closesP != 0 && p.skipForeign == 0 && (p.skip == atom.Svg || p.skip == atom.Select):
+		p.endSkipped()
 		return true
 	}
 	return false
 }
 
-func (p *parser) endTag(a atom.Atom, name []byte) {
+func (p *parser) endTag(a atom.Atom, name string) {
 	if p.skip != 0 {
-		if string(name) == "foreignobject" && p.skipForeign > 0 {
+		if p.skipForeign > 0 && strings.EqualFold(name, "foreignobject") {
 			p.skipForeign--
 		}
 		if a == p.skip {
 			if p.skipDepth--; p.skipDepth == 0 {
-				p.skip, p.inLD = 0, false
+				p.endSkipped()
 			}
 		}
 		return
+	}
+	if p.math > 0 && a == 0 {
+		a = mathNames[strings.ToLower(name)]
 	}
 	k := kindOf(a)
 	switch {
@@ -207,14 +270,16 @@ func (p *parser) endTag(a atom.Atom, name []byte) {
 		return
 	case a == atom.Html || a == atom.Body || a == atom.Head || k&(void|skipped) != 0:
 		return
+	case a == atom.Form:
+		p.form = false
 	case p.tooDeep > 0:
 		p.tooDeep--
 		return
 	}
 	for i := len(p.stack) - 1; i > 0; i-- {
 		o := &p.stack[i]
-		if o.atom == a && a != 0 || a == 0 && o.atom == 0 {
-			if k&block == 0 && p.blockAbove(i) {
+		if o.atom == a && (a != 0 || strings.EqualFold(o.name, name)) || isHeading(a) && isHeading(o.atom) {
+			if k&block == 0 && a != atom.Button && p.blockAbove(i) {
 				o.ending = true
 			} else {
 				p.popTo(i)
@@ -243,6 +308,10 @@ func (p *parser) popTo(i int) {
 		if keepsSpace(p.top().atom) {
 			p.pre--
 		}
+		if p.top().atom == atom.Math {
+			p.math--
+			p.z.foreign = p.math > 0
+		}
 		p.stack = p.stack[:len(p.stack)-1]
 	}
 }
@@ -251,13 +320,13 @@ func (p *parser) popTo(i int) {
 func (p *parser) imply(a atom.Atom, k kind) {
 	switch a {
 	case atom.Li:
-		p.closeOpen([]atom.Atom{atom.Li}, atom.Ul, atom.Ol, atom.Menu, atom.Dir)
+		p.closeItem(atom.Li, atom.Li)
 	case atom.Dt, atom.Dd:
-		p.closeOpen([]atom.Atom{atom.Dt, atom.Dd}, atom.Dl)
+		p.closeItem(atom.Dt, atom.Dd)
 	case atom.Tr:
-		p.closeOpen([]atom.Atom{atom.Tr}, atom.Table)
+		p.closeOpen([]atom.Atom{atom.Tr, atom.Caption}, atom.Table)
 	case atom.Td, atom.Th:
-		p.closeOpen([]atom.Atom{atom.Td, atom.Th}, atom.Tr, atom.Table)
+		p.closeOpen([]atom.Atom{atom.Td, atom.Th, atom.Caption}, atom.Tr, atom.Table)
 	case atom.Thead, atom.Tbody, atom.Tfoot:
 		p.closeOpen([]atom.Atom{atom.Thead, atom.Tbody, atom.Tfoot, atom.Caption}, atom.Table)
 	case atom.A:
@@ -269,6 +338,20 @@ func (p *parser) imply(a atom.Atom, k kind) {
 	}
 	if k&closesP != 0 {
 		p.closeOpen([]atom.Atom{atom.P}, atom.Td, atom.Th, atom.Table, atom.Caption, atom.Button)
+	}
+}
+
+// closeItem closes the innermost open a or b, through inline elements, div, p
+// and address only.
+func (p *parser) closeItem(a, b atom.Atom) {
+	for i := len(p.stack) - 1; i > 0; i-- {
+		switch o := p.stack[i].atom; {
+		case o == a || o == b:
+			p.popTo(i)
+			return
+		case kindOf(o)&block != 0 && o != atom.Div && o != atom.P && o != atom.Address:
+			return
+		}
 	}
 }
 

@@ -216,7 +216,7 @@ func (w *writer) block(n *node) {
 		w.blockLink(n)
 	case atom.B, atom.Strong:
 		w.styledBlocks(n, strong)
-	case atom.I, atom.Em, atom.Cite, atom.Dfn, atom.Var:
+	case atom.I, atom.Em, atom.Dfn, atom.Var:
 		w.styledBlocks(n, emphasis)
 	case atom.Del, atom.S, atom.Strike:
 		w.styledBlocks(n, strike)
@@ -333,6 +333,14 @@ func (w *writer) blockLink(n *node) {
 	w.wrap = nil
 }
 
+func showsWithoutText(a atom.Atom) bool {
+	switch a {
+	case atom.Img, atom.Hr, atom.Code, atom.Math, atom.Iframe, atom.Video, atom.Audio:
+		return true
+	}
+	return false
+}
+
 // isEmpty reports whether n has nothing to show.
 func (n *node) isEmpty() bool {
 	if n.isText() {
@@ -343,5 +351,5 @@ func (n *node) isEmpty() bool {
 			return false
 		}
 	}
-	return n.atom != atom.Img && n.atom != atom.Hr && n.atom != atom.Code
+	return !showsWithoutText(n.atom)
 }

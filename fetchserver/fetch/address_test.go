@@ -19,7 +19,7 @@ var private4 = []string{
 }
 
 // embed4 writes an IPv4 address in the IPv6 forms that carry one.
-func embed4(t *testing.T, text string) []netip.Addr {
+func embed4(t testing.TB, text string) []netip.Addr {
 	t.Helper()
 	a := netip.MustParseAddr(text).As4()
 	put := func(prefix string, at int, invert bool) netip.Addr {

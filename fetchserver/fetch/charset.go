@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"mime"
 	"strings"
+	letters "unicode"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
@@ -85,25 +86,41 @@ func asciiCompatible(name string) bool {
 	return name != "iso-2022-jp" && name != "replacement" && !strings.HasPrefix(name, "utf-16")
 }
 
-// utf16Order recognises UTF-16 without a byte order mark by markup or text of
-// which every second byte is zero. It returns "" for anything else.
+// utf16Order recognises UTF-16 without a byte order mark: it begins with two
+// characters of ASCII, as markup does, and its beginning can be read. It
+// returns "" for anything else.
 func utf16Order(body []byte) string {
-	head := body[:min(len(body), 1024)&^1]
-	var zeros [2]int
-	for i, b := range head {
-		if b == 0 {
-			zeros[i%2]++
+	if len(body) < 8 {
+		return ""
+	}
+	order, name := unicode.LittleEndian, "utf-16le"
+	a, b := body[0], body[2]
+	if a == 0 && b == 0 {
+		order, name = unicode.BigEndian, "utf-16be"
+		a, b = body[1], body[3]
+	} else if body[1] != 0 || body[3] != 0 {
+		return ""
+	}
+	if !readable(rune(a)) || !readable(rune(b)) {
+		return ""
+	}
+	head, err := unicode.UTF16(order, unicode.IgnoreBOM).NewDecoder().Bytes(body[:min(len(body), 1024)&^1])
+	if err != nil {
+		return ""
+	}
+	strange := 0
+	for _, r := range string(head) {
+		if !readable(r) {
+			strange++
 		}
 	}
-	switch half := len(head) / 2; {
-	case half < 4:
-	case zeros[0] == 0 && zeros[1] > half/2:
-		return "utf-16le"
-	case zeros[1] == 0 && zeros[0] > half/2:
-		return "utf-16be"
+	if strange*20 > utf8.RuneCount(head) {
+		return ""
 	}
-	return ""
+	return name
 }
+
+func readable(r rune) bool { return r != utf8.RuneError && (letters.IsPrint(r) || letters.IsSpace(r)) }
 
 func decode(body []byte, enc encoding.Encoding) string {
 	if enc == encoding.Nop {

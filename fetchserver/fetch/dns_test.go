@@ -19,6 +19,18 @@ import (
 // nameServer starts a DNS server on loopback and returns a resolver that asks
 // it. answer gets the name and the number of A questions so far, from 1.
 func nameServer(t *testing.T, answer func(name string, n int) []netip.Addr) *net.Resolver {
+	var asked atomic.Int32
+	return typedNameServer(t, func(name string, kind dnsmessage.Type) []netip.Addr {
+		if kind != dnsmessage.TypeA {
+			return nil
+		}
+		return answer(name, int(asked.Add(1)))
+	})
+}
+
+// typedNameServer is a nameServer that tells A from AAAA questions. Any
+// address may be the answer to an AAAA question.
+func typedNameServer(t *testing.T, answer func(name string, kind dnsmessage.Type) []netip.Addr) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -26,7 +38,6 @@ func nameServer(t *testing.T, answer func(name string, n int) []netip.Addr) *net
 	}
 	done := make(chan struct{})
 	t.Cleanup(func() { conn.Close(); <-done })
-	var asked atomic.Int32
 	go func() {
 		defer close(done)
 		buf := make([]byte, 1500)
@@ -35,7 +46,7 @@ func nameServer(t *testing.T, answer func(name string, n int) []netip.Addr) *net
 			if err != nil {
 				return
 			}
-			if reply := resolve(buf[:n], &asked, answer); reply != nil {
+			if reply := resolve(buf[:n], answer); reply != nil {
 				conn.WriteTo(reply, peer)
 			}
 		}
@@ -45,20 +56,21 @@ func nameServer(t *testing.T, answer func(name string, n int) []netip.Addr) *net
 	}}
 }
 
-func resolve(query []byte, asked *atomic.Int32, answer func(string, int) []netip.Addr) []byte {
+func resolve(query []byte, answer func(string, dnsmessage.Type) []netip.Addr) []byte {
 	var m dnsmessage.Message
 	if m.Unpack(query) != nil || len(m.Questions) != 1 {
 		return nil
 	}
 	q := m.Questions[0]
 	m.Response, m.Additionals = true, nil
-	if q.Type == dnsmessage.TypeA {
-		for _, addr := range answer(q.Name.String(), int(asked.Add(1))) {
-			m.Answers = append(m.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class},
-				Body:   &dnsmessage.AResource{A: addr.As4()},
-			})
+	for _, addr := range answer(q.Name.String(), q.Type) {
+		r := dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}}
+		if q.Type == dnsmessage.TypeA {
+			r.Body = &dnsmessage.AResource{A: addr.As4()}
+		} else {
+			r.Body = &dnsmessage.AAAAResource{AAAA: addr.As16()}
 		}
+		m.Answers = append(m.Answers, r)
 	}
 	reply, err := m.Pack()
 	if err != nil {

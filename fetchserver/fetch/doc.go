@@ -13,14 +13,20 @@
 // What else is bounded or refused:
 //
 //   - URLs: http and https only, no userinfo, no IPv6 zones, ports 80 and 443
-//     unless configured, at most 8192 bytes.
+//     unless configured, at most 8192 bytes. Hosts are read as the WHATWG URL
+//     standard says, so that 0x7f.1 is 127.0.0.1; where readers differ about
+//     the host, the URL is refused.
+//   - Hosts: lists of allowed and refused [Domain]s and address prefixes.
 //   - Redirects: at most 5, each judged again, never from https to http;
-//     the caller's header fields go to the first origin only.
+//     the caller's header fields go to the first origin only, and so does the
+//     body of a POST, which is never repeated.
 //   - Bodies: gzip, br and zstd are decoded here, with a cap on the decoded
 //     and on the compressed bytes while they stream.
-//   - Time and header size: one deadline for the whole exchange.
-//   - Proxy variables of the environment are ignored, because a proxy would
-//     open the connection in our place; cookies are never kept.
+//   - Time and header size: one deadline for the whole exchange, and one for
+//     the first byte of an answer.
+//   - Proxies: variables of the environment are ignored, because a proxy opens
+//     the connection in our place; see [Options.Proxy] and [ProxyTarget].
+//   - Cookies are never kept.
 //
 // Threat model: the URL, the origin server, its DNS records and its bytes are
 // hostile; the machine's resolver, routing table and certificate store are not.

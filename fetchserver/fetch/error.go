@@ -63,7 +63,7 @@ func classify(ctx context.Context, u *url.URL, err error) error {
 		e.Code, e.Detail = CodeDNS, "the host name "+host+" does not resolve"
 	case isA[*tls.CertificateVerificationError](err):
 		e.Code, e.Detail = CodeTLS, "the certificate of "+host+" is not valid"
-	case isA[tls.RecordHeaderError](err) || isA[tls.AlertError](err):
+	case isA[tls.RecordHeaderError](err) || isA[tls.AlertError](err) || isAlert(err):
 		e.Code, e.Detail = CodeTLS, "the TLS handshake with "+host+" failed"
 	case isA[*net.OpError](err) && !isRead(err):
 		e.Code, e.Detail = CodeConnect, "cannot connect to "+u.Host
@@ -97,6 +97,12 @@ func isA[E error](err error) bool {
 func isTimeout(err error) bool {
 	t, ok := errors.AsType[net.Error](err)
 	return ok && t.Timeout()
+}
+
+// isAlert recognises what crypto/tls makes of an alert, of either side.
+func isAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "remote error" || op.Op == "local error")
 }
 
 func isRead(err error) bool {

@@ -11,9 +11,30 @@ import (
 	"golang.org/x/net/html/charset"
 )
 
-// guessWindow is how much of a body is read for a guess, from its first byte
-// outside ASCII on.
-const guessWindow = 256 << 10
+// guessWindow bounds the sample of a body that a guess is made from, in bytes.
+const guessWindow = 64 << 10
+
+// sampleOf leaves out what is ASCII in every candidate: of a stretch of ASCII
+// only the beginning stays, which may belong to the character before.
+func sampleOf(body []byte) []byte {
+	const stretch = 4
+	var sample []byte
+	ascii := stretch
+	for _, b := range body {
+		if len(sample) >= guessWindow {
+			break
+		}
+		if b >= utf8.RuneSelf {
+			ascii = 0
+		} else if ascii++; ascii > stretch {
+			continue
+		} else if ascii == stretch {
+			b = '\n'
+		}
+		sample = append(sample, b)
+	}
+	return sample
+}
 
 // A candidate is an encoding in which a language would be recognised.
 type candidate struct {
@@ -42,7 +63,6 @@ var candidates = []candidate{
 	{"windows-1251", "a Cyrillic script", unicode.Cyrillic, cyrillic, 0.45},
 	{"koi8-r", "a Cyrillic script", unicode.Cyrillic, cyrillic, 0.45},
 	{"iso-8859-5", "a Cyrillic script", unicode.Cyrillic, cyrillic, 0.45},
-	{"ibm866", "a Cyrillic script", unicode.Cyrillic, cyrillic, 0.45},
 	{"windows-1253", "Greek", unicode.Greek, "αοιετσνηυρ", 0.5},
 	{"windows-1255", "Hebrew", unicode.Hebrew, "יוהלאמרתבנ", 0.5},
 	{"windows-1256", "Arabic", unicode.Arabic, "اليمونرتبة", 0.5},
@@ -63,9 +83,7 @@ func guess(body []byte, lang string) (name, source string) {
 	if nearlyUTF8(body) {
 		return "utf-8", "being nearly valid"
 	}
-	start := bytes.IndexFunc(body, func(r rune) bool { return r >= utf8.RuneSelf })
-	sample := body[max(start, 0):]
-	sample = sample[:min(len(sample), guessWindow)]
+	sample := sampleOf(body)
 	best := 0.0
 	for _, c := range candidates {
 		if score := c.score(sample); score > best {
@@ -107,13 +125,14 @@ func (c *candidate) score(sample []byte) float64 {
 	if err != nil {
 		return 0
 	}
-	var letters, script, common, broken, runs int
+	var all, letters, script, common, broken, runs int
 	inRun := false
 	for _, r := range string(text) {
 		if r < utf8.RuneSelf {
 			inRun = false
 			continue
 		}
+		all++
 		if r == utf8.RuneError || unicode.Is(unicode.Co, r) || unicode.Is(unicode.Cc, r) {
 			broken++
 			continue
@@ -139,7 +158,7 @@ func (c *candidate) score(sample []byte) float64 {
 		enough, script = 0, letters
 	}
 	switch {
-	case script < minGuess || broken*50 > letters, float64(script) < enough*float64(letters):
+	case script < minGuess || broken*50 > letters || script*5 < all*3, float64(script) < enough*float64(letters):
 		return 0
 	case len(c.common) > 0 && c.script != unicode.Han && c.script != unicode.Hangul && script < 3*runs:
 		return 0 // single letters between others are accents of a Latin script

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -58,11 +59,16 @@ func asciiHost(host string) (string, error) {
 	if isASCII(host) && !strings.Contains(lower, "xn--") {
 		return lower, nil
 	}
+	invalid := errors.New("it is not a valid international name")
 	name, err := toASCII.ToASCII(host)
-	if err != nil {
-		return "", errors.New("it is not a valid international name")
+	if err != nil || !utf8.ValidString(host) || !isASCII(name) {
+		return "", invalid
 	}
-	return strings.ToLower(name), nil
+	name = strings.ToLower(name)
+	if again, err := toASCII.ToASCII(name); err != nil || again != name {
+		return "", invalid // others would read another name in it
+	}
+	return name, nil
 }
 
 func isASCII(s string) bool {

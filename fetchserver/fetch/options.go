@@ -28,7 +28,8 @@ const (
 // denies wins over what allows.
 type Options struct {
 	// AllowPrefixes may be connected to although they are not public, on the
-	// ports 80, 443 and Ports.
+	// ports 80, 443 and Ports. With the NAT64 prefix 64:ff9b::/96 (RFC 6052),
+	// the IPv4 address behind it is judged as well.
 	AllowPrefixes []netip.Prefix
 	// AllowEndpoints may be connected to although they are not public, and
 	// whatever their port.

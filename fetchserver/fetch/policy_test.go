@@ -5,7 +5,6 @@ package fetch
 import (
 	"errors"
 	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 )
@@ -107,31 +106,4 @@ func TestCheckDial(t *testing.T) {
 			t.Errorf("control(%s, %s) = %q, want %q", test.network, test.address, got, test.want)
 		}
 	}
-}
-
-func FuzzCheckURL(f *testing.F) {
-	for _, seed := range []string{
-		"https://example.com/", "http://user@127.0.0.1:80/", "http://[::1%25lo]/", "http://0x7f.1/", "http://example.com:99999/",
-		"HTTP://EXAMPLE.com:443#@x", "http://①②⑦.0.0.1/", "http://[::ffff:127.0.0.1]:80/", "//x", "http://a\\b",
-	} {
-		f.Add(seed)
-	}
-	p := newPolicy(&Options{})
-	f.Fuzz(func(t *testing.T, raw string) {
-		u, err := p.parseURL(raw, nil)
-		if err != nil {
-			return
-		}
-		port, err := portOf(u)
-		if err != nil || port != 80 && port != 443 {
-			t.Errorf("%q: port %d, %v", raw, port, err)
-		}
-		if u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.Hostname() == "" {
-			t.Errorf("%q was accepted as %#v", raw, u)
-		}
-		again, err := url.Parse(u.String())
-		if err != nil || again.Host != u.Host {
-			t.Errorf("%q: host %q is read again as %v, %v", raw, u.Host, again, err)
-		}
-	})
 }

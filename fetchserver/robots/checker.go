@@ -120,6 +120,27 @@ func (c *Checker) Check(ctx context.Context, u *url.URL) error {
 	return nil
 }
 
+// CrawlDelay returns the time that the file of u's origin asks for between two
+// requests, if the file has been fetched for [Checker.Check]; 0 if not, or if
+// it does not ask. See [Rules.CrawlDelay].
+func (c *Checker) CrawlDelay(u *url.URL) time.Duration {
+	c.mu.Lock()
+	e := c.entries[strings.ToLower(u.Scheme+"://"+u.Host)]
+	c.mu.Unlock()
+	if e == nil {
+		return 0
+	}
+	select {
+	case <-e.done:
+	default:
+		return 0
+	}
+	if e.rules == nil {
+		return 0
+	}
+	return e.rules.CrawlDelay(c.agents...)
+}
+
 // entry returns the finished entry of an origin. The first caller fetches, in
 // its own goroutine; when it gives up, one of those that wait takes over.
 func (c *Checker) entry(ctx context.Context, origin string) (*entry, error) {

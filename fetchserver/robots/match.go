@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // AllowedURL reports whether a crawler that goes by any of agents may fetch u.
@@ -31,23 +32,9 @@ func (r *Rules) allowed(path string, agents []string, pattern func(*rule) string
 	if path == "" || path[0] != '/' {
 		path = "/" + path
 	}
-	lower := make([]string, len(agents))
-	for i, agent := range agents {
-		lower[i] = strings.ToLower(agent)
-	}
-	agents = lower
-	specific := false
-	for i := range r.groups {
-		specific = specific || r.groups[i].names(agents)
-	}
 	best, allow := 0, true
-	for i := range r.groups {
-		g := &r.groups[i]
-		// Groups that name the crawler replace the ones for everybody; several
-		// groups for the same crawler are one (RFC 9309 section 2.2.1).
-		if specific && !g.names(agents) || !specific && !slices.Contains(g.agents, "*") {
-			continue
-		}
+	groups, _ := r.groupsFor(lower(agents))
+	for _, g := range groups {
 		for j := range g.rules {
 			ru := &g.rules[j]
 			text := pattern(ru)
@@ -62,6 +49,50 @@ func (r *Rules) allowed(path string, agents []string, pattern func(*rule) string
 		}
 	}
 	return allow
+}
+
+// groupsFor returns the groups that a crawler has to obey, and whether they
+// name it: then they replace the ones for everybody. Several for the same
+// crawler are one (RFC 9309 section 2.2.1).
+func (r *Rules) groupsFor(agents []string) (groups []*group, specific bool) {
+	var all []*group
+	for i := range r.groups {
+		g := &r.groups[i]
+		if g.names(agents) {
+			groups = append(groups, g)
+		} else if slices.Contains(g.agents, "*") {
+			all = append(all, g)
+		}
+	}
+	if groups == nil {
+		return all, false
+	}
+	return groups, true
+}
+
+func lower(agents []string) []string {
+	tokens := make([]string, len(agents))
+	for i, agent := range agents {
+		tokens[i] = strings.ToLower(agent)
+	}
+	return tokens
+}
+
+// CrawlDelay returns the time that a crawler should leave between two requests,
+// 0 if the file does not say. It is no part of RFC 9309.
+func (r *Rules) CrawlDelay(agents ...string) time.Duration {
+	if len(r.delays) == 0 {
+		return 0
+	}
+	agents = lower(agents)
+	if _, specific := r.groupsFor(agents); !specific {
+		return r.delays["*"]
+	}
+	var delay time.Duration
+	for _, agent := range agents {
+		delay = max(delay, r.delays[agent])
+	}
+	return delay
 }
 
 // names reports whether the group is for one of agents, given in lower case.

@@ -4,7 +4,9 @@ package robots
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -18,6 +20,7 @@ const (
 // Rules are the parsed form of a robots.txt file.
 type Rules struct {
 	groups []group
+	delays map[string]time.Duration // crawl-delay by product token
 }
 
 // A group is the rules for the crawlers that its user-agent lines name.
@@ -65,6 +68,7 @@ type parser struct {
 	// inAgents is true between the first user-agent line of a group and its
 	// first rule: further user-agent lines belong to the same group.
 	inAgents bool
+	slow     []string // the agents that a crawl-delay line would be for
 }
 
 func (p *parser) line(line string) {
@@ -78,14 +82,38 @@ func (p *parser) line(line string) {
 		if !p.inAgents {
 			p.rules.groups = append(p.rules.groups, group{})
 			p.inAgents = true
+			p.slow = nil
 		}
 		g := &p.rules.groups[len(p.rules.groups)-1]
 		g.agents = append(g.agents, agentToken(value))
+		p.slow = append(p.slow, agentToken(value))
 	case "allow":
 		p.rule(true, value)
 	case "disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw":
 		p.rule(false, value)
+	case "crawl-delay", "crawldelay":
+		p.delay(value)
 	}
+}
+
+// maxDelay is the longest crawl-delay that is believed.
+const maxDelay = 24 * time.Hour
+
+// delay notes a crawl-delay line, the seconds between two requests, for the
+// user-agent lines before it. It is no part of RFC 9309, but common: a line
+// that ends no group of rules, and yet a group of its own kind.
+func (p *parser) delay(value string) {
+	seconds, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(seconds > 0) {
+		return
+	}
+	if p.rules.delays == nil {
+		p.rules.delays = make(map[string]time.Duration)
+	}
+	for _, agent := range p.slow {
+		p.rules.delays[agent] = time.Duration(min(seconds, maxDelay.Seconds()) * float64(time.Second))
+	}
+	p.slow = nil
 }
 
 func (p *parser) rule(allow bool, value string) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/robots"
 )
@@ -111,4 +112,29 @@ func FuzzRules(f *testing.F) {
 			rules.AllowedURL(u, "bot", "*", "")
 		}
 	})
+}
+
+func TestCrawlDelay(t *testing.T) {
+	for _, test := range []struct {
+		file string
+		want time.Duration
+	}{
+		{"User-agent: *\nCrawl-delay: 5", 5 * time.Second},
+		{"User-agent: *\nCrawl-delay: 0.5\nDisallow: /x", 500 * time.Millisecond},
+		{"User-agent: *\nCrawl-delay: 9\n\nUser-agent: testbot\nCrawl-delay: 2", 2 * time.Second},
+		{"User-agent: *\nCrawl-delay: 9\n\nUser-agent: testbot\nDisallow:", 0},
+		{"User-agent: *\nCrawl-delay: 2\nCrawl-delay: 3", 2 * time.Second},
+		{"User-agent: testbot\nCrawl-delay: 2\nUser-agent: *\nCrawl-delay: 9", 2 * time.Second},
+		{"User-agent: testbot\nUser-agent: b\nCrawl-delay: 2\n\nUser-agent: c\nCrawl-delay: 9", 2 * time.Second},
+		{"User-agent: *\nCrawl-delay: 1e99", 24 * time.Hour},
+		{"User-agent: *\nCrawl-delay: NaN", 0},
+		{"User-agent: *\nCrawl-delay: -1", 0},
+		{"User-agent: *\nCrawl-delay: soon", 0},
+		{"Crawl-delay: 5", 0},
+		{"", 0},
+	} {
+		if got := robots.Parse([]byte(test.file)).CrawlDelay("TestBot"); got != test.want {
+			t.Errorf("%q: %v, want %v", test.file, got, test.want)
+		}
+	}
 }

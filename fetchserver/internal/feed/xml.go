@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -103,10 +104,8 @@ func (p *parser) start(e xml.StartElement) {
 // the names.
 func (p *parser) within(names ...string) bool {
 	for _, open := range p.path[:len(p.path)-1] {
-		for _, name := range names {
-			if open == name {
-				return true
-			}
+		if slices.Contains(names, open) {
+			return true
 		}
 	}
 	return false
