@@ -163,11 +163,10 @@ func (l *fetchLane) check(id int64) error {
 	if err != nil {
 		return err
 	}
-	result := member(frame, "result")
 	switch {
-	case result == nil || bytes.Equal(member(result, "isError"), []byte("true")):
+	case !bytes.Contains(frame, []byte(`"result":{`)) || bytes.Contains(frame, []byte(`"isError":true`)):
 		return fmt.Errorf("the page was not fetched: %.300s", frame)
-	case !bytes.Contains(result, l.url) || len(result) < leastText:
+	case !bytes.Contains(frame, l.url) || len(frame) < leastText:
 		return fmt.Errorf("not the page %s: %.300s", l.url, frame)
 	}
 	return nil
