@@ -162,7 +162,7 @@ func (b *bench) measure(ctx context.Context, c *contestant, l load) sample {
 	seen, elapsed := b.drive(ctx, lanes, l, 1)
 	after, ok2 := cpuTime(c.server.pids())
 	s := newSample(seen, elapsed)
-	if calls := len(seen.latencies); ok1 && ok2 && calls > 0 && after > before {
+	if calls := len(seen.latencies); ok1 && ok2 && calls > 0 && after > before && seen.cpu == 0 {
 		s.CPUMicros = (after - before).Seconds() * 1e6 / float64(calls)
 	}
 	return s

@@ -189,7 +189,7 @@ func prepareFetchers(ctx context.Context, opts *options, scratch string, progres
 // politeToNobody lets fetchserver fetch from the origin as often as it likes: it
 // is ours.
 func politeToNobody(origin string) []string {
-	return []string{"--allow-private", origin}
+	return []string{"--allow-private", origin, "--max-per-host", "32"}
 }
 
 // errNoData says where the pages come from.
