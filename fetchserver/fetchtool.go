@@ -74,10 +74,10 @@ func (s *Server) fetchLogged(ctx context.Context, r *Request) (*Document, error)
 	start := time.Now()
 	d, err := s.Fetch(ctx, r)
 	if err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", reason(err), slog.Duration("duration", time.Since(start)))
+		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", s.logURL(r.URL), reason(err), slog.Duration("duration", time.Since(start)))
 		return nil, err
 	}
-	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", slog.String("host", d.URL.Host), slog.Int("status", d.Status),
+	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", s.logURL(r.URL), slog.Int("status", d.Status),
 		slog.String("content_type", d.ContentType), slog.Int("length", d.Length), slog.Duration("duration", time.Since(start)))
 	return d, nil
 }

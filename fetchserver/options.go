@@ -87,6 +87,9 @@ type Options struct {
 	Fetch fetch.Options
 	// Resolver resolves host names. Nil means [net.DefaultResolver].
 	Resolver *net.Resolver
+	// LogQueries shows the queries of URLs, which may hold secrets, in the
+	// records of calls.
+	LogQueries bool
 	// Logger gets a record for each call. Nil discards.
 	Logger *slog.Logger
 }

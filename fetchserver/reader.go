@@ -79,7 +79,7 @@ func (s *Server) load(ctx context.Context, r *Request) (*Document, error) {
 		o.Cache = CacheStatus(info.Status)
 	}
 	if p.resp.Status < 200 || p.resp.Status > 299 {
-		return nil, &statusError{resp: p.resp, text: p.doc.Text, boundary: s.boundary(p.doc.URL.String(), p.doc.Text)}
+		return nil, &statusError{resp: p.resp, text: p.doc.Text, boundary: s.boundary(p.doc)}
 	}
 	d := *p.doc
 	d.Freshness = info.FreshFor

@@ -15,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource/gosdk"
 )
 
 // lastWords is how long calls that were cancelled may take to tell so.
@@ -41,7 +42,8 @@ func (p *program) use(c *config) error {
 	server, parts, err := c.server(p.log, func(o *fetchserver.Options) {
 		o.Observe = p.meter.observe
 		if guard != nil {
-			o.Middleware = guard.Middleware
+			// The cache keeps what is private apart by person.
+			o.Middleware = func(next http.Handler) http.Handler { return gosdk.Middleware(guard, next) }
 		}
 	})
 	if err != nil {

@@ -94,6 +94,13 @@ func setDefault[T int | time.Duration](field *T, value T) {
 	}
 }
 
+// Load returns how many turns are taken, and how many callers wait for one.
+func (p *Pacer) Load() (running, waiting int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.running, p.waiting
+}
+
 // Turn is the right to work at a host. It is for one goroutine.
 type Turn struct {
 	pacer *Pacer
