@@ -169,7 +169,7 @@ func TestBadOptions(t *testing.T) {
 		{"-auth-server -forward-auth", "-forward-auth, -auth-server, -command-line and -fetch: one of them at a time"},
 		{"-auth-server -systems original", `-systems: unknown system "original", want some of bolt,redis,oidc-provider`},
 		{"-shclient x", "-shclient: it has a part in -command-line and -fetch only"},
-		{[]string{"-data", "x"}, "-fetchserver and -data: they have a part in -fetch only"},
+		{"-data x", "-fetchserver and -data: they have a part in -fetch only"},
 		{"-command-line -systems shproxy", `-systems: unknown system "shproxy", want some of shclient,inspector,mcporter`},
 		{"http://localhost/", `unexpected argument "http://localhost/": there are only flags, see -help`},
 	}
