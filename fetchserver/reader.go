@@ -44,6 +44,12 @@ type Renderer interface {
 // resources do. [Explain] puts its error into words. Each decision is reported
 // to the trace of ctx, see [fetch.WithTrace].
 func (s *Server) Fetch(ctx context.Context, r *Request) (*Document, error) {
+	d, _, err := s.fetch(ctx, r)
+	return d, err
+}
+
+// fetch is Fetch, and what there is to count.
+func (s *Server) fetch(ctx context.Context, r *Request) (*Document, Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	start := time.Now()
@@ -54,7 +60,7 @@ func (s *Server) Fetch(ctx context.Context, r *Request) (*Document, error) {
 	if s.opts.Observe != nil {
 		s.opts.Observe(*o)
 	}
-	return d, err
+	return d, *o, err
 }
 
 type outcomeKey struct{}

@@ -84,8 +84,13 @@ func (t *trip) run(ctx context.Context, conditional http.Header) (*httpcache.Res
 	if err != nil {
 		return nil, err
 	}
+	shown := resp
+	if t.wantsScripts(resp, content) {
+		shown, content, answer.Composed = t.render(ctx, req, resp, content)
+		answer.OneReading = !answer.Composed // it may work the next time
+	}
 	t.end() // for the Markdown may be at the same host
-	p := newPage(newDocument(resp, content), resp, r.Raw)
+	p := newPage(newDocument(shown, content), resp, r.Raw)
 	if t.purpose == "" && !r.Raw && resp.Status == http.StatusOK && t.isGet() {
 		t.replaceByMarkdown(ctx, p, content, answer)
 	}
@@ -199,7 +204,7 @@ func (t *trip) otherForm(ctx context.Context, r *Request) *httpcache.Response[*p
 		return nil
 	}
 	content, err := s.convert(ctx, whole, r.Raw)
-	if err != nil || content.MarkdownURL != "" && !r.Raw {
+	if err != nil || content.MarkdownURL != "" && !r.Raw || t.wantsScripts(whole, content) {
 		return nil // for which the origin has to be asked
 	}
 	resp := *kept
