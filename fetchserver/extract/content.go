@@ -67,13 +67,17 @@ type share struct{ chars, prose int32 }
 func (t *tree) isArticleOf(part, whole share) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
 	if t.saysArticle() {
-		return prose > .3
+		return prose > .25
 	}
-	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
+	return prose > .7 && float64(part.chars) > .5*float64(whole.chars)
 }
 
-// saysArticle reports whether the page says that it is an article.
-func (t *tree) saysArticle() bool { return t.isArticle || t.head.typed(isArticleType) != nil }
+// saysArticle reports whether the page says that it is an article, and means
+// it: there are publishing systems that say so of every page (og:type), but
+// only articles have a type of their own in JSON-LD or a time of publication.
+func (t *tree) saysArticle() bool {
+	return t.head.typed(isArticleType) != nil || t.head.first("article:published_time", "og:article:published_time") != ""
+}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
