@@ -145,6 +145,9 @@ func (n *node) measure() {
 	if n.atom == atom.A {
 		n.links++
 		n.linkChars = n.chars
+		if n.chars < maxCard { // a card that leads elsewhere
+			n.prose = 0
+		}
 	}
 }
 
