@@ -171,3 +171,31 @@ func tableRows(t *testing.T, from, to string) (rows [][2]string) {
 	}
 	return rows
 }
+
+// The configuration file of README.md can be used.
+func TestDocumentedFile(t *testing.T) {
+	text := strings.Join(linesOf(t, "../../README.md"), "\n")
+	found := false
+	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		if strings.Contains(block[1], "mcpServers") {
+			continue // of a client
+		}
+		found = true
+		c := &config{environment: testApp().environment, configFile: filepath.Join(t.TempDir(), "config.json")}
+		if err := os.WriteFile(c.configFile, []byte(block[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file := c.configFile
+		_, all := c.register(&cobra.Command{}, true)
+		c.configFile = file // registering has set the default
+		if err := c.complete(all); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.options(silent); err != nil {
+			t.Error(err)
+		}
+	}
+	if !found {
+		t.Error("README.md has no configuration file")
+	}
+}

@@ -88,11 +88,12 @@ func TestDrain(t *testing.T) {
 // A call that takes too long is cancelled.
 func TestDrainTimeout(t *testing.T) {
 	site, asked, _ := slowSite(t)
-	p := start(t, "--allow-private", site.Listener.Addr().String(), "--drain-timeout", "1ms")
+	p := start(t, "--allow-private", site.Listener.Addr().String(), "--drain-timeout", "1ms", "--timeout", "10m")
 	done := call(p, site.URL+"/slow")
 	<-asked
 	p.signal(syscall.SIGTERM)
 	p.logged("calls are cancelled")
+
 	if text, failed := done(); !failed {
 		t.Errorf("the open call: %q", text)
 	}
@@ -105,7 +106,7 @@ func TestDrainTimeout(t *testing.T) {
 func TestSecondSignal(t *testing.T) {
 	for _, flags := range [][]string{{"--drain-timeout", "10m"}, {"--drain-delay", "10m", "--drain-timeout", "10m"}} {
 		site, asked, _ := slowSite(t)
-		p := start(t, append(flags, "--allow-private", site.Listener.Addr().String())...)
+		p := start(t, append(flags, "--timeout", "10m", "--allow-private", site.Listener.Addr().String())...)
 		done := call(p, site.URL+"/slow")
 		<-asked
 		p.signal(syscall.SIGTERM)

@@ -20,6 +20,7 @@ type config struct {
 	callerFlags
 	policyFlags
 	networkFlags
+	renderFlags
 	cacheFlags
 	operationFlags
 	certs   certs.Flags
@@ -47,6 +48,7 @@ var flagGroups = []flagGroup{
 	{"What may be fetched, and how", false, false, (*config).addPolicyFlags},
 	{"How often sites are asked", false, false, (*config).addCacheFlags},
 	{"How sites are reached", false, false, (*config).addNetworkFlags},
+	{"Pages that need scripts", false, false, (*config).addRenderFlags},
 	{"Names of other programs", false, false, (*config).addForeignFlags},
 	{"Encryption", true, true, (*config).addCertFlags},
 	{"Operation", true, false, (*config).addOperationFlags},

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/render"
 )
 
 // parts are what a server works with and does not own: they are closed after it,
@@ -47,6 +48,18 @@ func (c *config) server(log *slog.Logger, mend func(*fetchserver.Options)) (*fet
 	}
 	if mend != nil {
 		mend(o)
+	}
+	end, err := c.renderScripts(o, log)
+	if err != nil {
+		p.Close()
+		return nil, nil, err
+	}
+	p.closers = append(p.closers, end)
+	if o.Renderer != nil {
+		p.ready = append(p.ready, func(context.Context) error {
+			_, err := render.Find(c.chromium)
+			return err
+		})
 	}
 	s, err := fetchserver.New(o)
 	if err != nil {
