@@ -208,7 +208,7 @@ func TestRestless(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !strings.Contains(string(resp.Body), text) || (len(resp.Notes) == 0) != (test == "alerts") { // which add nothing
+			if !strings.Contains(string(resp.Body), text) || len(resp.Notes) == 0 && test != "alerts" { // which add nothing
 				t.Errorf("notes %q, body:\n%.500s", resp.Notes, resp.Body)
 			}
 		})
