@@ -278,6 +278,9 @@ func TestCancelled(t *testing.T) {
 	if resp, err := b.Render(t.Context(), &fetch.Request{URL: base + "/"}); err != nil || !strings.Contains(string(resp.Body), "fine") {
 		t.Errorf("afterwards: %v", err)
 	}
+	if n, err := b.Contexts(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d pages are left, error %v", n, err)
+	}
 }
 
 func TestNew(t *testing.T) {
