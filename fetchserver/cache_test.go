@@ -358,16 +358,17 @@ func TestOfferedMarkdown(t *testing.T) {
 		{"HTML instead", "", link("/page.md"), func(o *origin) { o.answer("/page.md", "", "<p>Not found") }, false, []string{"/page", "/page.md"}},
 		{"empty", "", link("/page.md"), func(o *origin) { o.answer("/page.md", md, "\n") }, false, []string{"/page", "/page.md"}},
 		{"itself", "", link("/page#top"), func(*origin) {}, false, []string{"/page"}},
-		{"another site", "", link("http://example.com/page.md"), func(*origin) {}, false, []string{"/page"}},
+		{"another site", "", link("OTHER/page.md"), func(*origin) {}, false, []string{"/page"}},
 		{"forbidden", "", link("/private/page.md"), func(o *origin) { o.answer("/private/page.md", md, "# From Markdown") }, false, []string{"/page"}},
 		{"which offers the page", "", link("/page.md"), func(o *origin) { o.answer("/page.md", "", fmt.Sprintf(html, link("/page"))) }, false, []string{"/page", "/page.md"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			site := newOrigin(t)
+			site, other := newOrigin(t), newOrigin(t)
+			other.answer("/page.md", md, "# From Markdown")
 			site.answer("/robots.txt", "Content-Type: text/plain", "User-agent: *\nDisallow: /private")
-			site.answer("/page", "Cache-Control: max-age=60\n"+test.header, fmt.Sprintf(html, test.head))
+			site.answer("/page", "Cache-Control: max-age=60\n"+test.header, strings.Replace(fmt.Sprintf(html, test.head), "OTHER", other.URL, 1))
 			test.setup(site)
-			s := newServer(t, fetchserver.Options{MaxPerHost: 1}, site)
+			s := newServer(t, fetchserver.Options{MaxPerHost: 1}, site, other)
 			d := get(t, s, fetchserver.Request{URL: site.URL + "/page"})
 			if got := d.Text == "# From Markdown"; got != test.markdown || d.Title != "Title" || !d.Markdown || d.Lang != "en" {
 				t.Errorf("%+v", d)
@@ -383,6 +384,7 @@ func TestOfferedMarkdown(t *testing.T) {
 				test.asked = append(test.asked, "/page")
 			}
 			expect(t, site, test.asked...)
+			expect(t, other)
 		})
 	}
 }

@@ -100,7 +100,9 @@ func (s *Server) load(ctx context.Context, r *Request) (*Document, error) {
 // get gets a page through the cache. A purpose sets pages apart that are got in
 // another way.
 func (s *Server) get(ctx context.Context, r *Request, purpose string) (*httpcache.Response[*page], httpcache.Info, error) {
+	who := principalOf(ctx)
 	ask := func(ctx context.Context, conditional http.Header) (*httpcache.Response[*page], error) {
+		ctx = withPrincipal(ctx, who) // also in the background
 		t := &trip{server: s, request: r, purpose: purpose}
 		defer t.end()
 		return t.run(ctx, conditional)

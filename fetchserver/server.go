@@ -158,7 +158,10 @@ func setCacheable(_ context.Context, req mcp.Request, c *mcp.Cacheable) {
 // fetchRobots is the robots.FetchFunc of the server: under the same guard as
 // any fetch.
 func (s *Server) fetchRobots(ctx context.Context, robotsURL string) (int, []byte, error) {
-	resp, err := s.client.Do(ctx, &fetch.Request{URL: robotsURL, MaxBytes: robots.MaxSize, Truncate: true})
+	resp, err := s.client.Do(ctx, &fetch.Request{
+		URL: robotsURL, MaxBytes: robots.MaxSize, Truncate: true,
+		Header: http.Header{"Accept": {"text/plain, */*;q=0.5"}}, // RFC 9309 section 2.3
+	})
 	if err != nil {
 		return 0, nil, err
 	}

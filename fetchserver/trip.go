@@ -135,9 +135,7 @@ func (t *trip) hop(ctx context.Context, u *url.URL) error {
 			return err
 		}
 		fetch.Trace(ctx, fetch.Event{Stage: "robots", Detail: "allowed"})
-		if delay := s.robots.CrawlDelay(u); delay > 0 {
-			s.pace.Slow(u.Host, min(delay, maxCrawlDelay))
-		}
+		s.pace.Slow(u.Host, min(s.robots.CrawlDelay(u), maxCrawlDelay))
 	}
 	if t.turn == nil {
 		if err := t.wait(ctx, u.Host); err != nil {
@@ -159,7 +157,11 @@ func (t *trip) wait(ctx context.Context, host string) (err error) {
 		err = errBusy
 	}
 	if fetch.Traced(ctx) {
-		fetch.Trace(ctx, fetch.Event{Stage: "turn", Detail: "after " + waited.Round(time.Millisecond).String(), Err: err})
+		detail := "at once"
+		if waited >= time.Millisecond {
+			detail = "after " + waited.Round(time.Millisecond).String()
+		}
+		fetch.Trace(ctx, fetch.Event{Stage: "turn", Detail: detail, Err: err})
 	}
 	return err
 }

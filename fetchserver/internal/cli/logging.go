@@ -30,7 +30,7 @@ func (c *config) addLogFlags(f *pflag.FlagSet) {
 	if c.logging.level == "" {
 		c.logging.level = "info"
 	}
-	f.StringVar(&c.configFile, "config", "", "`FILE` with flags as JSON: their names in camel case, repeatable ones as arrays; flags and variables win over it")
+	f.StringVar(&c.configFile, "config", "", "`FILE` with flags as JSON: their names in camel case, repeatable ones as arrays; flags and variables win over it; read again on SIGHUP")
 	f.StringVar(&c.logging.level, "log-level", c.logging.level, "log from `LEVEL` on: debug, info, warn or error")
 	c.logging.urls = choice{logPath, []string{logFull, logPath, logHost}}
 	f.Var(&c.logging.urls, "log-urls", "log `HOW` much of the URLs that are fetched: full (queries may hold secrets), path or host")

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -111,6 +113,20 @@ func (p *process) logged(msg string) record {
 		if p.ended {
 			p.t.Fatalf("the log ended without %q:\n%s", msg, strings.Join(p.lines, "\n"))
 		}
+	}
+}
+
+// loggedLine waits for a line that matches.
+func (p *process) loggedLine(pattern string) {
+	p.t.Helper()
+	match := regexp.MustCompile(pattern)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !slices.ContainsFunc(p.lines, match.MatchString) {
+		if p.ended {
+			p.t.Fatalf("the log ended without %s:\n%s", pattern, strings.Join(p.lines, "\n"))
+		}
+		p.more.Wait()
 	}
 }
 

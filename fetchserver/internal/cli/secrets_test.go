@@ -29,6 +29,7 @@ func TestNoSecretsInLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
+	p.loggedLine(`"msg":"request","method":"POST","path":"/mcp","status":4`)
 	log := p.log()
 	if !strings.Contains(log, `"msg":"fetched"`) || !strings.Contains(log, `"url":"`+s.URL+`/path"`) || !strings.Contains(log, `"msg":"request"`) {
 		t.Errorf("the log lacks what it should have:\n%s", log)

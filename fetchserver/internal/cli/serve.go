@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -122,7 +123,7 @@ func (p *program) serve() error {
 			failed <- server.Serve(p.listener)
 		}
 	}()
-	p.signals.reloads.Store(p.configFile != "" || p.certs.CertFile != "" || p.secretFile != "")
+	p.signals.reloads.Store(cmp.Or(p.configFile, p.certs.CertFile, p.secretFile, p.proxyFile, p.caFile) != "")
 	p.log.LogAttrs(p.signals.stop, slog.LevelInfo, "listening", slog.String("url", p.baseURL(p.listener.Addr())+p.path))
 	if err := p.wait(failed); err != nil {
 		return err

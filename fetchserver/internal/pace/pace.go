@@ -202,10 +202,3 @@ func (p *Pacer) Slow(name string, gap time.Duration) {
 	h.gap = gap
 	p.tidy(h)
 }
-
-// Stats returns the turns given and the callers that wait.
-func (p *Pacer) Stats() (running, waiting int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.running, p.waiting
-}
