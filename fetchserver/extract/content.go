@@ -19,12 +19,15 @@ import (
 // The headline, if there is one, is dropped from them. Stats must be measured.
 func (t *tree) mainContent(headline *node) (roots []*node) {
 	t.dropHidden()
-	if t.isArticle {
+	forum := t.isForum()
+	if t.isArticle && !forum {
 		t.body.drop((*node).isComments)
 		t.body.measure()
 	}
 	t.dropBoilerplate()
-	if t.isProduct() {
+	if forum {
+		t.dropStep(namedShare, (*node).isBesidePost)
+	} else if t.isProduct() {
 		t.dropBesideProduct()
 		defer func() {
 			if text := t.productDescription(); text != "" {
@@ -36,7 +39,7 @@ func (t *tree) mainContent(headline *node) (roots []*node) {
 	if m := t.body.descendant(func(n *node) bool { return n.isMain() && !n.dropped }); m != nil && m.chars > root.chars/2 {
 		root = m
 	}
-	if article := root.article(); article != nil {
+	if article := root.article(); article != nil && !forum {
 		var part stats
 		for _, n := range article {
 			part.chars += n.chars

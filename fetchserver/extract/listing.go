@@ -27,6 +27,6 @@ func (t *tree) keepCards(boxes []*node) {
 }
 
 const (
-	cardChars = 30 // a link of an item is longer
+	cardChars = 30  // a link of an item is longer
 	cardShare = .25 // of the rest of the page that the items must hold
 )

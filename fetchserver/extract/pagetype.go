@@ -29,6 +29,19 @@ func (t *tree) isProduct() bool {
 	return products >= 1 && products <= 3 || products == 0 && t.seen.buys >= 1 && t.seen.buys <= 3
 }
 
+// isForum reports whether the page says that it is a thread: then what readers
+// wrote is the content.
+func (t *tree) isForum() bool {
+	for _, name := range forumTypes {
+		if t.seen.items[name] > 0 {
+			return true
+		}
+	}
+	return t.head.typed(func(t *thing) bool { return t.is(forumTypes...) }) != nil
+}
+
+var forumTypes = []string{"DiscussionForumPosting", "QAPage"}
+
 func isListType(t *thing) bool { return t.is("CollectionPage", "ItemList", "SearchResultsPage") }
 
 // buys reports whether n is a button that puts something into a cart.
