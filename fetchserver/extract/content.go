@@ -29,12 +29,13 @@ func (t *tree) mainContent(headline *node) []*node {
 		root = m
 	}
 	if article := root.article(); article != nil {
-		chars, prose := int32(0), int32(0)
+		var part stats
 		for _, n := range article {
-			chars += n.chars
-			prose += n.prose
+			part.chars += n.chars
+			part.linkChars += n.linkChars
+			part.prose += n.prose
 		}
-		if t.isArticleOf(share{chars, prose}, share{root.chars, root.prose}) {
+		if t.isArticleOf(part, root.stats) {
 			tidy(headline, article)
 			return article
 		}
@@ -58,22 +59,23 @@ func (n *node) isStreamed() bool {
 	return len(id) > 2 && id[:2] == "S:" && strings.Trim(id[2:], "0123456789abcdef") == ""
 }
 
-// share is an amount of text.
-type share struct{ chars, prose int32 }
-
 // isArticleOf reports whether part, the best-scoring text of a page, is what
 // the page is there for: it holds most of the clean text, or less of it on a
 // page that says that it is an article.
-func (t *tree) isArticleOf(part, whole share) bool {
+func (t *tree) isArticleOf(part, whole stats) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
 	if t.saysArticle() {
-		return prose > .3
+		return prose > .25
 	}
-	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
+	return prose > .7 && float64(part.chars) > .7*float64(whole.chars-whole.linkChars+part.linkChars)
 }
 
-// saysArticle reports whether the page says that it is an article.
-func (t *tree) saysArticle() bool { return t.isArticle || t.head.typed(isArticleType) != nil }
+// saysArticle reports whether the page says that it is an article, and means
+// it: there are publishing systems that say so of every page (og:type), but
+// only articles have a type of their own in JSON-LD or a time of publication.
+func (t *tree) saysArticle() bool {
+	return t.head.typed(isArticleType) != nil || t.head.first("article:published_time", "og:article:published_time") != ""
+}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
@@ -141,6 +143,9 @@ func (n *node) measure() {
 	if n.atom == atom.A {
 		n.links++
 		n.linkChars = n.chars
+		if n.chars < maxCard { // a card that leads elsewhere
+			n.prose = 0
+		}
 	}
 }
 
