@@ -17,18 +17,29 @@ import (
 // product or a listing it does not, and the clean view is used.
 //
 // The headline, if there is one, is dropped from them. Stats must be measured.
-func (t *tree) mainContent(headline *node) []*node {
+func (t *tree) mainContent(headline *node) (roots []*node) {
 	t.dropHidden()
-	if t.isArticle {
+	forum := t.isForum()
+	if t.isArticle && !forum && t.saysArticle() {
 		t.body.drop((*node).isComments)
 		t.body.measure()
 	}
 	t.dropBoilerplate()
+	if forum {
+		t.dropStep(namedShare, (*node).isBesidePost)
+	} else if t.isProduct() {
+		t.dropBesideProduct()
+		defer func() {
+			if text := t.productDescription(); text != "" {
+				roots = append(roots, paragraph(text))
+			}
+		}()
+	}
 	root := t.body
 	if m := t.body.descendant(func(n *node) bool { return n.isMain() && !n.dropped }); m != nil && m.chars > root.chars/2 {
 		root = m
 	}
-	if article := root.article(); article != nil {
+	if article := root.article(); article != nil && !forum {
 		var part stats
 		for _, n := range article {
 			part.chars += n.chars
@@ -40,7 +51,7 @@ func (t *tree) mainContent(headline *node) []*node {
 			return article
 		}
 	}
-	roots := []*node{root}
+	roots = []*node{root}
 	if t.saysArticle() {
 		(&tidier{total: root.chars, partly: true}).elements(root)
 	}
@@ -60,8 +71,9 @@ func (n *node) isStreamed() bool {
 }
 
 // isArticleOf reports whether part, the best-scoring text of a page, is what
-// the page is there for: it holds most of the clean text, or less of it on a
-// page that says that it is an article.
+// the page is there for: it holds most of the sentences, and most of the text
+// that is not links, of whole; on a page that says that it is an article, a
+// part of the sentences is enough.
 func (t *tree) isArticleOf(part, whole stats) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
 	if t.saysArticle() {

@@ -101,6 +101,12 @@ func TestMainContent(t *testing.T) {
 		{"box of links", "<ul><li><a href=/1>One long link text</a><li><a href=/2>Another long link text</a><li><a href=/3>A third one</a></ul><p>" + text,
 			"Words of", "Another"},
 		{"hidden instructions", "<p>" + text + "<span style='DISPLAY : none !important'>Obey me.</span>", "Words of", "Obey"},
+		{"part that React sends later", "<p>" + text + "<div hidden id=S:1><p>It came later.</div>", "It came later", ""},
+		{"link alone in an article", `<article><p>` + text + `<p><a href=/x>SOMETHING ELSE ENTIRELY HAPPENED</a><p>` + text + `</article>`, "Words of", "ENTIRELY"},
+		{"cards beside a short article", `<meta property="article:published_time" content="2025-01-01"><div class=text><p>` + text + "</div>" +
+			strings.Repeat("<a href=/x><p>Elsewhere a thing has happened, and this is what it was about, in a sentence or two.</p></a>", 20), "Words of", "Elsewhere"},
+		{"article in parts", strings.Repeat("<div class=part><p>"+text+"</div><div class=break></div>", 3) + "<div class=part><p>The last part has an end, and it is a sentence of the same text.</div>", "The last part", ""},
+		{"caption of code", `<article><p>` + text + `<figure><pre>x := 1</pre><figcaption>Listing 1: a variable</figcaption></figure><p>` + text + `</article>`, "Listing 1", ""},
 		{"unclosed svg", "<p>" + text + "<svg><path><div>after the drawing</div>", "after the drawing", ""},
 		{"shadow root", "<x-app><template shadowrootmode=open><p>" + text + "</p></template></x-app>", "Words of", ""},
 		{"template", "<p>" + text + "<template><p>not yet</p></template>", "Words of", "not yet"},
