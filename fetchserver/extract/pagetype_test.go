@@ -21,7 +21,7 @@ func TestPageTypes(t *testing.T) {
 		{"description in JSON-LD only", product + "<p>€ 59", "boils a litre", ""},
 		{"description that is shown", product + "<p>" + strings.ToUpper(description[:1]) + description[1:] + "<p>€ 59", "boils a litre", "says.\n\n€ 59\n\nA kettle"},
 		{"description beside much text", product + "<p>" + text, "Words about", "boils a litre"},
-		{"comments under an article", `<meta property=og:type content=article><p>` + text + `<div id=comments><p>` + text + `First!</div>`, "Words about", "First!"},
+		{"comments under an article", `<meta property=og:type content=article><meta property=article:published_time content=2025-01-01><p>` + text + `<div id=comments><p>` + text + `First!</div>`, "Words about", "First!"},
 		{"comments on a forum", `<meta property=og:type content=article><div itemscope itemtype="https://schema.org/DiscussionForumPosting"><p>` + text +
 			`<div id=comments><p>` + text + `First!</div></div>`, "First!", ""},
 	} {
