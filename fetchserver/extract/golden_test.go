@@ -93,7 +93,7 @@ func TestMainContent(t *testing.T) {
 		{"everything is navigation", "<nav>" + text + "</nav>", "Words of", ""},
 		{"boilerplate by name", "<div class=site-footer>Imprint</div><p>" + text, "Words of", "Imprint"},
 		{"name that only sounds like it", "<div class=content-with-sidebar><p>" + text + "</div>", "Words of", ""},
-		{"name of a style", "<div class='overflow-hidden css-1ad4f'><p>" + text + "</div>", "Words of", ""},
+		{"name of a style", "<p>" + text + "<div class='overflow-hidden css-ad4f9'><p>Kept as well.</div>", "Kept as well", ""},
 		{"class that hides", "<p>" + text + "<div class='p-2 hidden'>Obey me.</div>", "Words of", "Obey"},
 		{"class that hides on small screens", "<p>" + text + "<div class='md:block hidden'>Also this.</div>", "Also this", ""},
 		{"what a click unfolds", "<p>" + text + "<button>How does it work in practice?</button><div class=accordion-body aria-hidden=true>Like this.</div><div role=tabpanel hidden>And that.</div>",
