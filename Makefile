@@ -35,8 +35,8 @@ cover: ## test coverage of all modules together
 	go tool cover -func=cover.out | tail -1
 
 .PHONY: fuzz
-fuzz: ## every fuzz test for FUZZTIME (30s)
-	$(RELCHECK) fuzz $(FUZZTIME)
+fuzz: ## fuzz tests for FUZZTIME (30s): all, or those that match FUZZ
+	$(RELCHECK) fuzz $(FUZZTIME) $(if $(FUZZ),'$(FUZZ)')
 
 .PHONY: bench
 bench: ## measure shproxy beside a bare handler

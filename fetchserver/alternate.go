@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/httpcache"
@@ -41,8 +40,8 @@ func (t *trip) replaceByMarkdown(ctx context.Context, p *page, content *Content,
 	if err == nil && isMarkdownOf(resp.Value, base) {
 		detail = "the page offers Markdown, which is used"
 		doc := *p.doc
-		doc.Text, doc.Markdown = resp.Value.doc.Text, true
-		doc.Length, doc.Truncated = utf8.RuneCountInString(doc.Text), resp.Value.doc.Truncated
+		doc.setText(resp.Value.doc.Text)
+		doc.Markdown, doc.Truncated = true, resp.Value.doc.Truncated
 		doc.Notes = []string{"The text is the Markdown version that the site offers at " + resp.Value.doc.URL.String() + "."}
 		p.doc = &doc
 		answer.Composed, answer.FreshUntil = true, time.Now().Add(info.FreshFor)

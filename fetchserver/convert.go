@@ -106,7 +106,7 @@ func convertHTML(ctx context.Context, resp *fetch.Response) (*Content, error) {
 	}
 	var notes []string
 	if d.NeedsScripts {
-		notes = append(notes, "The page is filled in by scripts, which were not run; raw=true returns its HTML.")
+		notes = append(notes, noteScriptsNotRun)
 	}
 	return &Content{
 		Notes:        notes,

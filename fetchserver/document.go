@@ -3,9 +3,9 @@
 package fetchserver
 
 import (
+	"crypto/sha256"
 	"net/url"
 	"time"
-	"unicode/utf8"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
 )
@@ -32,6 +32,9 @@ type Document struct {
 	// now; 0 means not at all. Public says that others may be given it.
 	Freshness time.Duration
 	Public    bool
+
+	digest [sha256.Size]byte // of Text
+	marks  []int             // byte offsets of each markEvery-th code point, if there are longer ones
 }
 
 // Link stands for a resource that is left where it is.
@@ -48,37 +51,3 @@ const (
 	RobotsAllowed  Robots = "allowed"
 	RobotsNotAsked Robots = "not_asked" // a person asked for the document, or the operator ignores such files
 )
-
-// slice returns at most length code points of the text from the code point
-// start on.
-func (d *Document) slice(start, length int) string {
-	if d.Length == len(d.Text) { // one byte each
-		from := min(start, d.Length)
-		return d.Text[from : from+min(length, d.Length-from)]
-	}
-	return slice(d.Text, start, length)
-}
-
-// slice returns at most length code points of s from the code point start on.
-func slice(s string, start, length int) string {
-	from := offset(s, start)
-	s = s[from:]
-	return s[:offset(s, length)]
-}
-
-// offset returns the byte offset of the n-th code point, or len(s).
-func offset(s string, n int) int {
-	if n >= len(s) {
-		return len(s)
-	}
-	at := 0
-	for ; n > 0 && at < len(s); n-- {
-		if s[at] < utf8.RuneSelf {
-			at++
-			continue
-		}
-		_, size := utf8.DecodeRuneInString(s[at:])
-		at += size
-	}
-	return at
-}

@@ -4,6 +4,7 @@ package fetchserver
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,11 @@ func TestSlice(t *testing.T) {
 		{"", 0, 1, ""},
 		{"\xff\xfe", 1, 1, "\xfe"},
 	} {
+		var d Document
+		d.setText(test.s)
+		if got := d.slice(test.start, test.length); got != test.want {
+			t.Errorf("%q: slice(%d, %d) = %q, want %q", test.s, test.start, test.length, got, test.want)
+		}
 		if got := slice(test.s, test.start, test.length); got != test.want {
 			t.Errorf("slice(%q, %d, %d) = %q, want %q", test.s, test.start, test.length, got, test.want)
 		}
@@ -62,5 +68,27 @@ func FuzzSlice(f *testing.F) {
 		if got := slice(s, start, length); string([]rune(got)) != want {
 			t.Errorf("slice(%q, %d, %d) = %q, want %q", s, start, length, got, want)
 		}
+		// In a text with marks, too.
+		long := strings.Repeat("ä𝄞x", markEvery) + s
+		var d Document
+		d.setText(long)
+		if got, want := d.slice(start%d.Length, length), slice(long, start%d.Length, length); got != want {
+			t.Errorf("slice(%q, %d, %d) of a long text: %d bytes, want %d", s, start, length, len(got), len(want))
+		}
 	})
+}
+
+// BenchmarkSlice is what a slice of a long text costs, with the words around it.
+func BenchmarkSlice(b *testing.B) {
+	s, err := New(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	d := &Document{URL: &url.URL{Scheme: "https", Host: "example.com"}, Markdown: true}
+	d.setText(strings.Repeat("wörd ", 200_000))
+	b.ReportAllocs()
+	for b.Loop() {
+		s.content(d, d.describe("https://example.com", 990_000, 5000), 5000)
+	}
 }

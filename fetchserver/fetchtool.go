@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -71,13 +70,14 @@ func (s *Server) fetchTool(ctx context.Context, req *mcp.CallToolRequest, in inp
 
 // fetchLogged is Fetch with a record for each call.
 func (s *Server) fetchLogged(ctx context.Context, r *Request) (*Document, error) {
-	start := time.Now()
-	d, err := s.Fetch(ctx, r)
+	d, o, err := s.fetch(ctx, r)
 	if err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", reason(err), slog.Duration("duration", time.Since(start)))
+		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetch failed", s.logURL(r.URL), slog.String("outcome", string(o.Result)), reason(err),
+			slog.Duration("waited", o.Waited), slog.Duration("duration", o.Duration))
 		return nil, err
 	}
-	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", slog.String("host", d.URL.Host), slog.Int("status", d.Status),
-		slog.String("content_type", d.ContentType), slog.Int("length", d.Length), slog.Duration("duration", time.Since(start)))
+	s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "fetched", s.logURL(r.URL), slog.Int("status", d.Status),
+		slog.String("content_type", d.ContentType), slog.Int("length", d.Length), slog.String("cache", string(o.Cache)), slog.Int64("received", o.Received),
+		slog.Duration("waited", o.Waited), slog.Duration("duration", o.Duration))
 	return d, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 )
@@ -35,4 +36,18 @@ func reason(err error) slog.Attr {
 		return slog.Group("reason", slog.String("code", string(e.Code)), slog.String("detail", e.Detail))
 	}
 	return slog.String("reason", err.Error())
+}
+
+// logURL is the URL of a call for the log. It may hold secrets in the query,
+// and a password, which is never logged.
+func (s *Server) logURL(raw string) slog.Attr {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return slog.String("url", "not a URL")
+	}
+	shown := &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if s.opts.LogQueries {
+		shown.RawQuery = u.RawQuery
+	}
+	return slog.String("url", shown.String())
 }

@@ -85,10 +85,14 @@ func (s *Server) fetchOne(ctx context.Context, url string, raw bool, length int)
 			item, content = failed("Internal error of the fetch server.")
 		}
 	}()
-	d, err := s.fetchLogged(ctx, &Request{URL: url, Raw: raw})
+	r := &Request{URL: url, Raw: raw}
+	d, err := s.fetchLogged(ctx, r)
 	if err != nil {
 		return failed(Explain(err))
 	}
 	out := d.describe(url, 0, length)
+	if out.NextIndex == nil {
+		s.doneReading(ctx, r)
+	}
 	return manyItem{URL: url, Document: out}, s.content(d, out, length)
 }

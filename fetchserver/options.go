@@ -78,6 +78,9 @@ type Options struct {
 	// Renderer runs the scripts of pages that need them. Nil means that no
 	// scripts run.
 	Renderer Renderer
+	// RenderAlways has the scripts of every page of HTML run, not only of those
+	// that are empty before.
+	RenderAlways bool
 	// Observe is called once for each document that was asked for, when it is
 	// done, from the goroutine that served it. Nil means nobody counts.
 	Observe func(Outcome)
@@ -87,6 +90,9 @@ type Options struct {
 	Fetch fetch.Options
 	// Resolver resolves host names. Nil means [net.DefaultResolver].
 	Resolver *net.Resolver
+	// LogQueries shows the queries of URLs, which may hold secrets, in the
+	// records of calls.
+	LogQueries bool
 	// Logger gets a record for each call. Nil discards.
 	Logger *slog.Logger
 }
@@ -121,6 +127,14 @@ func (o *Options) withDefaults() Options {
 }
 
 // client returns the options of the client that fetches.
+// ClientOptions returns the options of the client that a server with these
+// options fetches with, for what connects under the same rules, such as a
+// Renderer. A nil o means the defaults.
+func (o *Options) ClientOptions() *fetch.Options {
+	c := o.withDefaults()
+	return c.client()
+}
+
 func (o *Options) client() *fetch.Options {
 	c := o.Fetch
 	c.AllowPrefixes = slices.Concat(o.AllowPrefixes, c.AllowPrefixes)

@@ -5,7 +5,6 @@ package fetchserver
 import (
 	"bytes"
 	"net/http"
-	"unicode/utf8"
 
 	"github.com/klauspost/compress/s2"
 
@@ -41,7 +40,7 @@ func newPage(doc *Document, resp *fetch.Response, raw bool) *page {
 
 // size is what the page takes in memory, in bytes.
 func (p *page) size() int64 {
-	n := len(p.doc.Text) + len(p.doc.Image) + len(p.body) + len(p.doc.URL.String()) + 1024
+	n := len(p.doc.Text) + 8*len(p.doc.marks) + len(p.doc.Image) + len(p.body) + len(p.doc.URL.String()) + 1024
 	for _, note := range p.doc.Notes {
 		n += len(note)
 	}
@@ -79,8 +78,6 @@ func newDocument(resp *fetch.Response, content *Content) *Document {
 		Status:      resp.Status,
 		ContentType: resp.MediaType(),
 		Metadata:    content.Metadata,
-		Text:        content.Text,
-		Length:      utf8.RuneCountInString(content.Text),
 		Markdown:    content.Markdown,
 		Image:       content.Image,
 		Link:        content.Link,
@@ -88,6 +85,7 @@ func newDocument(resp *fetch.Response, content *Content) *Document {
 		ETag:        resp.Header.Get("ETag"),
 		Notes:       content.Notes,
 	}
+	d.setText(content.Text)
 	if content.ContentType != "" {
 		d.ContentType = content.ContentType
 	}

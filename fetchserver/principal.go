@@ -20,11 +20,15 @@ func identify(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		if extra := req.GetExtra(); extra != nil {
 			if p := principal(extra); p != "" {
-				ctx = context.WithValue(ctx, principalKey{}, p)
+				ctx = withPrincipal(ctx, p)
 			}
 		}
 		return next(ctx, method, req)
 	}
+}
+
+func withPrincipal(ctx context.Context, p string) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
 }
 
 // principal names the user of a request, or else its credentials.

@@ -31,7 +31,9 @@ func (s *Server) fetchPrompt(ctx context.Context, req *mcp.GetPromptRequest) (*m
 	message := func(description string, content mcp.Content) *mcp.GetPromptResult {
 		return &mcp.GetPromptResult{Description: description, Messages: []*mcp.PromptMessage{{Role: "user", Content: content}}}
 	}
-	d, err := s.fetchLogged(ctx, &Request{URL: url, ByPerson: true})
+	r := &Request{URL: url, ByPerson: true}
+	d, err := s.fetchLogged(ctx, r)
+	s.doneReading(ctx, r) // nobody reads on in a prompt
 	if err != nil {
 		return message("Failed to fetch "+url, &mcp.TextContent{Text: Explain(err)}), nil
 	}

@@ -44,6 +44,12 @@ type Renderer interface {
 // resources do. [Explain] puts its error into words. Each decision is reported
 // to the trace of ctx, see [fetch.WithTrace].
 func (s *Server) Fetch(ctx context.Context, r *Request) (*Document, error) {
+	d, _, err := s.fetch(ctx, r)
+	return d, err
+}
+
+// fetch is Fetch, and what there is to count.
+func (s *Server) fetch(ctx context.Context, r *Request) (*Document, Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	start := time.Now()
@@ -54,7 +60,7 @@ func (s *Server) Fetch(ctx context.Context, r *Request) (*Document, error) {
 	if s.opts.Observe != nil {
 		s.opts.Observe(*o)
 	}
-	return d, err
+	return d, *o, err
 }
 
 type outcomeKey struct{}
@@ -79,7 +85,7 @@ func (s *Server) load(ctx context.Context, r *Request) (*Document, error) {
 		o.Cache = CacheStatus(info.Status)
 	}
 	if p.resp.Status < 200 || p.resp.Status > 299 {
-		return nil, &statusError{resp: p.resp, text: p.doc.Text, boundary: s.boundary(p.doc.URL.String(), p.doc.Text)}
+		return nil, &statusError{resp: p.resp, text: p.doc.Text, boundary: s.boundary(p.doc)}
 	}
 	d := *p.doc
 	d.Freshness = info.FreshFor
@@ -94,7 +100,9 @@ func (s *Server) load(ctx context.Context, r *Request) (*Document, error) {
 // get gets a page through the cache. A purpose sets pages apart that are got in
 // another way.
 func (s *Server) get(ctx context.Context, r *Request, purpose string) (*httpcache.Response[*page], httpcache.Info, error) {
+	who := principalOf(ctx)
 	ask := func(ctx context.Context, conditional http.Header) (*httpcache.Response[*page], error) {
+		ctx = withPrincipal(ctx, who) // also in the background
 		t := &trip{server: s, request: r, purpose: purpose}
 		defer t.end()
 		return t.run(ctx, conditional)

@@ -35,7 +35,9 @@ func (s *Server) readResource(ctx context.Context, req *mcp.ReadResourceRequest)
 	if !ok || len(url) > maxURLLength {
 		return nil, mcp.ResourceNotFoundError(uri)
 	}
-	d, err := s.fetchLogged(ctx, &Request{URL: url})
+	r := &Request{URL: url}
+	d, err := s.fetchLogged(ctx, r)
+	s.doneReading(ctx, r) // nobody reads on in a resource
 	if err != nil {
 		return nil, resourceError(uri, err)
 	}

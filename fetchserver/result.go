@@ -68,7 +68,7 @@ func (s *Server) text(d *Document, out *output, part string) string {
 	case part == "":
 		b.WriteString("<error>No more content available.</error>")
 	default:
-		frame(&b, s.boundary(out.FinalURL, d.Text), part)
+		frame(&b, s.boundary(d), part)
 	}
 	switch {
 	case out.Truncated:

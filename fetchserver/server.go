@@ -87,6 +87,24 @@ func (s *Server) Close() {
 	s.client.Close()
 }
 
+// Load is what a server has to do and to keep at one moment.
+type Load struct {
+	Working int // requests to origins, with the conversion of their answers
+	Waiting int // those that wait for their turn
+
+	CacheEntries int   // documents that are kept
+	CacheBytes   int64 // the memory that they take
+}
+
+// Load returns what the server has to do and to keep now.
+func (s *Server) Load() (l Load) {
+	l.Working, l.Waiting = s.pace.Load()
+	if s.cache != nil {
+		l.CacheEntries, l.CacheBytes = s.cache.Stats()
+	}
+	return l
+}
+
 // Handler returns the MCP endpoint, a Streamable HTTP handler, to be mounted
 // at one path. It serves any number of clients.
 func (s *Server) Handler() http.Handler {
@@ -140,7 +158,10 @@ func setCacheable(_ context.Context, req mcp.Request, c *mcp.Cacheable) {
 // fetchRobots is the robots.FetchFunc of the server: under the same guard as
 // any fetch.
 func (s *Server) fetchRobots(ctx context.Context, robotsURL string) (int, []byte, error) {
-	resp, err := s.client.Do(ctx, &fetch.Request{URL: robotsURL, MaxBytes: robots.MaxSize, Truncate: true})
+	resp, err := s.client.Do(ctx, &fetch.Request{
+		URL: robotsURL, MaxBytes: robots.MaxSize, Truncate: true,
+		Header: http.Header{"Accept": {"text/plain, */*;q=0.5"}}, // RFC 9309 section 2.3
+	})
 	if err != nil {
 		return 0, nil, err
 	}

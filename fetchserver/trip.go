@@ -84,8 +84,13 @@ func (t *trip) run(ctx context.Context, conditional http.Header) (*httpcache.Res
 	if err != nil {
 		return nil, err
 	}
+	shown := resp
+	if t.wantsScripts(resp, content) {
+		shown, content, answer.Composed = t.render(ctx, req, resp, content)
+		answer.OneReading = !answer.Composed // it may work the next time
+	}
 	t.end() // for the Markdown may be at the same host
-	p := newPage(newDocument(resp, content), resp, r.Raw)
+	p := newPage(newDocument(shown, content), resp, r.Raw)
 	if t.purpose == "" && !r.Raw && resp.Status == http.StatusOK && t.isGet() {
 		t.replaceByMarkdown(ctx, p, content, answer)
 	}
@@ -130,9 +135,7 @@ func (t *trip) hop(ctx context.Context, u *url.URL) error {
 			return err
 		}
 		fetch.Trace(ctx, fetch.Event{Stage: "robots", Detail: "allowed"})
-		if delay := s.robots.CrawlDelay(u); delay > 0 {
-			s.pace.Slow(u.Host, min(delay, maxCrawlDelay))
-		}
+		s.pace.Slow(u.Host, min(s.robots.CrawlDelay(u), maxCrawlDelay))
 	}
 	if t.turn == nil {
 		if err := t.wait(ctx, u.Host); err != nil {
@@ -154,7 +157,11 @@ func (t *trip) wait(ctx context.Context, host string) (err error) {
 		err = errBusy
 	}
 	if fetch.Traced(ctx) {
-		fetch.Trace(ctx, fetch.Event{Stage: "turn", Detail: "after " + waited.Round(time.Millisecond).String(), Err: err})
+		detail := "at once"
+		if waited >= time.Millisecond {
+			detail = "after " + waited.Round(time.Millisecond).String()
+		}
+		fetch.Trace(ctx, fetch.Event{Stage: "turn", Detail: detail, Err: err})
 	}
 	return err
 }
@@ -197,7 +204,7 @@ func (t *trip) otherForm(ctx context.Context, r *Request) *httpcache.Response[*p
 		return nil
 	}
 	content, err := s.convert(ctx, whole, r.Raw)
-	if err != nil || content.MarkdownURL != "" && !r.Raw {
+	if err != nil || content.MarkdownURL != "" && !r.Raw || t.wantsScripts(whole, content) {
 		return nil // for which the origin has to be asked
 	}
 	resp := *kept

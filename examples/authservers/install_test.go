@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
 
 // Keycloak as its project publishes it in Maven Central.
@@ -74,11 +76,11 @@ func (b keycloakBuild) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+func oidcProviderBundle() bundle.Bundle { return bundle.NPM("oidc-provider", "testdata") }
+
 func install(ctx context.Context) error {
-	fmt.Println("installing oidc-provider into examples/authservers/testdata/node_modules")
-	npm := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", "testdata")
-	if out, err := npm.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm: %w\n%s", err, out)
+	if err := bundle.Install(ctx, os.Stdout, oidcProviderBundle()); err != nil {
+		return err
 	}
 	return installKeycloak(ctx)
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ func startNode(t *testing.T, args ...string) (io.Writer, *bufio.Scanner) {
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "needs Node 20 or newer: "+err.Error())
 	}
-	if _, err := os.Stat("testdata/node_modules/oidc-provider"); err != nil {
+	if !oidcProviderBundle().Installed() {
 		missing(t, "needs oidc-provider"+howToInstall)
 	}
 	cmd := exec.Command("node", args...)

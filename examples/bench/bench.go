@@ -19,6 +19,7 @@ type bench struct {
 	duration time.Duration
 	calls    int // most calls of one measurement; 0: no limit
 	loads    []load
+	sessions int // of each system
 	systems  []system
 	progress io.Writer
 	issued   int64 // ids so far: a session must not see one twice
@@ -63,17 +64,22 @@ func (b *bench) round(ctx context.Context, index int) ([]round, error) {
 	}
 	for _, c := range order {
 		if c.missing() == "" && ctx.Err() == nil {
-			c.startUp(ctx)
+			c.startUp(ctx, b.sessions)
 			b.say(ctx, index, c, c.record.startText())
 		}
 	}
 	for _, l := range b.loads {
 		for _, c := range order {
-			if c.sessions != nil && ctx.Err() == nil {
+			if c.sessions != nil && ctx.Err() == nil && !skips(c.system, l) {
 				s := b.measure(ctx, c, l)
 				c.record.Loads[l.Key] = s
 				b.say(ctx, index, c, l.Title+": "+s.String())
 			}
+		}
+	}
+	for _, c := range contestants {
+		if c.sessions != nil && ctx.Err() == nil {
+			c.record.Loaded = settledMemory(c.server)
 		}
 	}
 	stopAll(contestants)
@@ -87,6 +93,12 @@ func (b *bench) round(ctx context.Context, index int) ([]round, error) {
 	return records, nil
 }
 
+// skips reports whether a load is not for the system.
+func skips(s system, l load) bool {
+	some, ok := s.(interface{ skips(load) bool })
+	return ok && some.skips(l)
+}
+
 func (b *bench) say(ctx context.Context, index int, c *contestant, what string) {
 	if ctx.Err() != nil {
 		return // an interrupted measurement means nothing
@@ -95,7 +107,7 @@ func (b *bench) say(ctx context.Context, index int, c *contestant, what string) 
 }
 
 // startUp starts the system and opens its sessions, noting time and memory.
-func (c *contestant) startUp(ctx context.Context) {
+func (c *contestant) startUp(ctx context.Context, count int) {
 	begin := time.Now()
 	server, err := c.start(ctx)
 	if err != nil {
@@ -107,7 +119,7 @@ func (c *contestant) startUp(ctx context.Context) {
 	c.record.Idle = settledMemory(server)
 	begin = time.Now().Add(-started) // without that look
 	var sessions []session
-	for i := range manySessions {
+	for i := range count {
 		opened, err := server.open(ctx)
 		if err != nil {
 			c.record.Failure = fmt.Sprintf("session %d: %v", i+1, err)
@@ -150,7 +162,7 @@ func (b *bench) measure(ctx context.Context, c *contestant, l load) sample {
 	seen, elapsed := b.drive(ctx, lanes, l, 1)
 	after, ok2 := cpuTime(c.server.pids())
 	s := newSample(seen, elapsed)
-	if calls := len(seen.latencies); ok1 && ok2 && calls > 0 && after > before {
+	if calls := len(seen.latencies); ok1 && ok2 && calls > 0 && after > before && seen.cpu == 0 {
 		s.CPUMicros = (after - before).Seconds() * 1e6 / float64(calls)
 	}
 	return s
@@ -159,8 +171,11 @@ func (b *bench) measure(ctx context.Context, c *contestant, l load) sample {
 // drive loads the lanes for a fraction of a measurement's time and calls.
 func (b *bench) drive(ctx context.Context, lanes []lane, l load, fraction int) (tally, time.Duration) {
 	p := &plan{
-		load: l.Key, firstID: firstCallID + b.issued, limit: math.MaxInt64, times: l.Times,
+		load: l.Key, firstID: firstCallID + b.issued, limit: math.MaxInt64, times: l.Times, patience: l.Patience,
 		deadline: time.Now().Add(b.duration / time.Duration(fraction)),
+	}
+	if l.Whole {
+		p.deadline = time.Now().Add(wholeTimeout)
 	}
 	for _, most := range []int{b.calls, l.Most} {
 		if most > 0 {

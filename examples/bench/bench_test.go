@@ -166,9 +166,10 @@ func TestBadOptions(t *testing.T) {
 		{"-systems http,ftp", `-systems: unknown system "ftp", want some of stdio,http,shproxy,modern,to-legacy,to-modern,supergateway,mcp-proxy,original`},
 		{"-forward-auth -systems http", `-systems: unknown system "http", want some of bare,oauthdyn,original,original-logs`},
 		{"-forward-auth -shproxy x", "-shproxy: it has no part in -forward-auth, -auth-server and -command-line"},
-		{"-auth-server -forward-auth", "-forward-auth, -auth-server and -command-line: one of them at a time"},
+		{"-auth-server -forward-auth", "-forward-auth, -auth-server, -command-line and -fetch: one of them at a time"},
 		{"-auth-server -systems original", `-systems: unknown system "original", want some of bolt,redis,oidc-provider`},
-		{"-shclient x", "-shclient: it has a part in -command-line only"},
+		{"-shclient x", "-shclient: it has a part in -command-line and -fetch only"},
+		{"-data x", "-fetchserver and -data: they have a part in -fetch only"},
 		{"-command-line -systems shproxy", `-systems: unknown system "shproxy", want some of shclient,inspector,mcporter`},
 		{"http://localhost/", `unexpected argument "http://localhost/": there are only flags, see -help`},
 	}

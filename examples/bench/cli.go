@@ -30,12 +30,16 @@ type options struct {
 	peers    string        // directory of the installed peers
 	install  bool
 	shproxy  string // path of a shproxy binary; "": built from the workspace
-	shclient string // likewise, with commandLine
-	json     bool
+	shclient string // likewise, with commandLine and fetch
+	// fetchserver is likewise, with fetch.
+	fetchserver string
+	data        string // directory of the pages, with fetch
+	json        bool
 
 	forwardAuth bool // measure that, not bridges
 	authServer  bool // likewise
 	commandLine bool // likewise
+	fetch       bool // likewise
 }
 
 // A comparison is what one run measures, and how it is shown.
@@ -44,18 +48,26 @@ type comparison struct {
 	loads   []load
 	prepare func(ctx context.Context, opts *options, scratch string, progress io.Writer) ([]system, error)
 	write   func(r *results, w io.Writer) error
+	// sessions is how many each system has from its start on.
+	sessions int
 }
 
-func (o *options) comparison() comparison {
+// comparisons are what the flags ask for, one after the other.
+func (o *options) comparisons() []comparison {
 	switch {
 	case o.forwardAuth:
-		return comparison{forwardAuthNames(), forwardAuthLoads, prepareForwardAuth, (*results).writeForwardAuth}
+		return []comparison{{forwardAuthNames(), forwardAuthLoads, prepareForwardAuth, (*results).writeForwardAuth, manySessions}}
 	case o.authServer:
-		return comparison{authServerNames(), authServerLoads, prepareAuthServers, (*results).writeAuthServers}
+		return []comparison{{authServerNames(), authServerLoads, prepareAuthServers, (*results).writeAuthServers, manySessions}}
 	case o.commandLine:
-		return comparison{commandLineNames(), commandLineLoads, prepareCommandLines, (*results).writeCommandLines}
+		return []comparison{{commandLineNames(), commandLineLoads, prepareCommandLines, (*results).writeCommandLines, manySessions}}
+	case o.fetch:
+		return []comparison{
+			{readerNames(), readerLoads, prepareReaders, (*results).writeReaders, 1},
+			{fetchNames(), fetchLoads, prepareFetchers, (*results).writeFetchers, 1},
+		}
 	}
-	return comparison{systemNames(), loads, prepareBridges, (*results).writeMarkdown}
+	return []comparison{{systemNames(), loads, prepareBridges, (*results).writeMarkdown, manySessions}}
 }
 
 // run is main without the process: it plays a server's role when the first
@@ -93,14 +105,17 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.IntVar(&opts.calls, "calls", 0, "most calls for one figure (default no limit but the duration)")
 	flags.StringVar(&systems, "systems", "", "comma-separated systems to measure, of "+strings.Join(systemNames(), ",")+
 		"; with -forward-auth of "+strings.Join(forwardAuthNames(), ",")+"; with -auth-server of "+strings.Join(authServerNames(), ",")+
-		"; with -command-line of "+strings.Join(commandLineNames(), ",")+" (default all)")
+		"; with -command-line of "+strings.Join(commandLineNames(), ",")+"; with -fetch of "+strings.Join(readerNames(), ",")+" (default all)")
 	flags.StringVar(&opts.peers, "peers", "", "directory of the installed peers (default mcp-oauth-gateway-bench in the user's cache directory)")
 	flags.BoolVar(&opts.install, "install", false, "install missing peers into the peers directory first, with npm and pip")
 	flags.StringVar(&opts.shproxy, "shproxy", "", "shproxy binary to measure (default built from this workspace)")
-	flags.StringVar(&opts.shclient, "shclient", "", "shclient binary to measure with -command-line (default built from this workspace, as it is released)")
+	flags.StringVar(&opts.shclient, "shclient", "", "shclient binary to measure with -command-line, or to use with -fetch (default built from this workspace, as it is released)")
 	flags.BoolVar(&opts.forwardAuth, "forward-auth", false, "measure checks of access tokens for a reverse proxy instead of bridges")
 	flags.BoolVar(&opts.authServer, "auth-server", false, "measure what authorization servers issue instead of bridges")
 	flags.BoolVar(&opts.commandLine, "command-line", false, "measure commands that call one tool instead of bridges")
+	flags.BoolVar(&opts.fetch, "fetch", false, "measure what turns web pages into Markdown instead of bridges")
+	flags.StringVar(&opts.fetchserver, "fetchserver", "", "fetchserver binary to measure with -fetch (default built from this workspace, as it is released)")
+	flags.StringVar(&opts.data, "data", "", "with -fetch, directory with the pages: aeb/html.tar and aeb/ground-truth.json (default $MCP_TEST_DATA)")
 	flags.BoolVar(&opts.json, "json", false, "print every round as JSON instead of tables of medians")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -130,21 +145,37 @@ func (o *options) check() error {
 		return fmt.Errorf("-calls %d: want 0 or more", o.calls)
 	}
 	instead := 0
-	for _, chosen := range []bool{o.forwardAuth, o.authServer, o.commandLine} {
+	for _, chosen := range []bool{o.forwardAuth, o.authServer, o.commandLine, o.fetch} {
 		if chosen {
 			instead++
 		}
 	}
 	if instead > 1 {
-		return errors.New("-forward-auth, -auth-server and -command-line: one of them at a time")
+		return errors.New("-forward-auth, -auth-server, -command-line and -fetch: one of them at a time")
 	}
-	if instead > 0 && o.shproxy != "" {
+	if instead > 0 && !o.fetch && o.shproxy != "" {
 		return errors.New("-shproxy: it has no part in -forward-auth, -auth-server and -command-line")
 	}
-	if o.shclient != "" && !o.commandLine {
-		return errors.New("-shclient: it has a part in -command-line only")
+	if o.shclient != "" && !o.commandLine && !o.fetch {
+		return errors.New("-shclient: it has a part in -command-line and -fetch only")
 	}
-	names := o.comparison().names
+	if (o.fetchserver != "" || o.data != "") && !o.fetch {
+		return errors.New("-fetchserver and -data: they have a part in -fetch only")
+	}
+	if o.fetch {
+		var err error
+		if o.data, err = dataDirectory(o.data); err != nil {
+			return err
+		}
+	}
+	var names []string
+	for _, c := range o.comparisons() {
+		for _, name := range c.names {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
 	for _, name := range o.systems {
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("-systems: unknown system %q, want some of %s", name, strings.Join(names, ","))
@@ -171,9 +202,15 @@ func measureAndPrint(ctx context.Context, opts *options, stdout, stderr io.Write
 	}
 	defer os.RemoveAll(scratch)
 
-	c := opts.comparison()
-	b := &bench{rounds: opts.rounds, duration: opts.duration, calls: opts.calls, loads: c.loads, progress: stderr}
-	if b.systems, err = c.prepare(ctx, opts, scratch, stderr); err != nil {
+	for _, c := range opts.comparisons() {
+		err = errors.Join(err, c.measureAndPrint(ctx, opts, scratch, stdout, stderr))
+	}
+	return err
+}
+
+func (c comparison) measureAndPrint(ctx context.Context, opts *options, scratch string, stdout, stderr io.Writer) (err error) {
+	b := &bench{rounds: opts.rounds, duration: opts.duration, calls: opts.calls, loads: c.loads, sessions: c.sessions, progress: stderr}
+	if b.systems, err = c.prepare(ctx, opts, scratch, stderr); err != nil || len(b.systems) == 0 {
 		return err
 	}
 	res, err := b.run(ctx)

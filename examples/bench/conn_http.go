@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -39,7 +40,7 @@ func (c *httpConn) roundTrip(request []byte) error {
 // repeat makes calls until the plan is used up, the connection fails or ctx
 // ends. The time between call and its return counts, if check accepts the reply.
 func (c *httpConn) repeat(ctx context.Context, p *plan, call, check func(id int64) error) (t tally) {
-	if err := c.conn.SetDeadline(p.deadline.Add(callTimeout)); err != nil {
+	if err := c.conn.SetDeadline(p.deadline.Add(cmp.Or(p.patience, callTimeout))); err != nil {
 		t.fail(err)
 		return t
 	}

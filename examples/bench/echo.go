@@ -25,7 +25,7 @@ const (
 )
 
 func isRole(arg string) bool {
-	return arg == roleStdio || arg == roleModern || arg == roleHTTP || arg == roleForwardAuth || arg == rolePeak
+	return arg == roleStdio || arg == roleModern || arg == roleHTTP || arg == roleForwardAuth || arg == rolePeak || arg == roleConvert || arg == roleOrigin
 }
 
 func serveRole(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
@@ -36,6 +36,10 @@ func serveRole(args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 		return serveStdio(stdin, stdout, answer)
 	case args[0] == roleModern:
 		return serveStdio(stdin, stdout, answerModern)
+	case args[0] == roleConvert && len(args) == 2:
+		return runConvert(args[1], stdin, stdout)
+	case args[0] == roleOrigin && len(args) == 3:
+		return serveOrigin(stdin, args[1], args[2])
 	case len(args) != 2:
 	case args[0] == roleForwardAuth:
 		return serveHTTP(stdin, args[1], setPersonHeaders)

@@ -18,6 +18,10 @@ type load struct {
 	Depth    int    `json:"depth"`          // calls in flight in each session
 	Times    int    `json:"times"`          // how often the reply repeats the text of the call
 	Most     int    `json:"most,omitempty"` // calls of one measurement; 0: no limit
+	Whole    bool   `json:"-"`              // it ends with Most, whatever its time
+
+	// Patience is what the last replies may take once time is over.
+	Patience time.Duration `json:"-"` // 0: callTimeout
 }
 
 // manySessions is the number of sessions, and of calls at a time, of the
@@ -33,7 +37,11 @@ var loads = []load{
 	{Key: "large", Title: "100 KB replies, 32 at a time", Sessions: 1, Depth: manySessions, Times: 100_000 / textLength},
 }
 
-// callTimeout bounds the wait for the last replies once a measurement is over.
+// wholeTimeout bounds a measurement that is to end with its calls.
+const wholeTimeout = 15 * time.Minute
+
+// callTimeout bounds the wait for the last replies once a measurement is over,
+// unless the load says otherwise.
 const callTimeout = 5 * time.Second
 
 // A lane makes calls on one connection.
@@ -50,7 +58,8 @@ type plan struct {
 	firstID  int64
 	limit    int64 // most calls
 	times    int
-	deadline time.Time // no call starts later
+	deadline time.Time     // no call starts later
+	patience time.Duration // for the replies that are missing then
 	started  atomic.Int64
 }
 
@@ -68,6 +77,7 @@ type tally struct {
 	latencies []time.Duration // of the calls with the right reply
 	errors    int
 	err       error         // the first one
+	allocated int64         // by what ran for the calls, bytes; 0 if not known
 	cpu       time.Duration // of the processes that ran for the calls, if that is how calls are made
 	peak      int64         // memory of the largest of them, bytes
 }
@@ -82,6 +92,7 @@ func (t *tally) add(other tally) {
 	t.latencies = append(t.latencies, other.latencies...)
 	t.errors += other.errors
 	t.cpu += other.cpu
+	t.allocated += other.allocated
 	t.peak = max(t.peak, other.peak)
 	if t.err == nil {
 		t.err = other.err

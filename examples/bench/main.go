@@ -21,6 +21,9 @@
 // With -command-line it compares commands that call one tool, as whole
 // processes: shclient, the MCP inspector's and mcporter.
 //
+// With -fetch it compares what turns web pages into Markdown: fetchserver, npm
+// packages, and PyPI's mcp-server-fetch.
+//
 // README.md says how to read the tables.
 package main
 

@@ -97,6 +97,16 @@ func peakBytes(p *os.ProcessState) int64 {
 	return int64(usage.Maxrss) << 10
 }
 
+// selfUsage is the CPU time of this process so far, and the most memory that it
+// had.
+func selfUsage() (cpu time.Duration, peak int64) {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0, 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), int64(usage.Maxrss) << 10
+}
+
 // A relative is a descendant of a process.
 type relative struct {
 	pid     int

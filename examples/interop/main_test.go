@@ -20,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
 
 var (
@@ -38,7 +40,7 @@ func run(m *testing.M) int {
 	if *installFlag {
 		ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 		defer cancel()
-		if err := install(ctx); err != nil {
+		if err := bundle.Install(ctx, os.Stdout, bundles()...); err != nil {
 			fmt.Fprintln(os.Stderr, "interop:", err)
 			return 1
 		}
@@ -108,8 +110,8 @@ func requireSuite(t *testing.T) {
 			missing(t, need[0]+" is absent: "+need[1])
 		}
 	}
-	if what := notInstalled(); what != "" {
-		missing(t, what+" not installed: go test ./examples/interop -run '^$' -install")
+	if what := bundle.Missing(bundles()...); what != "" {
+		missing(t, what+" are not installed: go test ./examples/interop -run '^$' -install")
 	}
 	if _, err := buildShproxy(); err != nil && !*directFlag {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
 
 // fetch is mcp-server-fetch, with a site on loopback.
@@ -119,9 +121,9 @@ func (c *conn) canGiveUp() bool {
 
 // timeServer is mcp-server-time, in the environment of a bundle. Of its results
 // some versions say everything twice.
-func timeServer(b bundle, structured bool) stage {
+func timeServer(b bundle.Bundle, structured bool) stage {
 	return stage{
-		command: []string{b.command("mcp-server-time"), "--local-timezone", "Europe/Vienna"},
+		command: []string{b.Program("mcp-server-time"), "--local-timezone", "Europe/Vienna"},
 		play: func(c *conn) {
 			c.wantAll("tools", c.list().Tools, []string{"get_current_time", "convert_time"})
 			now := c.call("get_current_time", map[string]any{"timezone": "Asia/Kolkata"})

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
 
@@ -36,7 +37,7 @@ func run(m *testing.M) int {
 	if *installFlag {
 		ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
 		defer cancel()
-		if err := install(ctx); err != nil {
+		if err := bundle.Install(ctx, os.Stdout, npmBundle(), pythonBundle()); err != nil {
 			fmt.Fprintln(os.Stderr, "logins:", err)
 			return 1
 		}
@@ -91,8 +92,8 @@ func requireClients(t *testing.T) {
 			missing(t, need[0]+" is absent: "+need[1])
 		}
 	}
-	if what := notInstalled(); what != "" {
-		missing(t, what+" not installed: go test ./examples/logins -run '^$' -install")
+	if what := bundle.Missing(npmBundle(), pythonBundle()); what != "" {
+		missing(t, what+" are not installed: go test ./examples/logins -run '^$' -install")
 	}
 }
 

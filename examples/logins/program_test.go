@@ -10,7 +10,6 @@ import (
 	"context"
 	"encoding/json"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -59,7 +58,7 @@ func nodeProgram(name string, args ...string) []string {
 }
 
 func pythonProgram(name string, args ...string) []string {
-	return append([]string{filepath.Join(pythonBundle().dir, "bin", "python"), inTestdata(name)}, args...)
+	return append([]string{pythonBundle().Program("python"), inTestdata(name)}, args...)
 }
 
 // login runs a client, opens the pages that it wants opened as the person, and

@@ -56,7 +56,7 @@ func callThroughRemote(t *testing.T, url, home string, browser bool) string {
 	if !browser {
 		self = "/bin/false"
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(npmBundle().dir, ".bin", "mcp-remote"), url, "--transport", "http-only", "--allow-http")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(npmBundle().Dir, ".bin", "mcp-remote"), url, "--transport", "http-only", "--allow-http")
 	cmd.Env = append(os.Environ(), "MCP_REMOTE_CONFIG_DIR="+home, "BROWSER="+self, browserVariable+"=1", "HOME="+home, "DISPLAY=", "XDG_CURRENT_DESKTOP=")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

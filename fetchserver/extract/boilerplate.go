@@ -8,14 +8,50 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// isBoilerplate reports whether n is certainly not content; total is the
-// amount of text on the page.
-func (n *node) isBoilerplate(total int32) bool {
+// dropBoilerplate drops what is recognisably not content, in steps. What a step
+// leaves has to be a fair part of what it found, or the step was wrong about
+// this page and is taken back.
+func (t *tree) dropBoilerplate() {
+	t.dropStep(visibleShare, (*node).isLandmark)
+	t.dropStep(namedShare, (*node).isNamedBoilerplate)
+	t.dropStep(linkedShare, (*node).isLinkBox)
+}
+
+// One part in so many must be left by a step.
+const (
+	visibleShare = 50
+	namedShare   = 4
+	linkedShare  = 3
+)
+
+// dropStep drops what judge accepts, which is given the amount of text there is.
+func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) {
+	total := t.body.chars
+	var dropped []*node
+	t.body.drop(func(n *node) bool {
+		if !judge(n, total) {
+			return false
+		}
+		dropped = append(dropped, n)
+		return true
+	})
+	t.body.measure()
+	if t.body.chars < total/part {
+		for _, n := range dropped {
+			n.dropped = false
+		}
+		t.body.measure()
+	}
+}
+
+// isLandmark reports whether n is something beside the content by its element
+// or its role. Total is the amount of text on the page.
+func (n *node) isLandmark(total int32) bool {
 	switch n.atom {
 	case atom.Nav, atom.Footer, atom.Aside, atom.Menu, atom.Dialog, atom.Search:
-		return n.chars < total/2
+		return n.chars < total/2 || n.anchors == 0
 	case atom.Header:
-		return n.chars < total/4 && !n.within(atom.Article) && !n.within(atom.Main) || n.linkDensity() > .5
+		return (n.chars < total/4 || n.anchors == 0) && !n.within(atom.Article) && !n.within(atom.Main) || n.linkDensity() > .5
 	case atom.Button:
 		return !n.withinHeading() && !n.isLongButton()
 	case atom.Html, atom.Body, atom.Main, atom.Article, atom.Pre, atom.Code, atom.H1, atom.Table, atom.Tbody, atom.Tr:
@@ -23,16 +59,26 @@ func (n *node) isBoilerplate(total int32) bool {
 	}
 	switch n.attr("role") {
 	case "navigation", "banner", "contentinfo", "complementary", "search", "dialog", "alertdialog", "menu", "menubar", "toolbar":
-		return n.chars < total/2
+		return n.chars < total/2 || n.anchors == 0
 	}
-	if n.isBlock() || n.atom == atom.Span || n.atom == atom.A {
-		if n.chars < total/2 && boilerplateNamed(n.attr("class"), n.attr("id")) {
-			return true
-		}
-		if n.chars < total/2 && hiddenByClass(n.attr("class")) {
-			return true
-		}
+	return false
+}
+
+// isNamedBoilerplate is isLandmark for what the names of n say.
+func (n *node) isNamedBoilerplate(total int32) bool {
+	switch n.atom {
+	case atom.Html, atom.Body, atom.Main, atom.Article, atom.Pre, atom.Code, atom.H1, atom.Table, atom.Tbody, atom.Tr:
+		return false
 	}
+	if n.chars >= total/2 || !n.isBlock() && n.atom != atom.Span && n.atom != atom.A {
+		return false
+	}
+	return boilerplateNamed(n.attr("class"), n.attr("id")) || hiddenByClass(n.attr("class"))
+}
+
+// isLinkBox reports whether n is a box of links; total is the amount of text on
+// the page.
+func (n *node) isLinkBox(total int32) bool {
 	switch n.atom {
 	case atom.Div, atom.Ul, atom.Ol, atom.Dl, atom.Section:
 		return n.chars < total/2 && n.linkChars > 40 && n.linkDensity() > .7 && n.links >= 3 && !n.within(atom.P)

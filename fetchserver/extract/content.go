@@ -2,7 +2,10 @@
 
 package extract
 
-import "golang.org/x/net/html/atom"
+import (
+	"golang.org/x/net/html/atom"
+	"strings"
+)
 
 // mainContent returns the parts of a page that are its content.
 //
@@ -16,17 +19,11 @@ import "golang.org/x/net/html/atom"
 // The headline, if there is one, is dropped from them. Stats must be measured.
 func (t *tree) mainContent(headline *node) []*node {
 	t.dropHidden()
-	visible, prose := t.body.chars, t.body.prose
-	t.body.drop(func(n *node) bool {
-		return n.prose*2 <= prose && n.isBoilerplate(visible) || t.isArticle && n.isComments()
-	})
-	t.body.measure()
-	if t.body.chars < visible/keptShare && t.body.prose <= min(prose/keptShare, enoughProse) {
-		// Whatever it was, it was the page.
-		t.body.undrop(func(n *node) bool { return !n.hidden })
+	if t.isArticle {
+		t.body.drop((*node).isComments)
 		t.body.measure()
-		return []*node{t.body}
 	}
+	t.dropBoilerplate()
 	root := t.body
 	if m := t.body.descendant(func(n *node) bool { return n.isMain() && !n.dropped }); m != nil && m.chars > root.chars/2 {
 		root = m
@@ -43,14 +40,23 @@ func (t *tree) mainContent(headline *node) []*node {
 		}
 	}
 	roots := []*node{root}
+	if t.saysArticle() {
+		(&tidier{total: root.chars, partly: true}).elements(root)
+	}
 	dropHeadline(headline, roots)
 	return roots
 }
 
 const (
-	keptShare   = 10 // dropping may leave one tenth of the text, not less
-	enoughProse = 200
+	keptShare = 10 // dropping what is hidden may leave one tenth of the text, not less
 )
+
+// isStreamed reports whether n is a part of a page that React sent later than
+// its surroundings, hidden until a script puts it there.
+func (n *node) isStreamed() bool {
+	id := n.attr("id")
+	return len(id) > 2 && id[:2] == "S:" && strings.Trim(id[2:], "0123456789abcdef") == ""
+}
 
 // share is an amount of text.
 type share struct{ chars, prose int32 }
@@ -60,11 +66,14 @@ type share struct{ chars, prose int32 }
 // page that says that it is an article.
 func (t *tree) isArticleOf(part, whole share) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
-	if t.isArticle || t.head.typed(isArticleType) != nil {
+	if t.saysArticle() {
 		return prose > .3
 	}
 	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
 }
+
+// saysArticle reports whether the page says that it is an article.
+func (t *tree) saysArticle() bool { return t.isArticle || t.head.typed(isArticleType) != nil }
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
@@ -111,6 +120,7 @@ func (n *node) measure() {
 		n.linkChars += c.linkChars
 		n.commas += c.commas
 		n.links += c.links
+		n.anchors += c.anchors
 		if !block {
 			continue
 		}
@@ -124,6 +134,9 @@ func (n *node) measure() {
 	}
 	if block {
 		n.prose += proseOf(run, runLinks)
+	}
+	if n.atom == atom.H1 && n.chars > 0 || n.isMain() {
+		n.anchors++
 	}
 	if n.atom == atom.A {
 		n.links++

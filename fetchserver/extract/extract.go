@@ -94,7 +94,7 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 // pages that reveal themselves by script are hidden as a whole.
 func (t *tree) dropHidden() {
 	all := t.body.chars
-	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() })
+	t.body.drop(func(n *node) bool { return n.hidden && !n.unfolds() && !n.isStreamed() })
 	t.body.measure()
 	if t.body.chars < all/keptShare {
 		t.body.undrop(func(n *node) bool { return n.atom != atom.Noscript })

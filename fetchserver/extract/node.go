@@ -30,8 +30,9 @@ type stats struct {
 	chars, linkChars, commas, links int32
 	// prose is the characters of lines long enough to be sentences, most of
 	// them outside of links.
-	prose int32
-	score float32
+	prose   int32
+	anchors int32 // main and h1 elements: where content is
+	score   float32
 }
 
 type attribute struct{ key, val string }

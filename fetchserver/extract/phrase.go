@@ -48,6 +48,45 @@ func isDateLine(s string) bool {
 	return others == 0 && (dateWords > 0 || strings.ContainsAny(s, "/-.:"))
 }
 
+// hasDate reports whether a short line that is no sentence has a date in it.
+func hasDate(s string) bool {
+	if len(s) > 80 || strings.HasSuffix(s, ".") || !strings.ContainsAny(s, "0123456789") {
+		return false
+	}
+	month, others := false, 0
+	eachWord(s, func(w string) bool {
+		if monthWords[strings.ToLower(w)] {
+			month = true
+		} else {
+			others++
+		}
+		return false
+	})
+	digits := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] >= '0' && s[i] <= '9' {
+			digits++
+		}
+	}
+	return others <= 5 && digits >= 4 && (month || digits >= 8)
+}
+
+// isSlogan reports whether a line asks the reader for something, or is left
+// over from what scripts would show.
+func isSlogan(line string) bool {
+	s := strings.ToLower(strings.TrimLeft(line, "[(*-–—>→»•|: "))
+	for _, start := range []string{"sign up for", "sign up to", "sign up now", "subscribe to", "subscribe now", "like this story", "like this article", "enjoyed this", "enjoying this",
+		"get the latest", "start your day with", "join our newsletter", "join thousands", "tell us what you think", "leave a comment", "leave a reply",
+		"this slideshow requires", "javascript is", "please enable javascript", "view this post on", "check price", "buy now", "loading...", "skip to", "all rights reserved",
+		"this document is subject to copyright", "story continues below", "article continues", "continue reading", "advertisement", "caption",
+		"follow us on", "share this", "view all (", "disclaimer:", "have a story", "do you have a story", "got a tip", "have a tip"} {
+		if strings.HasPrefix(s, start) && (len(start) > 8 || len(s) < len(start)+4) {
+			return true
+		}
+	}
+	return strings.Contains(s, "contributed to this report") || strings.Contains(s, "thanks for reading") && len(s) < 120
+}
+
 // isPointer reports whether a line with a link only leads to something else:
 // other articles, a newsletter, an account on a social network.
 func isPointer(line string) bool {

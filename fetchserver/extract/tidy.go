@@ -3,6 +3,7 @@
 package extract
 
 import (
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html/atom"
@@ -31,8 +32,9 @@ func tidy(headline *node, roots []*node) {
 
 // tidier judges the parts of an article with total characters.
 type tidier struct {
-	total int32
-	lines []textLine
+	total  int32
+	partly bool // the text may be more than an article: what readers wrote stays
+	lines  []textLine
 }
 
 // textLine is a run of inline nodes that is a line of text of its own.
@@ -75,62 +77,86 @@ func (j *tidier) elements(n *node) {
 
 // articleNoise are parts of names of things in articles that are not their
 // text.
-var articleNoise = wordSet(`byline author authors authorbox bio dateline timestamp credit credits copyright
-	comment comments respond related recirc recommended trending readmore read-more morestories newsletter
-	subscribe share sharing social tags taglist disclaimer`)
+var articleNoise = wordSet(`byline author authors authorbox bio dateline timestamp copyright
+	related recirc recommended trending readmore read-more morestories newsletter
+	subscribe share sharing social tags taglist disclaimer disclosure subtitle cta`)
 
 // captionWords are those of captions.
-var captionWords = wordSet(`caption captions figcaption photocredit credit`)
+var captionWords = wordSet(`caption captions figcaption photocredit credit credits`)
 
 func (j *tidier) isAside(n *node) bool {
+	if !j.partly && n.isComments() && n.chars < j.total*3/4 {
+		return true
+	}
 	if n.chars > j.total/4 {
 		return false
 	}
-	if n.atom == atom.Figcaption {
-		if n.parent.descendant(func(d *node) bool { return d.atom == atom.Pre || d.atom == atom.Table }) != nil {
+	switch n.atom {
+	case atom.Figcaption:
+		if n.parent.has(budget, atom.Pre, atom.Table) != nil {
 			return false
 		}
 		n.describePicture()
 		return true
+	case atom.P, atom.Div, atom.H4, atom.H5:
+		if !j.partly && !n.hasBlock && n.chars >= 15 && n.chars <= 200 && n.linkChars*10 >= n.chars*9 && !n.within(atom.Li) && !n.within(atom.Table) && !n.leadsInside() {
+			return true
+		}
 	}
-	if n.hasImage() {
+	class, id := n.attr("class"), n.attr("id")
+	if class == "" && id == "" {
 		return false
 	}
-	names := n.attr("class")
-	id := n.attr("id")
-	if names == "" && id == "" {
-		return false
-	}
-	if n.chars < 1000 && eachWord(names, func(w string) bool { return captionWords[w] }) {
-		n.describePicture()
+	if n.chars < 2000 && (eachWord(class, isNoise) || eachWord(id, isNoise)) {
 		return true
 	}
-	if n.chars < 1500 && (eachWord(names, func(w string) bool { return articleNoise[w] }) || eachWord(id, func(w string) bool { return articleNoise[w] })) {
+	if n.chars < 1000 && eachWord(class, isCaption) && n.has(budget, atom.Img) == nil {
+		n.describePicture()
 		return true
 	}
 	return false
 }
 
+func isNoise(w string) bool   { return articleNoise[w] }
+func isCaption(w string) bool { return captionWords[w] }
+
+// leadsInside reports whether the first link below n leads to a place on the
+// same page, as those of a table of contents do.
+func (n *node) leadsInside() bool {
+	a := n.has(budget, atom.A)
+	return a != nil && strings.HasPrefix(a.attr("href"), "#")
+}
+
+// budget is how many nodes are looked at for something that is expected near.
+const budget = 64
+
+// has returns the first element with one of the names among the first nodes
+// below n.
+func (n *node) has(budget int, names ...atom.Atom) *node {
+	var found *node
+	n.descendant(func(d *node) bool {
+		if budget--; slices.Contains(names, d.atom) {
+			found = d
+		}
+		return found != nil || budget == 0
+	})
+	return found
+}
+
 // describePicture makes the caption n the title of the picture beside it.
 func (n *node) describePicture() {
-	for a := n.parent; a != nil && a.chars < n.chars+200; a = a.parent {
-		img := a.descendant(func(d *node) bool { return d.atom == atom.Img })
-		if img == nil {
-			continue
+	for a, level := n.parent, 0; a != nil && level < 4 && a.chars < n.chars+200; a, level = a.parent, level+1 {
+		if img := a.has(budget, atom.Img); img != nil {
+			if img.attr("title") == "" {
+				img.attrs = append(img.attrs, attribute{"title", n.line(maxCaption)})
+			}
+			return
 		}
-		if img.attr("title") == "" {
-			img.attrs = append(img.attrs, attribute{"title", n.line(maxCaption)})
-		}
-		return
 	}
 }
 
 // maxCaption bounds the caption of a picture in code points.
 const maxCaption = 500
-
-func (n *node) hasImage() bool {
-	return n.descendant(func(d *node) bool { return d.atom == atom.Img }) != nil
-}
 
 // collect lists the lines below n.
 func (j *tidier) collect(n *node) {
@@ -178,7 +204,7 @@ func (j *tidier) ends() {
 		if p.isProse() {
 			break
 		}
-		if !isHeading(p.in.atom) && p.isAround() {
+		if !isHeading(p.in.atom) && (p.isAround() || p.chars < 80 && hasDate(p.text(100))) {
 			p.drop()
 		}
 	}
@@ -199,14 +225,19 @@ func (p *textLine) isAround() bool {
 	if p.chars > 120 {
 		return false
 	}
-	return isAbout(p.text(200))
+	text := p.text(200)
+	return isAbout(text)
 }
 
-// lines drops lines that only lead elsewhere.
+// pointers drops lines that only lead elsewhere.
 func (j *tidier) pointers() {
 	for i := range j.lines {
 		p := &j.lines[i]
-		if p.linkChars > 0 && p.chars < 300 && isPointer(p.text(300)) {
+		if p.chars >= 300 || p.in.atom == atom.Pre || p.in.atom == atom.Table {
+			continue
+		}
+		text := p.text(300)
+		if p.linkChars > 0 && isPointer(text) || isSlogan(text) {
 			p.drop()
 		}
 	}

@@ -43,16 +43,44 @@ func readBody(resp *http.Response, limit int64, truncate bool) (body []byte, rec
 		return nil, 0, explainBody(source, err)
 	}
 	defer decoded.Close()
-	var buffer bytes.Buffer
-	if resp.ContentLength > 0 {
-		buffer.Grow(int(min(resp.ContentLength, limit, 1<<20)) + bytes.MinRead) // it may be a lie
-	}
-	if _, err := buffer.ReadFrom(&capReader{r: decoded, left: limit, err: tooLarge}); err != nil {
+	chunks, err := readChunks(&capReader{r: decoded, left: limit, err: tooLarge}, resp.ContentLength)
+	if err != nil {
 		if err = explainBody(source, err); !truncate || err != error(tooLarge) {
 			return nil, 0, err
 		}
 	}
-	return buffer.Bytes(), 0, nil
+	if len(chunks) == 1 {
+		return chunks[0], 0, nil
+	}
+	return bytes.Join(chunks, nil), 0, nil
+}
+
+const minChunk, maxChunk = 16 << 10, 1 << 20
+
+// readChunks reads r to its end; with an error it returns what came before.
+// Chunks that are joined in the end cost less than larger and larger buffers,
+// and a bomb no more than the cap. expected is a hint that may be a lie.
+func readChunks(r *capReader, expected int64) ([][]byte, error) {
+	size := minChunk
+	if expected > 0 {
+		size = int(min(expected, maxChunk)) + 1 // room to see the end
+	}
+	var chunks [][]byte
+	for {
+		chunk := make([]byte, size)
+		n, err := io.ReadFull(r, chunk)
+		chunks = append(chunks, chunk[:n])
+		switch {
+		case err == nil:
+			size = min(2*size, maxChunk)
+		case r.failed != nil: // ReadFull may have made an end of it
+			return chunks, r.failed
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return chunks, nil
+		default:
+			return chunks, err
+		}
+	}
 }
 
 // explainBody tells an error of the connection from one of the decoder.

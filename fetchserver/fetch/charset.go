@@ -4,7 +4,6 @@ package fetch
 
 import (
 	"bytes"
-	"mime"
 	"strings"
 	letters "unicode"
 	"unicode/utf8"
@@ -34,8 +33,8 @@ func (r *Response) Text() (text, name string) {
 
 // charset also tells how the encoding was found.
 func (r *Response) charset() (enc encoding.Encoding, name, source string) {
-	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return detect(r.Body, params["charset"])
+	_, label := r.contentType()
+	return detect(r.Body, label)
 }
 
 func detect(body []byte, header string) (enc encoding.Encoding, name, source string) {

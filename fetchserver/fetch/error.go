@@ -55,17 +55,21 @@ func classify(ctx context.Context, u *url.URL, err error) error {
 	e := &Error{URL: redact(u), Err: err}
 	host := u.Hostname()
 	switch {
+	case ctx.Err() == nil && isTimeout(err) && !isA[*net.OpError](err) && !isA[*net.DNSError](err):
+		e.Code, e.Detail = CodeTimeout, host+" did not begin to answer in time"
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) || isTimeout(err):
 		e.Code, e.Detail = CodeTimeout, host+" did not answer in time"
 	case ctx.Err() != nil || errors.Is(err, context.Canceled):
 		e.Code, e.Detail = CodeCanceled, "the request was cancelled"
+	case isOp(err, "proxyconnect"):
+		e.Code, e.Detail = CodeProxy, "cannot connect to the proxy"
 	case isA[*net.DNSError](err):
 		e.Code, e.Detail = CodeDNS, "the host name "+host+" does not resolve"
 	case isA[*tls.CertificateVerificationError](err):
 		e.Code, e.Detail = CodeTLS, "the certificate of "+host+" is not valid"
 	case isA[tls.RecordHeaderError](err) || isA[tls.AlertError](err) || isAlert(err):
 		e.Code, e.Detail = CodeTLS, "the TLS handshake with "+host+" failed"
-	case isA[*net.OpError](err) && !isRead(err):
+	case isOp(err, "dial"):
 		e.Code, e.Detail = CodeConnect, "cannot connect to "+u.Host
 	default:
 		e.Code, e.Detail = CodeConnect, "the connection to "+u.Host+" failed before a whole answer arrived"
@@ -100,12 +104,9 @@ func isTimeout(err error) bool {
 }
 
 // isAlert recognises what crypto/tls makes of an alert, of either side.
-func isAlert(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && (op.Op == "remote error" || op.Op == "local error")
-}
+func isAlert(err error) bool { return isOp(err, "remote error") || isOp(err, "local error") }
 
-func isRead(err error) bool {
+func isOp(err error, name string) bool {
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op != "dial"
+	return ok && op.Op == name
 }

@@ -122,6 +122,10 @@ func TestCanonicalURL(t *testing.T) {
 		{"https://example.com/http://127.0.0.1/", "https://example.com/http://127.0.0.1/"},
 		{"https://example.com#@127.0.0.1/", "https://example.com#@127.0.0.1/"},
 		{"https://example.com?@127.0.0.1/", "https://example.com?@127.0.0.1/"},
+		{"https://example.com/public/../private/./a", "https://example.com/private/a"},
+		{"https://example.com/public/%2e%2E/private/.%2e/a%2eb", "https://example.com/a.b"},
+		{"https://example.com/../../a/..", "https://example.com/"},
+		{"https://example.com/a%2F..%2Fb", "https://example.com/a%2F..%2Fb"},
 		{"../up", "https://example.com/up"},
 		{"?only", "https://example.com/dir/page?only"},
 		{"//other.example/x", "https://other.example/x"},
@@ -173,6 +177,7 @@ func TestCanonicalURL(t *testing.T) {
 		{"http://1.1.1.1\\@127.0.0.1/", CodeURL}, // stricter, with all backslashes: half of the readers see the other host
 		{"http:\\\\127.0.0.1\\", CodeURL},
 		{"http://127.0.0.1\\.example.com/", CodeURL},
+		{"///127.0.0.1/", CodeURL},    // stricter: WHATWG takes it for a host after http:
 		{"http:/127.0.0.1/", CodeURL}, // stricter: WHATWG adds a slash
 		{"http:127.0.0.1/", CodeURL},
 		{"http:///127.0.0.1/", CodeURL},

@@ -226,6 +226,14 @@ func TestProxyErrors(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	gone, err := fetch.ProxyURL("http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range []string{"http://1.1.1.1/", "https://1.1.1.1/"} {
+		_, err := client(t, fetch.Options{Proxy: gone}).Get(t.Context(), u)
+		wantCode(t, err, fetch.CodeProxy)
+	}
 	// A proxy that does not answer ends with the fetch.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -50,6 +50,7 @@ type Response struct {
 	Header    http.Header // as received
 	Body      []byte      // without its content coding
 	Received  int64       // bytes of the body as they came, with its content coding
+	Notes     []string    // what a reader should know about how it was got, a sentence each
 }
 
 var methods = []string{

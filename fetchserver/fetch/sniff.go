@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // MediaType returns the media type of the body in lower case, without
@@ -17,10 +19,10 @@ import (
 // application/octet-stream; when text is HTML, PDF or another format with an
 // unmistakable beginning; when HTML is a feed; when XML is XHTML.
 func (r *Response) MediaType() string {
-	declared, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	kind, subtype, ok := strings.Cut(declared, "/")
+	declared, _ := r.contentType()
+	kind, _, _ := strings.Cut(declared, "/")
 	switch {
-	case !ok || subtype == "" || slices.Contains(meaningless, declared):
+	case declared == "" || slices.Contains(meaningless, declared):
 		return sniff(r.Body)
 	case len(r.Body) == 0:
 		return declared
@@ -51,6 +53,27 @@ func (r *Response) MediaType() string {
 	}
 	return declared
 }
+
+// contentType reads the Content-Type field as browsers do (WHATWG MIME
+// Sniffing, "parse a MIME type"): what is broken behind the type does not hide
+// it, and of two parameters the first counts. The type is "" if there is none.
+func (r *Response) contentType() (mediaType, charset string) {
+	essence, rest, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	mediaType = strings.ToLower(strings.Trim(essence, " \t"))
+	kind, subtype, _ := strings.Cut(mediaType, "/")
+	if !isToken(kind) || !isToken(subtype) {
+		mediaType = ""
+	}
+	for parameter := range strings.SplitSeq(rest, ";") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "charset") {
+			return mediaType, strings.Trim(strings.TrimSpace(value), `"'`)
+		}
+	}
+	return mediaType, ""
+}
+
+func isToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
 
 // meaningless types say no more than that there is a body.
 var meaningless = []string{

@@ -4,15 +4,18 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http/httptrace"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Event is one decision on the way of a fetch, for people who ask why. It
 // holds no secrets: URLs come without userinfo, query and fragment.
 type Event struct {
-	// Stage is the part of the way: url, dns, dial, request, redirect,
+	// Stage is the part of the way: url, dns, dial, tls, request, redirect,
 	// response, body and charset here; programs around this package add their
 	// own, such as robots or cache.
 	Stage string
@@ -73,22 +76,49 @@ func traceDNS(ctx context.Context) context.Context {
 	if !Traced(ctx) || ctx.Value(dnsKey{}) != nil {
 		return ctx
 	}
-	var host string
+	var host atomic.Value // a look-up that was given up may still be under way
+	host.Store("")
 	ctx = context.WithValue(ctx, dnsKey{}, true)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSStart: func(info httptrace.DNSStartInfo) { host = info.Host },
+		DNSStart: func(info httptrace.DNSStartInfo) { host.Store(info.Host) },
 		DNSDone: func(info httptrace.DNSDoneInfo) {
-			detail := host + " has no address"
+			name := host.Load().(string)
+			detail := name + " has no address"
 			for i, addr := range info.Addrs {
 				if i == 0 {
-					detail = host + " has " + addr.String()
+					detail = name + " has " + addr.String()
 				} else {
 					detail += ", " + addr.String()
 				}
 			}
 			Trace(ctx, Event{Stage: "dns", Detail: detail, Err: info.Err})
 		},
+		TLSHandshakeDone: func(state tls.ConnectionState, err error) {
+			Trace(ctx, Event{Stage: "tls", Detail: describeTLS(&state), Err: err})
+		},
 	})
+}
+
+// describeTLS is a connection, and who the other side says it is, in one line.
+func describeTLS(state *tls.ConnectionState) string {
+	if !state.HandshakeComplete || len(state.PeerCertificates) == 0 {
+		return "no handshake"
+	}
+	quoted := func(s string) string { return strconv.QuoteToGraphic(s[:min(len(s), 100)]) }
+	leaf := state.PeerCertificates[0]
+	names := quoted(leaf.Subject.CommonName)
+	if n := len(leaf.DNSNames); n > 0 {
+		names = quoted(leaf.DNSNames[0])
+		if n > 1 {
+			names += " and " + strconv.Itoa(n-1) + " more"
+		}
+	}
+	issuer := leaf.Issuer.CommonName
+	if len(leaf.Issuer.Organization) > 0 {
+		issuer = leaf.Issuer.Organization[0]
+	}
+	return tls.VersionName(state.Version) + ", certificate of " + names + " by " + quoted(issuer) +
+		" until " + leaf.NotAfter.UTC().Format(time.DateOnly)
 }
 
 type dnsKey struct{}

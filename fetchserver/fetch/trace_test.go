@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -161,5 +163,33 @@ func TestTLS(t *testing.T) {
 	}
 	if system, err := x509.SystemCertPool(); err == nil && roots.Equal(system) {
 		t.Error("the certificate was not added")
+	}
+}
+
+// A handshake tells who the other side is, and why it is not believed.
+func TestTraceOfTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that fails
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	for _, test := range []struct {
+		roots *x509.CertPool
+		want  string
+	}{
+		{roots, `tls: TLS 1.3, certificate of "example.com" and 1 more by "Acme Co" until 2084-01-29`},
+		{x509.NewCertPool(), "certificate signed by unknown authority"},
+	} {
+		c := fetch.New(&fetch.Options{
+			AllowEndpoints:  []netip.AddrPort{netip.MustParseAddrPort(s.Listener.Addr().String())},
+			TLSClientConfig: &tls.Config{RootCAs: test.roots},
+		})
+		ctx, got := lines(t.Context())
+		_, _ = c.Get(ctx, s.URL)
+		c.Close()
+		if text := strings.Join(*got, "\n"); !strings.Contains(text, "tls: ") || !strings.Contains(text, test.want) {
+			t.Errorf("%s lacks %s", text, test.want)
+		}
 	}
 }

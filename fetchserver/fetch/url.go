@@ -28,15 +28,19 @@ func (p *policy) parseURL(raw string, base *url.URL) (*url.URL, error) {
 	if strings.ContainsFunc(raw, func(r rune) bool { return r < 0x20 || r == 0x7F }) {
 		return nil, refuse("the URL contains a control character, such as a line break")
 	}
+	if strings.HasPrefix(raw, "///") { // a path to some, a host to browsers
+		return nil, refuse("the URL has no host")
+	}
 	text, err := escapeText(raw)
 	if err != nil {
 		return nil, err
 	}
-	parse := url.Parse
-	if base != nil {
-		parse = base.Parse
+	if base == nil {
+		base = &url.URL{}
 	}
-	u, err := parse(text)
+	// Dot segments go, in absolute URLs too: robots.txt is matched against what
+	// the origin will take the path for.
+	u, err := base.Parse(text)
 	if err != nil {
 		return nil, refuse("the URL cannot be parsed; it must look like https://example.com/page")
 	}
@@ -72,6 +76,9 @@ func escapeText(raw string) (string, error) {
 			return "", &Error{Code: CodeURL, Detail: `the URL contains a backslash; write / or %5C`}
 		case c == '%' && inPath && !isEscape(raw, i):
 			b.WriteString("%25")
+		case c == '%' && inPath && strings.EqualFold(raw[i:i+3], "%2e"):
+			b.WriteByte('.') // two of them are a dot segment all the same
+			i += 2
 		case mustEscape(c):
 			writeEscape(&b, c)
 		default:

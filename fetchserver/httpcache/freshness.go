@@ -97,7 +97,7 @@ func (t *terms) mayBeStale() bool {
 // within reports whether staleness is covered by a directive with seconds.
 func (d directives) within(name string, stale time.Duration) bool {
 	window, _, valid := d.seconds(name)
-	return valid && stale < window
+	return valid && stale <= window
 }
 
 // ageField reads Age; what it cannot read is no age (RFC 9111 section 5.1).

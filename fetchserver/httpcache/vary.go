@@ -33,7 +33,7 @@ func varyOn(h http.Header) []string {
 // 9111 section 4.1).
 func selected(names []string, a, b http.Header) bool {
 	for _, name := range names {
-		if name == "*" || fieldValue(a, name) != fieldValue(b, name) {
+		if fieldValue(a, name) != fieldValue(b, name) {
 			return false
 		}
 	}

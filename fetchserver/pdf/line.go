@@ -3,6 +3,7 @@
 package pdf
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -82,6 +83,9 @@ func visible(r rune) bool {
 // Alphabetic Presentation Forms).
 var ligatures = strings.NewReplacer("ﬀ", "ff", "ﬁ", "fi", "ﬂ", "fl", "ﬃ", "ffi", "ﬄ", "ffl", "ﬅ", "st", "ﬆ", "st")
 
+// leaders are the dots between a title and its page number.
+var leaders = regexp.MustCompile(` ?(?:\. ?){5,}`)
+
 // clean returns the text of a line, and whether a hyphen was taken from its
 // end.
 func clean(chars []rune) (text string, hyphen bool) {
@@ -101,7 +105,7 @@ func clean(chars []rune) (text string, hyphen bool) {
 		space = false
 		b.WriteRune(r)
 	}
-	text = ligatures.Replace(b.String())
+	text = leaders.ReplaceAllString(ligatures.Replace(b.String()), " ... ")
 	if last := chars[len(chars)-1]; last == '-' || last == '\u00AD' || last == '\u2010' {
 		if without := strings.TrimRight(text, "-\u2010"); without != "" && len(text)-len(without) <= len("\u2010") {
 			return without, true

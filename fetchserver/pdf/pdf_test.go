@@ -79,6 +79,8 @@ func TestText(t *testing.T) {
 			newFile([]string{show("F1", 11, 72, 700, 13, "\x95 milk from the shop at the corner of the street", "\x95 bread", "Total 12", "Rest 7")}),
 			"• milk from the shop at the corner of the street\n• bread\nTotal 12\nRest 7", 0,
 		}, {
+			"leaders", newFile([]string{show("F1", 11, 72, 700, 13, "Chapter one ............. 7")}), "Chapter one ... 7", 0,
+		}, {
 			"pages, one of them without text",
 			newFile([]string{show("F1", 11, 72, 700, 13, "one"), "0 0 m 100 100 l S", show("F1", 11, 72, 700, 13, "three")}),
 			"one\n\n--- page 2 ---\n\n--- page 3 ---\n\nthree", 1,

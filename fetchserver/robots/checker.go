@@ -18,8 +18,8 @@ type FetchFunc func(ctx context.Context, robotsURL string) (status int, body []b
 
 // Options configure a [Checker]. The zero value is the default.
 type Options struct {
-	// TTL is how long a file is kept. Default 1 hour; RFC 9309 section 2.4
-	// allows 24.
+	// TTL is how long a file is kept. Default 1 hour, at most 24 (RFC 9309
+	// section 2.4).
 	TTL time.Duration
 	// FailureTTL is how long the failure to get a file is kept. Default 1 minute.
 	FailureTTL time.Duration
@@ -69,6 +69,7 @@ func NewChecker(fetch FetchFunc, agents []string, o *Options) *Checker {
 	if c.opts.TTL <= 0 {
 		c.opts.TTL = time.Hour
 	}
+	c.opts.TTL = min(c.opts.TTL, 24*time.Hour)
 	if c.opts.FailureTTL <= 0 {
 		c.opts.FailureTTL = time.Minute
 	}

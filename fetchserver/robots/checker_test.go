@@ -103,6 +103,25 @@ func TestCheckerCaches(t *testing.T) {
 	})
 }
 
+func TestTTLIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fetched := 0
+		c := robots.NewChecker(func(context.Context, string) (int, []byte, error) {
+			fetched++
+			return 404, nil, nil
+		}, []string{"bot"}, &robots.Options{TTL: 1000 * time.Hour})
+		for _, wait := range []time.Duration{0, 23 * time.Hour, 2 * time.Hour} {
+			time.Sleep(wait)
+			if err := c.Check(t.Context(), parseURL(t, "https://a.example/")); err != nil {
+				t.Error(err)
+			}
+		}
+		if fetched != 2 {
+			t.Errorf("fetched %d times in 25 hours, want 2", fetched)
+		}
+	})
+}
+
 // Large files push each other out long before there are many.
 func TestCacheBytes(t *testing.T) {
 	fetched := map[string]int{}

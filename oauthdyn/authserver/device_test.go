@@ -66,6 +66,7 @@ func pollForm(clientID, code string, edits ...string) url.Values {
 // Our own client library signs in on a machine without a browser, refreshes and
 // signs out; the person says no to another.
 func TestDeviceFlowOfOurClient(t *testing.T) {
+	t.Parallel() // it waits for the polling interval, twice
 	h := newDeviceHarness(t)
 	browser := h.Browser()
 	prompt := func(ctx context.Context, a oauthdyn.DeviceAuthorization) error {

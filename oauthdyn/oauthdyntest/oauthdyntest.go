@@ -24,6 +24,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -118,18 +120,30 @@ func start(tb testing.TB, o Options) (*Server, error) {
 		o.ResourcePath = "/mcp"
 	}
 	// The servers need each other's address, so that both listen first.
-	s := &Server{Users: local.New(), HTTP: httptest.NewUnstartedServer(nil), Protected: httptest.NewUnstartedServer(nil)}
+	users, err := openUsers(tb)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{Users: users, HTTP: httptest.NewUnstartedServer(nil), Protected: httptest.NewUnstartedServer(nil)}
 	tb.Cleanup(s.HTTP.Close)
 	tb.Cleanup(s.Protected.Close)
 	s.Issuer = "http://" + s.HTTP.Listener.Addr().String()
 	s.ResourceURL = "http://" + s.Protected.Listener.Addr().String() + o.ResourcePath
-	if err := s.Users.Set(Username, Password); err != nil {
-		return nil, err
-	}
 	if err := s.startAuthServer(tb, o); err != nil {
 		return nil, err
 	}
 	return s, s.startResource(o)
+}
+
+// openUsers has Username, with a hash of the least cost: under the race detector
+// one of the usual cost takes most of a second.
+func openUsers(tb testing.TB) (*local.Users, error) {
+	const cheap = "$argon2id$v=19$m=8,t=1,p=1$yNun2iScCLI4dQucATKbqA$/LCITjdHpbJ/aiQoRQU1pMikxmQ+iIyBQvflqxi5664"
+	path := filepath.Join(tb.TempDir(), "users")
+	if err := os.WriteFile(path, []byte(`{"name":"`+Username+`","hash":"`+cheap+`"}`+"\n"), 0o600); err != nil {
+		return nil, err
+	}
+	return local.Open(path)
 }
 
 func (s *Server) startAuthServer(tb testing.TB, o Options) (err error) {

@@ -18,7 +18,9 @@ const usage = `usage:
   relcheck tidy          go mod tidy in every module, siblings taken from the working tree
   relcheck update        raise all dependencies of every module
   relcheck check         go.mod files, changelogs and tags have the form that a release needs
-  relcheck fuzz TIME     run every fuzz test of the workspace for TIME, for example 30s
+  relcheck fuzz [-together] TIME [PATTERN]
+                         run fuzz tests of the workspace for TIME each, for example 30s: all, or those
+                         that match, as in "fetchserver/robots FuzzRules"; one by one, or all together
   relcheck rehearse      release HEAD in a scratch clone and use it as a stranger would
   relcheck sums          write the sums of siblings that are released together into go.sum
   relcheck notes TAG     check a release tag and print its changelog section
@@ -57,8 +59,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return update(ctx, repo)
 	case command == "check" && len(args) == 0:
 		return check(ctx, repo)
-	case command == "fuzz" && len(args) == 1:
-		return fuzz(ctx, repo, args[0], out)
+	case command == "fuzz":
+		o, err := parseFuzz(args)
+		if err != nil {
+			return err
+		}
+		return fuzz(ctx, repo, o, out)
 	case command == "rehearse" && len(args) == 0:
 		return rehearse(ctx, repo, out)
 	case command == "sums" && len(args) == 0:

@@ -120,11 +120,38 @@ func TestWithoutSums(t *testing.T) {
 	}
 }
 
-func TestFuzzTests(t *testing.T) {
-	listed := "FuzzA\nFuzzB\nok  \ta.example/one\t0.1s\n?   \ta.example/none\t[no test files]\nok  \ta.example/two\t0.1s\nFuzzC\nok  \ta.example/three\t0.1s\n"
-	want := []fuzzTest{{"a.example/one", "FuzzA"}, {"a.example/one", "FuzzB"}, {"a.example/three", "FuzzC"}}
-	if got := fuzzTests(listed); !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+func TestFuzzFunction(t *testing.T) {
+	source := "package p\n\nfunc FuzzA(f *testing.F) {\nfunc TestA(t *testing.T) {\n// func FuzzB(f *testing.F)\nfunc FuzzC(fuzz *testing.F) {\nfunc Fuzzy(n int) {\n"
+	var got []string
+	for _, match := range fuzzFunction.FindAllStringSubmatch(source, -1) {
+		got = append(got, match[1])
+	}
+	if want := []string{"FuzzA", "FuzzC"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestParseFuzz(t *testing.T) {
+	robots := fuzzTest{prefix + "/fetchserver/robots", "FuzzRules"}
+	for _, test := range []struct {
+		args            []string
+		together, match bool
+		err             string
+	}{
+		{[]string{"30s"}, false, true, ""},
+		{[]string{"-together", "1m", "^fetchserver[/ ]"}, true, true, ""},
+		{[]string{"1m", "fetchserver/(robots|extract) Fuzz(HTML|Rules)$"}, false, true, ""},
+		{[]string{"1m", "^shproxy/"}, false, false, ""},
+		{[]string{"soon"}, false, true, "invalid duration"},
+		{[]string{"1m", "("}, false, true, "error parsing regexp"},
+		{nil, false, true, "usage"},
+		{[]string{"-together"}, true, true, "usage"},
+		{[]string{"1m", "a", "b"}, false, true, "usage"},
+	} {
+		got, err := parseFuzz(test.args)
+		if !errorLike(err, test.err) || err == nil && (got.together != test.together || (got.which == nil || got.which.MatchString(robots.String())) != test.match) {
+			t.Errorf("%q: %+v, %v", test.args, got, err)
+		}
 	}
 }
 

@@ -104,7 +104,7 @@ func (a *app) command() *cobra.Command {
 
 It serves Streamable HTTP at http://HOST:PORT/PATH, or speaks on its standard
 input and output with --stdio. Only public addresses are fetched from, unless
---allow-private says otherwise.
+--allow-private says otherwise. The commands get and explain read a page at once.
 
 Each flag can also be a member of the file of --config, such as allowPrivate for
 --allow-private, and a variable, such as FETCHSERVER_ALLOW_PRIVATE. A flag wins over
@@ -117,7 +117,8 @@ a variable, and a variable over the file.`
 	root.SetVersionTemplate("fetchserver {{.Version}}\n")
 	root.CompletionOptions = cobra.CompletionOptions{DisableDefaultCmd: true}
 	root.SilenceUsage, root.SilenceErrors = true, true
-	root.AddCommand(a.originalCommand())
+	root.AddCommand(a.getCommand(), a.explainCommand(), a.completionCommand(), a.originalCommand())
+	complete(root)
 	return root
 }
 

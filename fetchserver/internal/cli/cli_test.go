@@ -75,9 +75,39 @@ func TestScripts(t *testing.T) {
 			}
 			env.Defer(func() { l.Close() })
 			env.Setenv("TAKEN_PORT", fmt.Sprint(l.Addr().(*net.TCPAddr).Port))
+			web := httptest.NewServer(scriptSite())
+			env.Defer(web.Close)
+			env.Setenv("SITE", web.URL)
+			env.Setenv("ADDR", web.Listener.Addr().String())
 			return nil
 		},
 	})
+}
+
+// scriptSite is what scripts read.
+func scriptSite() http.Handler {
+	mux := http.NewServeMux()
+	page := func(text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			fmt.Fprint(w, text)
+		}
+	}
+	mux.HandleFunc("/robots.txt", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "User-agent: *\nDisallow: /private\n") })
+	mux.HandleFunc("/{$}", page(`<html lang="en"><title>Example</title><h1>Hello</h1><p>A <a href="/other">link</a>.</p></html>`))
+	mux.HandleFunc("/other", page("<h1>Other</h1><p>More of it.</p>"))
+	mux.HandleFunc("/long", page("<h1>Long</h1><p>"+strings.Repeat("0123456789 ", 3000)+"</p>"))
+	mux.HandleFunc("/private", page("<h1>Private</h1>"))
+	mux.HandleFunc("/escape", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		fmt.Fprint(w, "a\x1b[2Jb")
+	})
+	mux.HandleFunc("/header", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "key "+r.Header.Get("X-Key")) })
+	mux.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) })
+	mux.HandleFunc("/inward", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://10.0.0.1/", http.StatusFound)
+	})
+	return mux
 }
 
 // serve starts the command on a free port and returns the URL of its endpoint.
@@ -115,7 +145,7 @@ func serve(t *testing.T, args ...string) (string, *exec.Cmd) {
 	return "", nil
 }
 
-func call(t *testing.T, transport mcp.Transport, url string) string {
+func callThrough(t *testing.T, transport mcp.Transport, url string) string {
 	t.Helper()
 	s, err := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil).Connect(t.Context(), transport, nil)
 	if err != nil {
@@ -149,7 +179,7 @@ func TestHTTP(t *testing.T) {
 	if !strings.HasSuffix(endpoint, "/other") {
 		t.Errorf("endpoint %s", endpoint)
 	}
-	if got := call(t, &mcp.StreamableClientTransport{Endpoint: endpoint}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
+	if got := callThrough(t, &mcp.StreamableClientTransport{Endpoint: endpoint}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q", got)
 	}
 	resp, err := http.Get(strings.TrimSuffix(endpoint, "/other") + "/healthz")
@@ -192,7 +222,7 @@ func TestStdio(t *testing.T) {
 	cmd := command(t.Context(), "--stdio", "--allow-private", s.Listener.Addr().String(), "--log-level", "error")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if got := call(t, &mcp.CommandTransport{Command: cmd}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
+	if got := callThrough(t, &mcp.CommandTransport{Command: cmd}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q, stderr %s", got, stderr.String())
 	}
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
@@ -283,7 +313,7 @@ func TestAuthorization(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := call(t, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: client.HTTPClient()}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
+	if got := callThrough(t, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: client.HTTPClient()}, s.URL+"/"); !strings.Contains(got, "\n# Hello\n") {
 		t.Errorf("text %q", got)
 	}
 }

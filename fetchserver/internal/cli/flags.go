@@ -20,6 +20,8 @@ type config struct {
 	callerFlags
 	policyFlags
 	networkFlags
+	renderFlags
+	cacheFlags
 	operationFlags
 	certs   certs.Flags
 	logging logFlags
@@ -44,7 +46,9 @@ var flagGroups = []flagGroup{
 	{"Where", true, true, (*config).addAddressFlags},
 	{"Who may call", true, true, (*config).addCallerFlags},
 	{"What may be fetched, and how", false, false, (*config).addPolicyFlags},
+	{"How often sites are asked", false, false, (*config).addCacheFlags},
 	{"How sites are reached", false, false, (*config).addNetworkFlags},
+	{"Pages that need scripts", false, false, (*config).addRenderFlags},
 	{"Names of other programs", false, false, (*config).addForeignFlags},
 	{"Encryption", true, true, (*config).addCertFlags},
 	{"Operation", true, false, (*config).addOperationFlags},

@@ -61,6 +61,19 @@ func (p *program) metrics(w http.ResponseWriter, _ *http.Request) {
 	to := exposition.NewWriter(w)
 	exposition.Process(to)
 	p.meter.write(to)
+	load := p.handler.generation().server.Load()
+	for _, g := range []struct {
+		name, help string
+		value      int64
+	}{
+		{"fetches_in_flight", "Requests to sites that are being made or converted.", int64(load.Working)},
+		{"fetches_waiting", "Requests to sites that wait for their turn.", int64(load.Waiting)},
+		{"cache_entries", "Documents that are kept.", int64(load.CacheEntries)},
+		{"cache_bytes", "Memory of the documents that are kept.", load.CacheBytes},
+	} {
+		to.Family(exposition.Gauge, "fetchserver_"+g.name, g.help)
+		to.Sample(float64(g.value))
+	}
 }
 
 // tell writes a JSON answer that is not to be kept.

@@ -29,10 +29,10 @@ type networkFlags struct {
 func (c *config) addNetworkFlags(f *pflag.FlagSet) {
 	c.proxyTarget = choice{string(fetch.ProxyName), []string{string(fetch.ProxyName), string(fetch.ProxyAddress), string(fetch.ProxyUnresolved)}}
 	f.StringVar(&c.proxyURL, "proxy-url", "", "`URL` of a proxy to fetch through: http, https or socks5")
-	f.StringVar(&c.proxyFile, "proxy-file", "", "`FILE` with that URL, for one with a password")
+	f.StringVar(&c.proxyFile, "proxy-file", "", "`FILE` with that URL, for one with a password; read again on SIGHUP")
 	f.BoolVar(&c.proxyFromEnv, "proxy-from-env", false, "fetch through the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
 	f.Var(&c.proxyTarget, "proxy-target", "`WORD` for what the proxy gets: the name, which is resolved and judged here first; the address that was judged; or unresolved, where the proxy has to guard")
-	f.StringVar(&c.caFile, "ca-file", "", "`FILE` with certificates (PEM) of authorities to trust besides the system's")
+	f.StringVar(&c.caFile, "ca-file", "", "`FILE` with certificates (PEM) of authorities to trust besides the system's; read again on SIGHUP")
 }
 
 // reach says how sites are reached. Errors do not repeat the URL of the proxy,

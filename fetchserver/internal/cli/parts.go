@@ -48,6 +48,12 @@ func (c *config) server(log *slog.Logger, mend func(*fetchserver.Options)) (*fet
 	if mend != nil {
 		mend(o)
 	}
+	end, err := c.renderScripts(o, log)
+	if err != nil {
+		p.Close()
+		return nil, nil, err
+	}
+	p.closers = append(p.closers, end)
 	s, err := fetchserver.New(o)
 	if err != nil {
 		p.Close()

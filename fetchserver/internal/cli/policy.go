@@ -18,23 +18,22 @@ import (
 
 // policyFlags say what may be fetched, and how.
 type policyFlags struct {
-	allowPrivate  []string
-	allowPorts    []string
-	allowDomains  []string
-	denyDomains   []string
-	denyCIDRs     []string
-	httpsOnly     bool
-	ignoreRobots  bool
-	userAgent     string
-	timeout       time.Duration
-	maxBytes      byteSize
-	maxConcurrent int
-	firstByte     time.Duration
-	maxRedirects  int
-	allowMethods  []string
-	allowHeaders  []string
-	maxUpload     byteSize
-	noPDF         bool
+	allowPrivate []string
+	allowPorts   []string
+	allowDomains []string
+	denyDomains  []string
+	denyCIDRs    []string
+	httpsOnly    bool
+	ignoreRobots bool
+	userAgent    string
+	timeout      time.Duration
+	maxBytes     byteSize
+	firstByte    time.Duration
+	maxRedirects int
+	allowMethods []string
+	allowHeaders []string
+	maxUpload    byteSize
+	noPDF        bool
 }
 
 func (c *config) addPolicyFlags(f *pflag.FlagSet) {
@@ -54,28 +53,33 @@ func (c *config) addPolicyFlags(f *pflag.FlagSet) {
 	f.DurationVar(&c.firstByte, "first-byte-timeout", 20*time.Second, "`TIME` for a site to begin its answer")
 	f.IntVar(&c.maxRedirects, "max-redirects", 5, "follow at most `N` redirects")
 	f.Var(&c.maxBytes, "max-bytes", "largest body to fetch")
-	f.IntVar(&c.maxConcurrent, "max-concurrent", 32, "at most `N` fetches at one time; others wait")
 	f.BoolVar(&c.noPDF, "no-pdf", false, "refuse PDF files instead of returning their text")
 }
 
 // options checks the settings and returns what they mean for the server.
 func (c *config) options(log *slog.Logger) (*fetchserver.Options, error) {
+	if c.logging.urls.value == logHost {
+		log = slog.New(hostsOnly{log.Handler()})
+	}
 	o := &fetchserver.Options{
 		UserAgent:      c.userAgent,
 		IgnoreRobots:   c.ignoreRobots,
 		Timeout:        c.timeout,
 		MaxBytes:       int64(c.maxBytes),
-		MaxConcurrent:  c.maxConcurrent,
 		MaxRequests:    c.maxRequests,
 		AllowMethods:   c.allowMethods,
 		AllowHeaders:   c.allowHeaders,
 		AllowedHosts:   c.hosts(),
 		AllowedOrigins: c.allowOrigins,
+		LogQueries:     c.logging.urls.value == logFull,
 		Logger:         log,
 	}
 	o.Fetch.HTTPSOnly, o.Fetch.FirstByteTimeout, o.Fetch.MaxRequestBytes = c.httpsOnly, c.firstByte, int64(c.maxUpload)
 	if o.Fetch.MaxRedirects = c.maxRedirects; c.maxRedirects == 0 {
 		o.Fetch.MaxRedirects = -1 // none, where the library takes 0 for its default
+	}
+	if err := c.pace(o); err != nil {
+		return nil, err
 	}
 	if err := c.limitedTo(o); err != nil {
 		return nil, err
@@ -98,7 +102,7 @@ func (c *config) options(log *slog.Logger) (*fetchserver.Options, error) {
 	for _, limit := range []struct {
 		flag  string
 		value int64
-	}{{"timeout", int64(c.timeout)}, {"first-byte-timeout", int64(c.firstByte)}, {"max-request-bytes", int64(c.maxUpload)}, {"max-bytes", int64(c.maxBytes)}, {"max-concurrent", int64(c.maxConcurrent)}, {"max-requests", int64(c.maxRequests)}} {
+	}{{"timeout", int64(c.timeout)}, {"first-byte-timeout", int64(c.firstByte)}, {"max-request-bytes", int64(c.maxUpload)}, {"max-bytes", int64(c.maxBytes)}, {"max-concurrent", int64(c.maxConcurrent)}, {"max-per-host", int64(c.maxPerHost)}, {"cache-entries", int64(c.cacheEntries)}, {"max-requests", int64(c.maxRequests)}} {
 		if limit.value <= 0 {
 			return nil, &usageError{text: "--" + limit.flag + " must be positive"}
 		}

@@ -28,7 +28,7 @@ func (a *app) runStdio(c *config) error {
 		return err
 	}
 	ctx := a.signals.stop
-	err = server.MCP().Run(ctx, &mcp.IOTransport{Reader: a.stdin, Writer: a.stdout})
+	err = server.MCP().Run(ctx, &patient{&mcp.IOTransport{Reader: a.stdin, Writer: a.stdout}, c.drainTimeout})
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
 		err = nil
 	}
@@ -50,7 +50,6 @@ func (a *app) check(c *config) error {
 			return err
 		}
 	}
-	silent := slog.New(slog.DiscardHandler)
 	server, parts, err := c.server(silent, nil)
 	if err != nil {
 		return err
@@ -80,6 +79,9 @@ func (a *app) runHTTP(c *config) error {
 	}
 	defer done()
 	c.tellForeign(log)
+	if _, err := c.options(silent); err != nil {
+		return err
+	}
 	listener, err := listen(a.signals.stop, c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource/gosdk"
 )
 
 // lastWords is how long calls that were cancelled may take to tell so.
@@ -41,7 +43,8 @@ func (p *program) use(c *config) error {
 	server, parts, err := c.server(p.log, func(o *fetchserver.Options) {
 		o.Observe = p.meter.observe
 		if guard != nil {
-			o.Middleware = guard.Middleware
+			// The cache keeps what is private apart by person.
+			o.Middleware = func(next http.Handler) http.Handler { return gosdk.Middleware(guard, next) }
 		}
 	})
 	if err != nil {
@@ -120,7 +123,7 @@ func (p *program) serve() error {
 			failed <- server.Serve(p.listener)
 		}
 	}()
-	p.signals.reloads.Store(p.configFile != "" || p.certs.CertFile != "" || p.secretFile != "")
+	p.signals.reloads.Store(cmp.Or(p.configFile, p.certs.CertFile, p.secretFile, p.proxyFile, p.caFile) != "")
 	p.log.LogAttrs(p.signals.stop, slog.LevelInfo, "listening", slog.String("url", p.baseURL(p.listener.Addr())+p.path))
 	if err := p.wait(failed); err != nil {
 		return err

@@ -94,6 +94,13 @@ func setDefault[T int | time.Duration](field *T, value T) {
 	}
 }
 
+// Load returns how many turns are taken, and how many callers wait for one.
+func (p *Pacer) Load() (running, waiting int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.running, p.waiting
+}
+
 // Turn is the right to work at a host. It is for one goroutine.
 type Turn struct {
 	pacer *Pacer
@@ -194,11 +201,4 @@ func (p *Pacer) Slow(name string, gap time.Duration) {
 	h := p.host(name)
 	h.gap = gap
 	p.tidy(h)
-}
-
-// Stats returns the turns given and the callers that wait.
-func (p *Pacer) Stats() (running, waiting int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.running, p.waiting
 }

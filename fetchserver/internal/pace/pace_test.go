@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ func run(t *testing.T, p *Pacer, work time.Duration, hosts ...string) []string {
 		synctest.Wait()
 	}
 	all.Wait()
-	if running, waiting := p.Stats(); running != 0 || waiting != 0 {
+	if running, waiting := p.Load(); running != 0 || waiting != 0 {
 		t.Errorf("%d running, %d waiting at the end", running, waiting)
 	}
 	return log
@@ -167,6 +168,34 @@ func TestGivingUp(t *testing.T) {
 	})
 }
 
+// A turn that comes at the moment in which its caller gives up is not lost.
+func TestGivingUpAtTheLastMoment(t *testing.T) {
+	p := New(&Options{Concurrent: 1})
+	for range 200 {
+		turn, err := p.Wait(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if second, err := p.Wait(ctx, "a"); err == nil {
+				second.Done()
+			}
+		}()
+		for waiting := 0; waiting == 0; _, waiting = p.Load() {
+			runtime.Gosched()
+		}
+		cancel()
+		turn.Done() // before the caller has noticed
+		<-done
+	}
+	if running, waiting := p.Load(); running != 0 || waiting != 0 {
+		t.Errorf("%d running, %d waiting", running, waiting)
+	}
+}
+
 func TestHostsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(&Options{Hosts: 3})
@@ -207,7 +236,7 @@ func TestManyCallers(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if running, waiting := p.Stats(); running != 0 || waiting != 0 || len(p.ready) != 0 || len(p.hosts) != 0 || p.idle != 0 {
+	if running, waiting := p.Load(); running != 0 || waiting != 0 || len(p.ready) != 0 || len(p.hosts) != 0 || p.idle != 0 {
 		t.Errorf("running %d, waiting %d, ready %d, hosts %d, idle %d", running, waiting, len(p.ready), len(p.hosts), p.idle)
 	}
 }

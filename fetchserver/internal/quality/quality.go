@@ -37,7 +37,7 @@ type Set interface {
 }
 
 // Sets are all sets, in the order in which they are printed.
-var Sets = []Set{aeb{}, wcxb{}, commonmark{}, robotsSet{}, addressSet{}}
+var Sets = []Set{aeb{}, wcxb{}, commonmark{}, robotsSet{}, addressSet{}, charsetSet{}}
 
 // Options narrow a run. The zero value measures everything.
 type Options struct {

@@ -19,8 +19,8 @@ func TestQuality(t *testing.T) {
 		sample int // of so many pages one, in a short run
 		floors map[string]float64
 	}{
-		{aeb{}, 6, map[string]float64{"F1": .965}},
-		{wcxb{}, 30, map[string]float64{"F1": .835}},
+		{aeb{}, 6, map[string]float64{"F1": .968}},
+		{wcxb{}, 30, map[string]float64{"F1": .851}},
 	} {
 		t.Run(test.set.Name(), func(t *testing.T) {
 			var o Options
@@ -43,6 +43,15 @@ func TestQuality(t *testing.T) {
 			}
 		})
 	}
+	t.Run("charset", func(t *testing.T) {
+		r, err := charsetSet{}.Run(t.Context(), dir, &Options{Every: 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Values["damaged"] != 0 || r.Values["wrong"] != 0 || r.Values["recognised"] == 0 {
+			t.Errorf("%v, want some recognised and nothing wrong", r.Values)
+		}
+	})
 	t.Run("vectors", func(t *testing.T) {
 		for name, want := range map[Set]map[string]float64{
 			robotsSet{}:  {"met": 400, "of": 400},
