@@ -89,6 +89,15 @@ type fetcherServer struct {
 	originAddress string
 }
 
+// pids are those of the server and of all that it has started.
+func (s *fetcherServer) pids() []int {
+	pids := s.httpServer.pids()
+	for _, d := range descendants(s.httpServer.pid()) {
+		pids = append(pids, d.pid)
+	}
+	return pids
+}
+
 func (s *fetcherServer) stop() (left int) { return s.httpServer.stop() + s.origin.stop() }
 
 func (s *fetcherServer) open(ctx context.Context) (session, error) {

@@ -53,13 +53,13 @@ func (r *results) writeFetchers(w io.Writer) error {
 		func(s *systemResult, l load) string {
 			return number(s.median(p50(l))/1e3, 2) + " / " + number(s.median(p90(l))/1e3, 2)
 		})
-	r.perLoad(&out, "CPU time of a call, of the server without its children, ms; of a process, with them", all,
+	r.perLoad(&out, "CPU time of a call, of all processes of the server, ms", all,
 		func(s *systemResult, l load) string { return number(s.median(cpu(l))/1e3, 2) })
 	t := newTable(&out, "Start until a first page was fetched, and memory of the processes (RSS)", "start, ms", "then, MB", "after all loads, MB")
 	for i := range r.Systems {
 		s := &r.Systems[i]
 		megabytes := func(m func(*round) memory) string {
-			return number(s.median(func(r *round) float64 { return known(float64(m(r).Tree)) })/1e6, 1)
+			return number(s.median(func(r *round) float64 { return known(float64(m(r).Own)) })/1e6, 1)
 		}
 		start := s.median(func(r *round) float64 { return known(r.StartMillis) })
 		t.row(s, []string{

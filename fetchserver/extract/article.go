@@ -35,7 +35,7 @@ func (n *node) article() []*node {
 // scoreParagraphs gives the points of each paragraph to its ancestors.
 func (n *node) scoreParagraphs(candidates *[]*node) {
 	for c := n.first; c != nil; c = c.next {
-		if c.isText() || c.dropped {
+		if c.isText() || c.dropped || c.atom == atom.A && c.chars < maxCard {
 			continue
 		}
 		if chars, commas := c.ownText(); chars >= 25 && c.holdsText() {
@@ -62,6 +62,10 @@ func (n *node) scoreParagraphs(candidates *[]*node) {
 		c.scoreParagraphs(candidates)
 	}
 }
+
+// maxCard is the text that a link around blocks may have, in characters, and
+// still be a card. A longer one was not closed.
+const maxCard = 1000
 
 // ownText measures the text of n that is in no block below it.
 func (n *node) ownText() (chars, commas int32) {

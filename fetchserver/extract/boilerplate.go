@@ -14,7 +14,10 @@ import (
 func (t *tree) dropBoilerplate() {
 	t.dropStep(visibleShare, (*node).isLandmark)
 	t.dropStep(namedShare, (*node).isNamedBoilerplate)
-	t.dropStep(linkedShare, (*node).isLinkBox)
+	boxes := t.dropStep(linkedShare, (*node).isLinkBox)
+	if !t.saysArticle() && !t.isProduct() {
+		t.keepCards(boxes)
+	}
 }
 
 // One part in so many must be left by a step.
@@ -25,7 +28,8 @@ const (
 )
 
 // dropStep drops what judge accepts, which is given the amount of text there is.
-func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) {
+// It returns what it dropped.
+func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) []*node {
 	total := t.body.chars
 	var dropped []*node
 	t.body.drop(func(n *node) bool {
@@ -41,7 +45,60 @@ func (t *tree) dropStep(part int32, judge func(n *node, total int32) bool) {
 			n.dropped = false
 		}
 		t.body.measure()
+		return nil
 	}
+	return dropped
+}
+
+// dropSections is dropStep for sections whose heading begins with one of the
+// phrases.
+func (t *tree) dropSections(part int32, phrases []string) {
+	total := t.body.chars
+	var sections []*node
+	t.body.drop(func(n *node) bool {
+		if n.anchors > 0 || n.chars > total*3/4 || !n.isBlock() {
+			return false
+		}
+		h := n.leadHeading()
+		if h == nil || h.chars == n.chars || h.chars > 80 {
+			return false
+		}
+		text := strings.ToLower(h.line(80))
+		for _, p := range phrases {
+			if strings.HasPrefix(text, p) {
+				sections = append(sections, n)
+				return true
+			}
+		}
+		return false
+	})
+	t.body.measure()
+	if t.body.chars < total/part {
+		for _, n := range sections {
+			n.dropped = false
+		}
+		t.body.measure()
+	}
+}
+
+// leadHeading returns the heading that the text of n begins with, or nil.
+func (n *node) leadHeading() *node {
+	for range 12 {
+		first := n.first
+		for steps := 0; first != nil && (first.dropped || first.chars == 0); first = first.next {
+			if steps++; steps > 20 {
+				return nil
+			}
+		}
+		if first == nil || first.isText() {
+			return nil
+		}
+		if isHeading(first.atom) || first.attr("role") == "heading" {
+			return first
+		}
+		n = first
+	}
+	return nil
 }
 
 // isLandmark reports whether n is something beside the content by its element

@@ -17,29 +17,41 @@ import (
 // product or a listing it does not, and the clean view is used.
 //
 // The headline, if there is one, is dropped from them. Stats must be measured.
-func (t *tree) mainContent(headline *node) []*node {
+func (t *tree) mainContent(headline *node) (roots []*node) {
 	t.dropHidden()
-	if t.isArticle {
+	forum := t.isForum()
+	if t.isArticle && !forum {
 		t.body.drop((*node).isComments)
 		t.body.measure()
 	}
 	t.dropBoilerplate()
+	if forum {
+		t.dropStep(namedShare, (*node).isBesidePost)
+	} else if t.isProduct() {
+		t.dropBesideProduct()
+		defer func() {
+			if text := t.productDescription(); text != "" {
+				roots = append(roots, paragraph(text))
+			}
+		}()
+	}
 	root := t.body
 	if m := t.body.descendant(func(n *node) bool { return n.isMain() && !n.dropped }); m != nil && m.chars > root.chars/2 {
 		root = m
 	}
-	if article := root.article(); article != nil {
-		chars, prose := int32(0), int32(0)
+	if article := root.article(); article != nil && !forum {
+		var part stats
 		for _, n := range article {
-			chars += n.chars
-			prose += n.prose
+			part.chars += n.chars
+			part.linkChars += n.linkChars
+			part.prose += n.prose
 		}
-		if t.isArticleOf(share{chars, prose}, share{root.chars, root.prose}) {
+		if t.isArticleOf(part, root.stats) {
 			tidy(headline, article)
 			return article
 		}
 	}
-	roots := []*node{root}
+	roots = []*node{root}
 	if t.saysArticle() {
 		(&tidier{total: root.chars, partly: true}).elements(root)
 	}
@@ -58,22 +70,23 @@ func (n *node) isStreamed() bool {
 	return len(id) > 2 && id[:2] == "S:" && strings.Trim(id[2:], "0123456789abcdef") == ""
 }
 
-// share is an amount of text.
-type share struct{ chars, prose int32 }
-
 // isArticleOf reports whether part, the best-scoring text of a page, is what
 // the page is there for: it holds most of the clean text, or less of it on a
 // page that says that it is an article.
-func (t *tree) isArticleOf(part, whole share) bool {
+func (t *tree) isArticleOf(part, whole stats) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
 	if t.saysArticle() {
-		return prose > .3
+		return prose > .25
 	}
-	return prose > .6 && float64(part.chars) > .6*float64(whole.chars)
+	return prose > .7 && float64(part.chars) > .7*float64(whole.chars-whole.linkChars+part.linkChars)
 }
 
-// saysArticle reports whether the page says that it is an article.
-func (t *tree) saysArticle() bool { return t.isArticle || t.head.typed(isArticleType) != nil }
+// saysArticle reports whether the page says that it is an article, and means
+// it: there are publishing systems that say so of every page (og:type), but
+// only articles have a type of their own in JSON-LD or a time of publication.
+func (t *tree) saysArticle() bool {
+	return t.head.typed(isArticleType) != nil || t.head.first("article:published_time", "og:article:published_time") != ""
+}
 
 func (n *node) isMain() bool {
 	return n.atom == atom.Main || n.attr("role") == "main"
@@ -141,6 +154,9 @@ func (n *node) measure() {
 	if n.atom == atom.A {
 		n.links++
 		n.linkChars = n.chars
+		if n.chars < maxCard { // a card that leads elsewhere
+			n.prose = 0
+		}
 	}
 }
 

@@ -10,6 +10,18 @@
 // The Markdown is CommonMark with the tables and strikethrough of GitHub
 // Flavored Markdown.
 //
+// # Page types
+//
+// What the content of a page is depends on what the page is for. An article is
+// its text. A thread of a forum is each post with its author and date, so that
+// comments count there and only there. A page about a product is its name,
+// price, description and specifications, without what customers wrote and
+// without other products. A list is its items with what they say. Other pages,
+// such as those about services, are everything but the frame of the site.
+// Panels that a click unfolds belong to the content on all of them. The type
+// is taken from Open Graph, JSON-LD, microdata and the build of the page,
+// never from its address.
+//
 // # Hostile pages
 //
 // Pages are untrusted. Time is linear in the size of the page, memory and

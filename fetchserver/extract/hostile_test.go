@@ -91,6 +91,18 @@ var hostilePages = []struct {
 	{"placeholders", func() string {
 		return strings.Repeat("<img src=data:x> ", 100000/scale) + "<noscript><img src=x></noscript>"
 	}},
+	{"headings of sections on a product page", func() string {
+		return `<meta property=og:type content=product><div>` + strings.Repeat("<div><div><h2>Similar items</h2>x</div></div>", 200000/scale)
+	}},
+	{"empty siblings before headings", func() string {
+		return `<meta property=og:type content=product>` + strings.Repeat("<div>", 200) + strings.Repeat("<i></i>", 300000/scale) + strings.Repeat("<h2>also</h2>x", 1000)
+	}},
+	{"many itemtypes and buttons", func() string {
+		return strings.Repeat("<div itemtype=https://schema.org/Product><button>Add to cart</button><a rel=author>x</a></div>", 100000/scale)
+	}},
+	{"authors without names", func() string {
+		return strings.Repeat("<div itemprop=author>", 250) + strings.Repeat("<i></i>", 300000/scale)
+	}},
 	{"link-dense nest", func() string {
 		return strings.Repeat("<div class=x>", 250) + "<a href=x>" + strings.Repeat("y", 50) + "</a>" + strings.Repeat("<i></i>", 300000/scale)
 	}},

@@ -237,6 +237,10 @@ func (t *tree) metadata() Metadata {
 			m.Description = oneLine(plain(other), maxDescription)
 		}
 	}
+	// The texts are pieces of the page, which must not live as long as they do.
+	for _, field := range []*string{&m.Title, &m.Byline, &m.Site, &m.Published, &m.Lang, &m.Description} {
+		*field = strings.Clone(*field)
+	}
 	return m
 }
 
@@ -301,16 +305,20 @@ type survey struct {
 	article bool   // the page says that it is one
 	heading string // the first h1
 	author  string // marked up as such
+	tries   int    // to read it
 	date    string // marked up as the date of publication
 	times   []string
 	byline  string // by the name of the class only
 	dated   string
+	items   map[string]int // number of microdata items by type
+	buys    int            // buttons that put something into a cart
 }
 
 // survey walks the page once.
 func (t *tree) survey(article bool) *survey {
-	s := &survey{article: article}
+	s := &survey{article: article, items: map[string]int{}}
 	s.walk(t.body, false)
+	t.seen = s
 	return s
 }
 
@@ -340,21 +348,26 @@ func (s *survey) walk(n *node, aside bool) {
 		if !aside && len(c.attrs) > 0 {
 			s.marked(c)
 		}
+		if c.buys() {
+			s.buys++
+		}
 		s.walk(c, aside)
 	}
 }
 
 func (s *survey) marked(n *node) {
+	if item := n.attr("itemtype"); item != "" && len(s.items) < 50 {
+		s.items[localName(item)]++
+	}
 	itemprop := n.attr("itemprop")
-	if s.author == "" {
+	if s.author == "" && n.chars > 0 && n.chars < maxByline && s.tries < maxMetaValues {
 		if n.atom == atom.A && hasToken(n.attr("rel"), "author") || hasToken(itemprop, "author") {
 			name := n
 			if d := n.descendant(func(d *node) bool { return hasToken(d.attr("itemprop"), "name") }); d != nil {
 				name = d
 			}
-			if name.chars < maxByline {
-				s.author = name.line(maxByline)
-			}
+			s.author = name.line(maxByline)
+			s.tries++
 		}
 	}
 	if s.date == "" && hasToken(itemprop, "datePublished") {
@@ -404,21 +417,23 @@ func (n *node) byName() string {
 // line returns the text below n on one line.
 func (n *node) line(limit int) string {
 	var b strings.Builder
-	n.appendSome(&b, 8*limit)
+	steps := 2000 // what is in so many nodes is not one line
+	n.appendSome(&b, 8*limit, &steps)
 	return oneLine(b.String(), limit)
 }
 
 // appendSome appends text below n until b holds enough.
-func (n *node) appendSome(b *strings.Builder, enough int) {
+func (n *node) appendSome(b *strings.Builder, enough int, steps *int) {
 	if n.isText() {
 		b.WriteString(n.text[:min(len(n.text), enough)])
 		return
 	}
-	for c := n.first; c != nil && b.Len() < enough; c = c.next {
+	for c := n.first; c != nil && b.Len() < enough && *steps > 0; c = c.next {
+		*steps--
 		if c.isBlock() || c.atom == atom.Br {
 			b.WriteByte(' ')
 		}
-		c.appendSome(b, enough)
+		c.appendSome(b, enough, steps)
 	}
 }
 

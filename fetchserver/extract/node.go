@@ -164,3 +164,10 @@ var kinds = func() (table [1 << 15]kind) {
 func kindIndex(a atom.Atom) uint32 { return (uint32(a)>>8<<4 | uint32(a)&15) % (1 << 15) }
 
 func kindOf(a atom.Atom) kind { return kinds[kindIndex(a)] }
+
+// paragraph makes a node of a text.
+func paragraph(text string) *node {
+	n := &node{atom: atom.P}
+	n.append(&node{text: text})
+	return n
+}

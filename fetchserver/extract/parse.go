@@ -22,6 +22,7 @@ type tree struct {
 	head      head
 	noscripts []*node // dropped until useNoscript
 	isArticle bool    // says the page
+	seen      *survey // set by metadata
 	truncated bool
 }
 

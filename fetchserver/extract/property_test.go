@@ -48,8 +48,8 @@ func FuzzMarkdown(f *testing.F) {
 		if !utf8.ValidString(doc.Markdown) || len(doc.Markdown) > 64*len(page)+1<<10 {
 			t.Fatalf("%d bytes of Markdown from %d", len(doc.Markdown), len(page))
 		}
-		if got := renderedText(markdowntest.GFM(doc.Markdown)); got != letters(want.String()) {
-			t.Errorf("%q\nbecame %q\n got %q\nwant %q", page, doc.Markdown, got, letters(want.String()))
+		if got := renderedText(markdowntest.GFM(doc.Markdown)); got != withoutSpace(want.String()) {
+			t.Errorf("%q\nbecame %q\n got %q\nwant %q", page, doc.Markdown, got, withoutSpace(want.String()))
 		}
 		// What was converted once is Markdown that converts to the same text.
 		again, err := HTML(t.Context(), markdowntest.GFM(doc.Markdown), &Options{URL: base, WholePage: true})
@@ -89,16 +89,16 @@ func renderedText(page string) string {
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
-			return letters(b.String())
+			return withoutSpace(b.String())
 		case html.TextToken:
 			b.Write(z.Text())
 		}
 	}
 }
 
-// letters removes white space, and what a text can lose to it: soft hyphens
+// withoutSpace removes white space, and what a text can lose to it: soft hyphens
 // and the like are gone already.
-func letters(s string) string {
+func withoutSpace(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
 			return -1

@@ -53,9 +53,10 @@ func (p *textLine) drop() {
 
 func (p *textLine) text(limit int) string {
 	var b strings.Builder
+	steps := 2000 // nodes
 	for c := p.first; c != p.end && b.Len() < limit; c = c.next {
 		if !c.dropped {
-			c.appendSome(&b, limit)
+			c.appendSome(&b, limit, &steps)
 		}
 	}
 	return strings.Join(strings.Fields(b.String()), " ")

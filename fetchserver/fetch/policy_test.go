@@ -61,6 +61,7 @@ func TestCheckURL(t *testing.T) {
 		{"http://example.com:22/", CodePort},
 		{"http://example.com:6379/", CodePort},
 		{"http://example.com/" + strings.Repeat("a", maxURL), CodeURL},
+		{"http://example.com/" + strings.Repeat("ä", maxURL/4), CodeURL}, // with its escapes
 	} {
 		if got := codeOf(c.CheckURL(test.url)); got != test.want {
 			t.Errorf("CheckURL(%.60q) = %q, want %q", test.url, got, test.want)

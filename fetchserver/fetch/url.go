@@ -22,8 +22,9 @@ const maxURL = 8192
 func (p *policy) parseURL(raw string, base *url.URL) (*url.URL, error) {
 	raw = strings.Trim(raw, " \t\r\n\f")
 	refuse := func(detail string) error { return &Error{Code: CodeURL, Detail: detail} }
+	tooLong := refuse("the URL is longer than " + strconv.Itoa(maxURL) + " bytes")
 	if len(raw) > maxURL {
-		return nil, refuse("the URL is longer than " + strconv.Itoa(maxURL) + " bytes")
+		return nil, tooLong
 	}
 	if strings.ContainsFunc(raw, func(r rune) bool { return r < 0x20 || r == 0x7F }) {
 		return nil, refuse("the URL contains a control character, such as a line break")
@@ -46,6 +47,9 @@ func (p *policy) parseURL(raw string, base *url.URL) (*url.URL, error) {
 	}
 	if err := p.judgeURL(u); err != nil {
 		return nil, err
+	}
+	if len(u.String()) > maxURL { // escapes take room, and so does a base
+		return nil, tooLong
 	}
 	return u, nil
 }

@@ -20,7 +20,8 @@ type Options struct {
 	// MaxMemory bounds what a file may take to be read, its own size included,
 	// in bytes. Default 256 MiB; at most 4 GiB.
 	MaxMemory int64
-	// Timeout bounds the reading of a file. Default 20 s.
+	// Timeout bounds the reading of a file, without the start of the parser.
+	// Default 20 s.
 	Timeout time.Duration
 	// Concurrent bounds the files that are read at the same time; further ones
 	// wait. Default 1.
@@ -132,7 +133,7 @@ func (r *Reader) Text(ctx context.Context, body []byte) (*Document, error) {
 	r.mu.Unlock()
 	defer r.all.Done()
 
-	ctx, cancel := context.WithTimeout(ctx, r.opts.Timeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.closing, cancel)()
 
@@ -155,6 +156,8 @@ func (r *Reader) text(ctx context.Context, body []byte) (*Document, error) {
 		return nil, err
 	}
 	defer r.release()
+	ctx, cancel := context.WithTimeout(ctx, r.opts.Timeout)
+	defer cancel()
 	var d *Document
 	err = e.run(ctx, func(p pdfium.Pdfium) (err error) {
 		d, err = r.read(p, body)

@@ -30,7 +30,7 @@ func newReader(t testing.TB, o pdf.Options) *pdf.Reader {
 	t.Helper()
 	o.CacheDir = cacheDir()
 	if o.Timeout == 0 {
-		o.Timeout = 5 * time.Minute // compiling under the race detector takes long
+		o.Timeout = 5 * time.Minute // for slow machines
 	}
 	r := pdf.New(&o)
 	t.Cleanup(r.Close)
@@ -276,6 +276,9 @@ func FuzzText(f *testing.F) {
 		f.Add(file.bytes())
 	}
 	r := newReader(f, pdf.Options{MaxMemory: 64 << 20, MaxPages: 50, MaxText: 1 << 20, Timeout: 500 * time.Millisecond})
+	if _, err := r.Text(f.Context(), nil); !errors.Is(err, pdf.ErrBroken) { // has it started
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		d, err := r.Text(t.Context(), body)
 		switch {

@@ -97,6 +97,7 @@ func scriptSite() http.Handler {
 	mux.HandleFunc("/{$}", page(`<html lang="en"><title>Example</title><h1>Hello</h1><p>A <a href="/other">link</a>.</p></html>`))
 	mux.HandleFunc("/other", page("<h1>Other</h1><p>More of it.</p>"))
 	mux.HandleFunc("/long", page("<h1>Long</h1><p>"+strings.Repeat("0123456789 ", 3000)+"</p>"))
+	mux.HandleFunc("/app", page(`<title>App</title><div id="root"></div><script src="/app.js"></script>`))
 	mux.HandleFunc("/private", page("<h1>Private</h1>"))
 	mux.HandleFunc("/escape", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain")

@@ -94,13 +94,7 @@ func commandLine(line string) string {
 	}
 	text, _, _ := strings.Cut(match[1], " #")
 	text = strings.Replace(text, " --check-config", "", 1)
-	for from, to := range map[string]string{
-		"https://example.com":   "$SITE",
-		"http://127.0.0.1:8080": "$SITE",
-		"127.0.0.1:8080":        "$ADDR",
-	} {
-		text = strings.ReplaceAll(text, from, to)
-	}
+	text = strings.NewReplacer("https://example.com", "$SITE", "http://127.0.0.1:8080", "$SITE", "127.0.0.1:8080", "$ADDR").Replace(text)
 	return strings.Join(strings.Fields(text), " ")
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -115,7 +116,7 @@ type ending struct {
 	document *fetchserver.Document
 	stage    string // at which the way ended
 	told     string // what the tool says
-	advice   string // which setting would change that, or ""
+	advice   string // which setting would change that, or how little the page says, or ""
 }
 
 func (r *reading) result(w *way, rawURL string, d *fetchserver.Document, err error) *ending {
@@ -123,6 +124,9 @@ func (r *reading) result(w *way, rawURL string, d *fetchserver.Document, err err
 	defer w.mu.Unlock()
 	e := &ending{outcome: w.outcome, document: d}
 	if err == nil {
+		if r.render.value == "off" && slices.ContainsFunc(d.Notes, func(note string) bool { return strings.Contains(note, "filled in by scripts") }) {
+			e.advice = "--render auto runs the scripts of such pages"
+		}
 		return e
 	}
 	e.told = fetchserver.Explain(err)

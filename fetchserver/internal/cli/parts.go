@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/render"
 )
 
 // parts are what a server works with and does not own: they are closed after it,
@@ -54,6 +55,12 @@ func (c *config) server(log *slog.Logger, mend func(*fetchserver.Options)) (*fet
 		return nil, nil, err
 	}
 	p.closers = append(p.closers, end)
+	if o.Renderer != nil {
+		p.ready = append(p.ready, func(context.Context) error {
+			_, err := render.Find(c.chromium)
+			return err
+		})
+	}
 	s, err := fetchserver.New(o)
 	if err != nil {
 		p.Close()

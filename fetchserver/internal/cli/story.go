@@ -61,10 +61,13 @@ func (l *lines) ended(e *ending) error {
 		line["url"], line["status"], line["content_type"], line["length"] = withoutSecrets(d.URL.String()), d.Status, d.ContentType, d.Length
 		line["title"], line["robots"], line["notes"], line["truncated"] = d.Title, d.Robots, append([]string{}, d.Notes...), d.Truncated
 	} else {
-		line["stopped_at"], line["error"], line["advice"] = e.stage, e.told, e.advice
+		line["stopped_at"], line["error"] = e.stage, e.told
 		if e.outcome.Reason != "" {
 			line["code"] = e.outcome.Reason
 		}
+	}
+	if e.advice != "" {
+		line["advice"] = e.advice
 	}
 	l.write(line)
 	return l.err
@@ -141,11 +144,7 @@ func (p *prose) ended(e *ending) error {
 				p.print("  " + row)
 			}
 		}
-		if e.advice != "" {
-			for i, row := range wrap(e.advice, p.width-6) {
-				p.print([]string{"hint: ", "      "}[min(i, 1)] + row)
-			}
-		}
+		p.advise(e.advice)
 		return p.err
 	}
 	p.print(p.paint(green, fmt.Sprintf("Fetched after %s.", milliseconds(e.at))))
@@ -161,7 +160,17 @@ func (p *prose) ended(e *ending) error {
 			p.print(fmt.Sprintf("  %-11s %s", name, row))
 		}
 	}
+	p.advise(e.advice)
 	return p.err
+}
+
+func (p *prose) advise(advice string) {
+	if advice == "" {
+		return
+	}
+	for i, row := range wrap(advice, p.width-6) {
+		p.print([]string{"hint: ", "      "}[min(i, 1)] + row)
+	}
 }
 
 // wrap cuts text into lines of at most a width, between words if it can.
