@@ -5,6 +5,7 @@ package fetchserver
 import (
 	"bytes"
 	"net/http"
+	"strings"
 
 	"github.com/klauspost/compress/s2"
 
@@ -84,6 +85,10 @@ func newDocument(resp *fetch.Response, content *Content) *Document {
 		Truncated:   content.Truncated,
 		ETag:        resp.Header.Get("ETag"),
 		Notes:       content.Notes,
+	}
+	// As parts of the page, such as a title, they would keep all of it in memory.
+	for _, field := range []*string{&d.Title, &d.Byline, &d.Site, &d.Published, &d.Lang, &d.Description} {
+		*field = strings.Clone(*field)
 	}
 	d.setText(content.Text)
 	if content.ContentType != "" {

@@ -20,7 +20,7 @@ import (
 func (t *tree) mainContent(headline *node) (roots []*node) {
 	t.dropHidden()
 	forum := t.isForum()
-	if t.isArticle && !forum {
+	if t.isArticle && !forum && t.saysArticle() {
 		t.body.drop((*node).isComments)
 		t.body.measure()
 	}
@@ -71,8 +71,9 @@ func (n *node) isStreamed() bool {
 }
 
 // isArticleOf reports whether part, the best-scoring text of a page, is what
-// the page is there for: it holds most of the clean text, or less of it on a
-// page that says that it is an article.
+// the page is there for: it holds most of the sentences, and most of the text
+// that is not links, of whole; on a page that says that it is an article, a
+// part of the sentences is enough.
 func (t *tree) isArticleOf(part, whole stats) bool {
 	prose := float64(part.prose) / float64(max(whole.prose, 1))
 	if t.saysArticle() {

@@ -78,7 +78,13 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 		w.heading(headline)
 	}
 	for _, n := range roots {
-		w.container(n)
+		switch {
+		case n.dropped:
+		case n.isBlock():
+			w.block(n)
+		default:
+			w.container(n)
+		}
 	}
 	w.cap()
 	if w.err != nil && w.err != errFull {

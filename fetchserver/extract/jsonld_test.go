@@ -14,7 +14,7 @@ func FuzzJSONLD(f *testing.F) {
 	for _, seed := range []string{
 		`{"@type":"Article","name":"a\u00e9\ud83d\ude00\"\\\/\n","author":[{"name":"b"},"c"],"x":{"y":[1,2,{"z":null}]}}`,
 		`[{"@graph":[{"@id":"#a","name":"x"},{"@type":["A","B"],"description":"y"}]}]`,
-		`{"name":"open`, `{"name":"a",,}`, `<!-- {"name":1e5} -->`, `{"name":{"name":{"name":[[[["x"]]]]}}}`, `{"name":"\ud800\u"}`, `{{{{[[[[""`, `}`, `{"name" "x"}`,
+		`{"name":"open`, `{"name":"a",,}`, `<!-- {"name":1e5} -->`, `{"name":{"name":{"name":[[[["x"]]]]}}}`, `{"name":"\ud800\u"}`, `{{{{[[[[""`, `}`, `{"name" "x"}`, strings.Repeat(`{"@id":"x","name":`, 40) + "1",
 	} {
 		f.Add(seed)
 	}

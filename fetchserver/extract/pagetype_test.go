@@ -21,8 +21,11 @@ func TestPageTypes(t *testing.T) {
 		{"description in JSON-LD only", product + "<p>€ 59", "boils a litre", ""},
 		{"description that is shown", product + "<p>" + strings.ToUpper(description[:1]) + description[1:] + "<p>€ 59", "boils a litre", "says.\n\n€ 59\n\nA kettle"},
 		{"description beside much text", product + "<p>" + text, "Words about", "boils a litre"},
-		{"comments under an article", `<meta property=og:type content=article><p>` + text + `<div id=comments><p>` + text + `First!</div>`, "Words about", "First!"},
-		{"comments on a forum", `<meta property=og:type content=article><div itemscope itemtype="https://schema.org/DiscussionForumPosting"><p>` + text +
+		{"items of a list", strings.Repeat("<p>A short line of the page.", 12) + `<div><a href=/1>The great refractor is back in service</a> <a href=/2>Open nights in April and May, and how to come</a> <a href=/3>Students find an asteroid on old plates</a></div>`,
+			"asteroid", ""},
+		{"names of sections", "<p>" + text + text + `<div><a href=/1>Telescopes and more</a> <a href=/2>Open nights</a> <a href=/3>Asteroids and comets</a></div>`, "Words about", "Asteroids"},
+		{"comments under an article", `<meta property=article:published_time content=2025-01-02><p>` + text + `<div id=comments><p>` + text + `First!</div>`, "Words about", "First!"},
+		{"comments on a forum", `<meta property=article:published_time content=2025-01-02><div itemscope itemtype="https://schema.org/DiscussionForumPosting"><p>` + text +
 			`<div id=comments><p>` + text + `First!</div></div>`, "First!", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

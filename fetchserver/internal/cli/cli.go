@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,9 @@ type app struct {
 // Main runs the command and returns its exit code. An interrupt or a
 // termination signal ends it; a second one does so at once.
 func Main(args []string, stdin io.ReadCloser, stdout io.WriteCloser, stderr io.Writer) int {
+	// net/http writes there what an origin sends unasked, byte by byte as the
+	// origin wants it.
+	log.SetOutput(io.Discard)
 	sig, done := watchSignals()
 	defer done()
 	a := &app{args: fromPython(args), stdin: stdin, stdout: stdout, stderr: stderr, environment: processEnvironment, signals: sig}

@@ -19,8 +19,8 @@ func TestQuality(t *testing.T) {
 		sample int // of so many pages one, in a short run
 		floors map[string]float64
 	}{
-		{aeb{}, 6, map[string]float64{"F1": .970}},
-		{wcxb{}, 30, map[string]float64{"F1": .855}},
+		{aeb{}, 6, map[string]float64{"F1": .974}},
+		{wcxb{}, 30, map[string]float64{"F1": .860}},
 	} {
 		t.Run(test.set.Name(), func(t *testing.T) {
 			var o Options
