@@ -238,6 +238,9 @@ func (in *inliner) flank(run *delimiterRun, i, end int) {
 	before, after := in.runeBefore(i), in.runeAfter(end)
 	left := !unicode.IsSpace(after) && (!isPunct(after) || isBreak(before))
 	right := !unicode.IsSpace(before) && (!isPunct(before) || isBreak(after))
+	if run.mark == '~' && (before == '~' || after == '~') {
+		return // not told from it, escaped or not
+	}
 	run.canOpen, run.canClose = left, right
 	if run.mark == '_' {
 		run.canOpen = left && (!right || isPunct(before))

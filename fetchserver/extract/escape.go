@@ -2,7 +2,10 @@
 
 package extract
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // escapeContext says what is around a piece of text.
 type escapeContext struct {
@@ -54,7 +57,8 @@ func appendEscaped(out []byte, s string, c escapeContext) []byte {
 		case '!':
 			escape = next == '[' && i+1 == len(s)
 		case '<':
-			escape = isTagStart(next)
+			near := s[i:min(i+80, len(s))] // an address in angle brackets is a link
+			escape = isTagStart(next) || !isSpace(next) && next != 0 && (strings.IndexByte(near, '@') >= 0 || len(near) == len(s)-i && isWordByte(c.next))
 		case '&':
 			escape = isEntity(s[i:], isWordByte(c.next) || c.next == '#' || c.next == ';')
 		case '|':

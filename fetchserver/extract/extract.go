@@ -91,6 +91,7 @@ func HTML(ctx context.Context, page string, o *Options) (*Document, error) {
 		return nil, w.err
 	}
 	doc.MarkdownURL = t.markdownURL(base)
+	doc.Metadata.detach()
 	doc.Markdown = strings.TrimRight(string(w.out), " \n")
 	doc.Truncated = t.truncated || w.err == errFull
 	return doc, nil

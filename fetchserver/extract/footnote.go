@@ -15,7 +15,7 @@ type notes struct {
 	roots  []*node
 	ids    map[string]*node // what links can lead to; built at the first link that may be a note's
 	labels map[*node]string // by the element with the text
-	used   map[string]bool  // labels
+	used   map[string]int   // how often, by label
 }
 
 // noteLabel returns the label of the footnote that a link leads to, or "".
@@ -39,13 +39,12 @@ func (w *writer) noteLabel(a *node) string {
 	if !isWordByte(text[0]) || text[0] >= 0x80 { // * or †
 		label = "note"
 	}
-	for n := 2; w.notes.used[label]; n++ {
-		label = strings.TrimRight(label, "0123456789-") + "-" + strconv.Itoa(n)
-		if n > 1000 {
-			return ""
-		}
+	if n := w.notes.used[label]; n > 0 { // the numbers begin again in each chapter
+		w.notes.used[label]++
+		label += "-" + strconv.Itoa(n+1)
 	}
-	w.notes.labels[target], w.notes.used[label] = label, true
+	w.notes.labels[target] = label
+	w.notes.used[label]++
 	return label
 }
 
@@ -74,7 +73,7 @@ func isNoteLink(a *node) bool {
 // will be written.
 func (w *writer) noteTarget(id string) *node {
 	if w.notes.ids == nil {
-		w.notes.ids, w.notes.labels, w.notes.used = map[string]*node{}, map[*node]string{}, map[string]bool{}
+		w.notes.ids, w.notes.labels, w.notes.used = map[string]*node{}, map[*node]string{}, map[string]int{}
 		for _, root := range w.notes.roots {
 			w.notes.collect(root)
 		}

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
 )
@@ -66,6 +69,28 @@ var hostilePages = []struct {
 	{"rows in strays", func() string { return strings.Repeat("<table><div><tr><td>", 500) + "x" }},
 	{"open comment", func() string { return "<p>a<!--" + strings.Repeat("-->x<!--", 300000/scale) }},
 	{"unclosed everything", func() string { return strings.Repeat("<table><tr><td><select><option><svg><math>", 20000/scale) }},
+	{"a style on every letter", func() string { return "<p>" + strings.Repeat("<b><i>a</i></b>.<i>b<b>c</b></i>", 60000/scale) }},
+	{"styles that cannot be", func() string { return "<p>" + strings.Repeat("a<b>(b)</b>c", 100000/scale) }},
+	{"links to footnotes", func() string {
+		return "<p>" + strings.Repeat("<sup><a href=#n1>1</a></sup>", 100000/scale) + strings.Repeat("<ol><li id=n1>x</ol>", 20000/scale)
+	}},
+	{"footnotes of one letter", func() string {
+		var b strings.Builder
+		for i := range 30000 / scale {
+			fmt.Fprintf(&b, "<sup><a href=#n%d>*</a></sup><p id=n%d>x", i, i)
+		}
+		return b.String()
+	}},
+	{"nested formulas", func() string { return strings.Repeat("<math><msup><mi>a", 100000/scale) }},
+	{"references", func() string {
+		return "<p title='" + strings.Repeat("&amp", 1<<18/scale) + "'>" + strings.Repeat("&am&#", 1<<19/scale)
+	}},
+	{"comments in scripts", func() string { return strings.Repeat("<script><!--<script>", 100000/scale) }},
+	{"unclosed tags", func() string { return strings.Repeat("<a b='", 200000/scale) }},
+	{"pictures without images", func() string { return "<picture>" + strings.Repeat("<source><img>", 100000/scale) }},
+	{"placeholders", func() string {
+		return strings.Repeat("<img src=data:x> ", 100000/scale) + "<noscript><img src=x></noscript>"
+	}},
 	{"headings of sections on a product page", func() string {
 		return `<meta property=og:type content=product><div>` + strings.Repeat("<div><div><h2>Similar items</h2>x</div></div>", 200000/scale)
 	}},
@@ -83,33 +108,72 @@ var hostilePages = []struct {
 	}},
 }
 
+// hostileMemory is what converting a hostile page may take, in MB: the whole
+// process, its page included.
+const hostileMemory = 256
+
+// TestHostilePages converts each page in a process of its own and looks at the
+// memory that it took from the system.
+//
+//	go test ./extract -run TestHostilePages -v
+//
+// prints the time and the memory of each.
 func TestHostilePages(t *testing.T) {
+	if name := os.Getenv("EXTRACT_HOSTILE_PAGE"); name != "" {
+		hostileChild(t, name)
+		return
+	}
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	for _, test := range hostilePages {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestHostilePages$", "-test.v")
+			cmd.Env = append(os.Environ(), "EXTRACT_HOSTILE_PAGE="+test.name, "GOGC=", "GOMEMLIMIT=", "GORACE=atexit_sleep_ms=0")
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for line := range strings.Lines(string(out)) {
+				if _, rest, ok := strings.Cut(line, "RESULT "); ok {
+					t.Log(strings.TrimSpace(rest))
+				}
+			}
+		})
+	}
+}
+
+// hostileChild converts the page with the name both ways.
+func hostileChild(t *testing.T, name string) {
 	base, err := url.Parse("https://example.com/dir/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range hostilePages {
-		t.Run(test.name, func(t *testing.T) {
-			page := test.page()
-			for _, whole := range []bool{false, true} {
-				if whole && len(page) > 4<<20 {
-					continue // both ways parse and write the same
-				}
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				doc, err := extract.HTML(t.Context(), page, &extract.Options{URL: base, WholePage: whole})
-				if err != nil {
-					t.Fatal(err)
-				}
-				runtime.ReadMemStats(&after)
-				if allocated := (after.TotalAlloc - before.TotalAlloc) >> 20; allocated > 512 {
-					t.Errorf("whole %v: %d MB allocated for a page of %d KB", whole, allocated, len(page)>>10)
-				}
-				if len(doc.Markdown) > extract.DefaultMaxOutput+1024 {
-					t.Errorf("whole %v: %d bytes of Markdown", whole, len(doc.Markdown))
-				}
+		if test.name != name {
+			continue
+		}
+		page := test.page()
+		for _, whole := range []bool{false, true} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			doc, err := extract.HTML(t.Context(), page, &extract.Options{URL: base, WholePage: whole})
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			t.Logf("RESULT whole page %v: %d KB in %d ms, %d MB of the system, %d MB allocated, %d KB of Markdown", whole, len(page)>>10,
+				took.Milliseconds(), after.Sys>>20, (after.TotalAlloc-before.TotalAlloc)>>20, len(doc.Markdown)>>10)
+			if !raceEnabled && after.Sys>>20 > hostileMemory {
+				t.Errorf("whole page %v: %d MB taken from the system", whole, after.Sys>>20)
+			}
+			if len(doc.Markdown) > extract.DefaultMaxOutput+1024 {
+				t.Errorf("whole page %v: %d bytes of Markdown", whole, len(doc.Markdown))
+			}
+			runtime.GC()
+		}
 	}
 }
 

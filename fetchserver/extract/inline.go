@@ -98,17 +98,26 @@ func (w *writer) inlineText(first, end *node, where place) []byte {
 	for n := first; n != nil && n != end; n = n.next {
 		in.walk(n)
 	}
-	if len(in.pieces) == 0 {
-		return nil
+	if len(in.pieces) > 0 {
+		in.flush()
+		if wrap {
+			w.wrap.used = true
+		}
 	}
-	in.closeAll(0)
-	if wrap {
-		w.wrap.used = true
-	}
-	in.resolve()
-	in.render()
 	return in.out
 }
+
+// flush renders what was collected.
+func (in *inliner) flush() {
+	in.closeAll(0)
+	in.resolve()
+	in.render()
+	in.pieces = in.pieces[:0]
+}
+
+// maxPieces is how many pieces are collected before they are rendered at the
+// next line break.
+const maxPieces = 1 << 12
 
 // full reports whether what is collected fills the output.
 func (in *inliner) full() bool {
@@ -292,6 +301,9 @@ func (in *inliner) content() {
 			in.closeAll(0)
 			in.add(piece{kind: splitPiece})
 		case in.breaks > 0:
+			if len(in.pieces) > maxPieces && in.shown == 0 {
+				in.flush()
+			}
 			in.add(piece{kind: breakPiece})
 		case in.space:
 			in.add(piece{kind: spacePiece})

@@ -22,7 +22,7 @@ func (w *writer) imageSource(n *node) string {
 		return ""
 	}
 	if n.parent.atom == atom.Picture {
-		for c := n.parent.first; c != nil; c = c.next {
+		for c, i := n.parent.first, 0; c != nil && i < 16; c, i = c.next, i+1 {
 			if c.atom == atom.Source {
 				if src := w.sourceOf(c); src != "" {
 					return src

@@ -21,6 +21,14 @@ type Metadata struct {
 	Description string
 }
 
+// detach copies the fields, which are pieces of the page, so that they do not
+// keep all of it in memory.
+func (m *Metadata) detach() {
+	for _, field := range []*string{&m.Title, &m.Byline, &m.Site, &m.Published, &m.Lang, &m.Description} {
+		*field = strings.Clone(*field)
+	}
+}
+
 // Caps in code points.
 const (
 	maxTitle       = 300

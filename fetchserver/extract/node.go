@@ -11,16 +11,16 @@ import (
 // node is an element, or a piece of text when atom is 0 and text is set.
 // Elements that HTML does not know have atom 0 and no text.
 type node struct {
-	atom  atom.Atom
-	text  string
-	attrs []attribute
-
-	parent, first, last, next *node
-
+	atom     atom.Atom
 	hidden   bool // by attribute or style
 	hasBlock bool // has a block element below it
 	dropped  bool // judged to be no content
 	hasRows  bool // has rows of the table that it is in, but no cell, below it
+
+	text  string
+	attrs []attribute
+
+	parent, first, last, next *node
 
 	stats
 }

@@ -4,4 +4,7 @@
 
 package extract_test
 
-const scale = 20
+const (
+	scale       = 20
+	raceEnabled = true
+)

@@ -4,4 +4,7 @@
 
 package extract_test
 
-const scale = 1
+const (
+	scale       = 1
+	raceEnabled = false
+)
