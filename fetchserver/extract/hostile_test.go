@@ -74,6 +74,7 @@ var hostilePages = []struct {
 	{"links to footnotes", func() string {
 		return "<p>" + strings.Repeat("<sup><a href=#n1>1</a></sup>", 100000/scale) + strings.Repeat("<ol><li id=n1>x</ol>", 20000/scale)
 	}},
+	{"code that never ends", func() string { return strings.Repeat("<code>a`", 250000/scale) }},
 	{"footnotes of one letter", func() string {
 		var b strings.Builder
 		for i := range 30000 / scale {

@@ -69,6 +69,7 @@ type inliner struct {
 	breaks int     // line breaks came
 	code   int     // code elements that the walk is in
 	size   int     // bytes of pieces
+	span   []byte  // the text of the last piece, a code span that grows
 	out    []byte
 
 	runs  []delimiterRun // kept for their memory
@@ -89,7 +90,7 @@ type level struct {
 // paragraph. The result is valid until the next call.
 func (w *writer) inlineText(first, end *node, where place) []byte {
 	in := &w.inline
-	*in = inliner{w: w, pieces: in.pieces[:0], levels: in.levels[:0], out: in.out[:0], runs: in.runs, arena: in.arena, place: where}
+	*in = inliner{w: w, pieces: in.pieces[:0], levels: in.levels[:0], out: in.out[:0], runs: in.runs, arena: in.arena, span: in.span[:0], place: where}
 	wrap := w.wrap != nil && !w.wrap.used && (where == inHeading || !w.wrap.heading)
 	if wrap {
 		in.levels = append(in.levels, level{link: w.wrap.node, href: w.wrap.href})
@@ -215,7 +216,7 @@ func (in *inliner) closeQuote() {
 // isOrdinal reports whether a superscript is the end of a numeral, or a sign,
 // which read well without being raised.
 func isOrdinal(n *node) bool {
-	switch strings.ToLower(n.textContent()) {
+	switch strings.ToLower(n.line(8)) {
 	case "st", "nd", "rd", "th", "e", "er", "re", "ème", "o", "a", "º", "ª", "tm", "sm", "®", "©", "™", "":
 		return true
 	}
@@ -278,6 +279,7 @@ func (in *inliner) leave() {
 
 // closeAll closes the elements from level n inwards.
 func (in *inliner) closeAll(n int) {
+	in.endSpan()
 	for ; in.shown > n; in.shown-- {
 		l := &in.levels[in.shown-1]
 		p := piece{kind: closing, style: l.style, peer: l.at}
@@ -335,6 +337,7 @@ func (in *inliner) open(l *level) {
 }
 
 func (in *inliner) add(p piece) {
+	in.endSpan()
 	in.size += len(p.text) + 1
 	in.pieces = append(in.pieces, p)
 }
@@ -401,11 +404,23 @@ func (in *inliner) codeText(s string) {
 // addCode adds a code span or goes on with the one right before.
 func (in *inliner) addCode(s string) {
 	if last := len(in.pieces) - 1; last >= 0 && in.pieces[last].kind == codePiece {
-		in.pieces[last].text += s
+		if len(in.span) == 0 {
+			in.span = append(in.span, in.pieces[last].text...)
+		}
+		in.span = append(in.span, s...)
 		in.size += len(s)
 		return
 	}
 	in.add(piece{kind: codePiece, text: s})
+}
+
+// endSpan gives the last piece its whole text, which was collected apart: to
+// add to a string again and again would copy it as often.
+func (in *inliner) endSpan() {
+	if len(in.span) > 0 {
+		in.pieces[len(in.pieces)-1].text = string(in.span)
+		in.span = in.span[:0]
+	}
 }
 
 func (in *inliner) image(n *node) {

@@ -48,7 +48,7 @@ broken, otherwise as shclient.
 
 ` + targetHelp,
 		Example: `  shclient check https://example.com/mcp
-  shclient check -- npx -y @modelcontextprotocol/server-everything
+  shclient check --protocol 2025-11-25,2026-07-28 -- npx -y @modelcontextprotocol/server-everything
   shclient check --protocol 2025-11-25 --rule 'lifecycle.*' https://example.com/mcp
   shclient check --format junit https://example.com/mcp > report.xml
   shclient check --list-rules`,
