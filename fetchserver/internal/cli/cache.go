@@ -9,11 +9,12 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/httpcache"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 )
 
 // cacheFlags say what is kept, and how often a site is asked.
 type cacheFlags struct {
-	cacheBytes    byteSize
+	cacheBytes    configfile.Size
 	cacheEntries  int
 	maxConcurrent int
 	maxPerHost    int

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"os/signal"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/buildinfo"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // The exit codes of the command.
@@ -30,7 +32,7 @@ type app struct {
 	stdout      io.WriteCloser
 	stderr      io.Writer
 	environment environment
-	signals     *signals
+	signals     *service.Signals
 	running     bool // before it is, an error is one of usage
 }
 
@@ -40,14 +42,14 @@ func Main(args []string, stdin io.ReadCloser, stdout io.WriteCloser, stderr io.W
 	// net/http writes there what an origin sends unasked, byte by byte as the
 	// origin wants it.
 	log.SetOutput(io.Discard)
-	sig, done := watchSignals()
+	sig, done := service.WatchSignals(signal.Notify, signal.Stop)
 	defer done()
 	a := &app{args: fromPython(args), stdin: stdin, stdout: stdout, stderr: stderr, environment: processEnvironment, signals: sig}
 	cmd := a.command()
 	cmd.SetArgs(a.args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	err := cmd.ExecuteContext(sig.stop)
+	err := cmd.ExecuteContext(sig.Stop)
 	if err == nil {
 		return exitOK
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 )
 
 // shells are those that completion scripts are made for.
@@ -61,8 +63,8 @@ func complete(cmd *cobra.Command) {
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		kind, _ := pflag.UnquoteUsage(f)
 		words := values[kind]
-		if c, ok := f.Value.(*choice); ok {
-			words = c.words
+		if c, ok := f.Value.(*configfile.Choice); ok {
+			words = c.Words
 		}
 		switch {
 		case words != nil:

@@ -124,7 +124,7 @@ func (r *reading) result(w *way, rawURL string, d *fetchserver.Document, err err
 	defer w.mu.Unlock()
 	e := &ending{outcome: w.outcome, document: d}
 	if err == nil {
-		if r.render.value == "off" && slices.ContainsFunc(d.Notes, func(note string) bool { return strings.Contains(note, "filled in by scripts") }) {
+		if r.render.Value == "off" && slices.ContainsFunc(d.Notes, func(note string) bool { return strings.Contains(note, "filled in by scripts") }) {
 			e.advice = "--render auto runs the scripts of such pages"
 		}
 		return e

@@ -16,6 +16,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/buildinfo"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // A meter counts what happens for Prometheus. No label is what somebody asked
@@ -77,12 +78,12 @@ func (m *meter) counted(next http.Handler, c *config) http.Handler {
 		m.mu.Lock()
 		m.open++
 		m.mu.Unlock()
-		answer := &countedWriter{ResponseWriter: w}
+		answer := &service.CountedWriter{ResponseWriter: w}
 		defer func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.open--
-			m.requests[[2]string{c.endpoint(r.URL.Path), class(max(answer.status, http.StatusOK))}]++
+			m.requests[[2]string{c.endpoint(r.URL.Path), class(max(answer.Status, http.StatusOK))}]++
 		}()
 		next.ServeHTTP(answer, r)
 	})

@@ -8,15 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // readyTime is how long the parts may take to show that they can work.
@@ -92,35 +89,7 @@ func (p *program) admin() http.Handler {
 	mux.HandleFunc("GET "+healthPath, p.health)
 	mux.HandleFunc("GET "+readyPath, p.ready)
 	mux.HandleFunc("GET /metrics", p.metrics)
-	return onLoopback(mux)
-}
-
-// onLoopback refuses requests of foreign web pages to a loopback address, whose
-// names lead there (DNS rebinding). Other addresses are meant to be reached,
-// under names that only the operator knows.
-func onLoopback(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-		if addr != nil && addr.IP.IsLoopback() && !(isLocalHost(r.Host) && isLocalOrigin(r.Header.Get("Origin"))) {
-			http.Error(w, "this address answers to localhost and 127.0.0.1", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func isLocalHost(hostport string) bool {
-	u := url.URL{Host: hostport}
-	if strings.EqualFold(u.Hostname(), "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	return err == nil && addr.IsLoopback()
-}
-
-func isLocalOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	return origin == "" || err == nil && isLocalHost(u.Host)
+	return service.OnLoopback(mux)
 }
 
 // startAdmin serves the admin address, if there is one, until stop is called.
@@ -128,7 +97,7 @@ func (p *program) startAdmin() (stop func(), err error) {
 	if p.adminAddr == "" {
 		return func() {}, nil
 	}
-	ctx := p.signals.stop
+	ctx := p.signals.Stop
 	listener, err := listen(ctx, p.adminAddr, "--admin-addr takes another port; 0 means any free one")
 	if err != nil {
 		return nil, fmt.Errorf("--admin-addr: %w", err)

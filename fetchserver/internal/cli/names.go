@@ -5,10 +5,9 @@ package cli
 import "strings"
 
 const (
-	upper    = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	letters  = upper + "abcdefghijklmnopqrstuvwxyz"
-	digits   = "0123456789"
-	lowerHex = "0123456789abcdef"
+	upper   = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	letters = upper + "abcdefghijklmnopqrstuvwxyz"
+	digits  = "0123456789"
 
 	// tchar are the characters of a header's name: RFC 9110 section 5.6.2.
 	tchar = letters + digits + "!#$%&'*+-.^_`|~"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
@@ -22,12 +23,12 @@ type networkFlags struct {
 	proxyURL     string
 	proxyFile    string
 	proxyFromEnv bool
-	proxyTarget  choice
+	proxyTarget  configfile.Choice
 	caFile       string
 }
 
 func (c *config) addNetworkFlags(f *pflag.FlagSet) {
-	c.proxyTarget = choice{string(fetch.ProxyName), []string{string(fetch.ProxyName), string(fetch.ProxyAddress), string(fetch.ProxyUnresolved)}}
+	c.proxyTarget = configfile.Choice{Value: string(fetch.ProxyName), Words: []string{string(fetch.ProxyName), string(fetch.ProxyAddress), string(fetch.ProxyUnresolved)}}
 	f.StringVar(&c.proxyURL, "proxy-url", "", "`URL` of a proxy to fetch through: http, https or socks5")
 	f.StringVar(&c.proxyFile, "proxy-file", "", "`FILE` with that URL, for one with a password; read again on SIGHUP")
 	f.BoolVar(&c.proxyFromEnv, "proxy-from-env", false, "fetch through the proxies of HTTPS_PROXY, HTTP_PROXY and NO_PROXY")
@@ -47,10 +48,10 @@ func (c *config) reach(o *fetch.Options) (err error) {
 	if given > 1 {
 		return &usageError{text: "--proxy-url, --proxy-file and --proxy-from-env exclude each other"}
 	}
-	if given == 0 && c.proxyTarget.value != string(fetch.ProxyName) {
+	if given == 0 && c.proxyTarget.Value != string(fetch.ProxyName) {
 		return &usageError{text: "--proxy-target needs a proxy: --proxy-url, --proxy-file or --proxy-from-env"}
 	}
-	o.ProxyTarget = fetch.ProxyTarget(c.proxyTarget.value)
+	o.ProxyTarget = fetch.ProxyTarget(c.proxyTarget.Value)
 	switch {
 	case c.proxyFromEnv:
 		o.Proxy = httpproxy.FromEnvironment().ProxyFunc()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 )
 
 // policyFlags say what may be fetched, and how.
@@ -27,12 +28,12 @@ type policyFlags struct {
 	ignoreRobots bool
 	userAgent    string
 	timeout      time.Duration
-	maxBytes     byteSize
+	maxBytes     configfile.Size
 	firstByte    time.Duration
 	maxRedirects int
 	allowMethods []string
 	allowHeaders []string
-	maxUpload    byteSize
+	maxUpload    configfile.Size
 	noPDF        bool
 }
 
@@ -58,7 +59,7 @@ func (c *config) addPolicyFlags(f *pflag.FlagSet) {
 
 // options checks the settings and returns what they mean for the server.
 func (c *config) options(log *slog.Logger) (*fetchserver.Options, error) {
-	if c.logging.urls.value == logHost {
+	if c.logging.urls.Value == logHost {
 		log = slog.New(hostsOnly{log.Handler()})
 	}
 	o := &fetchserver.Options{
@@ -71,7 +72,7 @@ func (c *config) options(log *slog.Logger) (*fetchserver.Options, error) {
 		AllowHeaders:   c.allowHeaders,
 		AllowedHosts:   c.hosts(),
 		AllowedOrigins: c.allowOrigins,
-		LogQueries:     c.logging.urls.value == logFull,
+		LogQueries:     c.logging.urls.Value == logFull,
 		Logger:         log,
 	}
 	o.Fetch.HTTPSOnly, o.Fetch.FirstByteTimeout, o.Fetch.MaxRequestBytes = c.httpsOnly, c.firstByte, int64(c.maxUpload)

@@ -47,7 +47,7 @@ func (a *app) readCommand(cmd *cobra.Command, add func(*reading, *pflag.FlagSet)
 			return err
 		}
 		a.running = true
-		return do(a.signals.stop, r, args)
+		return do(a.signals.Stop, r, args)
 	}
 	setHelp(cmd, append([]helpGroup{{title: "Flags", flags: own}}, groups...))
 	return cmd

@@ -27,7 +27,7 @@ func (a *app) runStdio(c *config) error {
 	if err != nil {
 		return err
 	}
-	ctx := a.signals.stop
+	ctx := a.signals.Stop
 	err = server.MCP().Run(ctx, &patient{&mcp.IOTransport{Reader: a.stdin, Writer: a.stdout}, c.drainTimeout})
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
 		err = nil
@@ -82,7 +82,7 @@ func (a *app) runHTTP(c *config) error {
 	if _, err := c.options(silent); err != nil {
 		return err
 	}
-	listener, err := listen(a.signals.stop, c.address(), "--port takes another port; 0 means any free one")
+	listener, err := listen(a.signals.Stop, c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err
 	}
@@ -96,10 +96,10 @@ func (a *app) runHTTP(c *config) error {
 	}
 	defer p.handler.close()
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() && len(c.authIssuers) == 0 {
-		log.LogAttrs(a.signals.stop, slog.LevelWarn, "everyone who can reach this address can use the server; --auth-issuer demands tokens")
+		log.LogAttrs(a.signals.Stop, slog.LevelWarn, "everyone who can reach this address can use the server; --auth-issuer demands tokens")
 	}
 	if isPipe(a.stdin) {
-		log.LogAttrs(a.signals.stop, slog.LevelInfo, "serving HTTP; a client that has started this program to talk to it needs --stdio")
+		log.LogAttrs(a.signals.Stop, slog.LevelInfo, "serving HTTP; a client that has started this program to talk to it needs --stdio")
 	}
 	return p.serve()
 }

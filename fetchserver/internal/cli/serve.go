@@ -17,6 +17,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource/gosdk"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // lastWords is how long calls that were cancelled may take to tell so.
@@ -64,7 +65,7 @@ func (p *program) use(c *config) error {
 // again reads the settings and the certificate again. What is broken stays as it
 // was, and so does where the program listens.
 func (p *program) again() {
-	ctx := p.signals.stop
+	ctx := p.signals.Stop
 	keep := func(what string, err error) {
 		if err != nil {
 			p.log.LogAttrs(ctx, slog.LevelError, what+" not usable, keeping the old one", slog.String("error", oneLine(err.Error())))
@@ -110,9 +111,9 @@ func (p *program) serve() error {
 		return err
 	}
 	defer stopAdmin()
-	calls, cancel := context.WithCancel(context.WithoutCancel(p.signals.stop))
+	calls, cancel := context.WithCancel(context.WithoutCancel(p.signals.Stop))
 	defer cancel()
-	server := newServer(p.meter.counted(identifyRequests(&p.handler, p.log), p.config), p.log)
+	server := newServer(p.meter.counted(service.AccessLog(&p.handler, p.log, ""), p.config), p.log)
 	server.BaseContext = func(net.Listener) context.Context { return calls }
 	server.TLSConfig = p.keys.Config()
 	failed := make(chan error, 1)
@@ -123,18 +124,18 @@ func (p *program) serve() error {
 			failed <- server.Serve(p.listener)
 		}
 	}()
-	p.signals.reloads.Store(cmp.Or(p.configFile, p.certs.CertFile, p.secretFile, p.proxyFile, p.caFile) != "")
-	p.log.LogAttrs(p.signals.stop, slog.LevelInfo, "listening", slog.String("url", p.baseURL(p.listener.Addr())+p.path))
+	p.signals.Reloads.Store(cmp.Or(p.configFile, p.certs.CertFile, p.secretFile, p.proxyFile, p.caFile) != "")
+	p.log.LogAttrs(p.signals.Stop, slog.LevelInfo, "listening", slog.String("url", p.baseURL(p.listener.Addr())+p.path))
 	if err := p.wait(failed); err != nil {
 		return err
 	}
 	p.stopping.Store(true)
-	p.log.LogAttrs(p.signals.stop, slog.LevelInfo, "stopping")
+	p.log.LogAttrs(p.signals.Stop, slog.LevelInfo, "stopping")
 	select {
 	case err := <-failed:
 		return err
 	case <-time.After(p.drainDelay):
-	case <-p.signals.kill.Done():
+	case <-p.signals.Kill.Done():
 	}
 	p.drain(server, cancel)
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
@@ -145,13 +146,13 @@ func (p *program) serve() error {
 
 // drain lets calls end in their time, and cancels what is left.
 func (p *program) drain(server *http.Server, cancel func()) {
-	last, stop := context.WithTimeout(p.signals.kill, p.drainTimeout)
+	last, stop := context.WithTimeout(p.signals.Kill, p.drainTimeout)
 	defer stop()
 	if server.Shutdown(last) == nil {
 		return
 	}
-	if p.signals.kill.Err() == nil {
-		p.log.LogAttrs(p.signals.stop, slog.LevelWarn, "calls are cancelled, since they took longer than the time for them", slog.String("time", p.drainTimeout.String()))
+	if p.signals.Kill.Err() == nil {
+		p.log.LogAttrs(p.signals.Stop, slog.LevelWarn, "calls are cancelled, since they took longer than the time for them", slog.String("time", p.drainTimeout.String()))
 	}
 	cancel()
 	last, stop = context.WithTimeout(context.Background(), lastWords)
@@ -168,9 +169,9 @@ func (p *program) wait(failed <-chan error) error {
 		select {
 		case err := <-failed:
 			return err
-		case <-p.signals.stop.Done():
+		case <-p.signals.Stop.Done():
 			return nil
-		case <-p.signals.reload:
+		case <-p.signals.Reload:
 			p.again()
 		}
 	}

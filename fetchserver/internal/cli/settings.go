@@ -114,14 +114,14 @@ func wanted(flag *pflag.Flag) string {
 	case "duration":
 		return "a duration like 30s"
 	case "SIZE":
-		return "a number of bytes like 10MiB"
+		return "a number of bytes like 64MiB"
 	case "uint16":
 		return "a number up to 65535"
 	case "int", "int64":
 		return "a number"
 	case "WORD":
-		if c, ok := flag.Value.(*choice); ok {
-			return strings.Join(c.words, " or ")
+		if c, ok := flag.Value.(*configfile.Choice); ok {
+			return strings.Join(c.Words, " or ")
 		}
 	}
 	return "what --" + flag.Name + " takes"

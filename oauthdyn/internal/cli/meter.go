@@ -15,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // A meter counts what happens for Prometheus. It is safe for concurrent use.
@@ -83,9 +84,9 @@ func pathOf(issuer string) string {
 func (m *meter) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		answer := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		answer := &service.CountedWriter{ResponseWriter: w}
 		next.ServeHTTP(answer, r)
-		name, class := m.endpoint(r.URL.Path), string('0'+byte(answer.status/100))+"xx"
+		name, class := m.endpoint(r.URL.Path), string('0'+byte(max(answer.Status, http.StatusOK)/100))+"xx"
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.requests[[2]string{name, class}]++
@@ -95,28 +96,6 @@ func (m *meter) counted(next http.Handler) http.Handler {
 		m.times[name].add(time.Since(started))
 	})
 }
-
-// A statusWriter remembers the status of the answer.
-type statusWriter struct {
-	http.ResponseWriter
-	status int
-	wrote  bool
-}
-
-func (w *statusWriter) WriteHeader(status int) {
-	if !w.wrote && status >= 200 {
-		w.status, w.wrote = status, true
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *statusWriter) Write(p []byte) (int, error) {
-	w.wrote = true
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // record counts an event of the audit log.
 func (m *meter) record(_ context.Context, e audit.Event) {

@@ -8,11 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +16,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // readyTime is how long the store may take to show that it answers.
@@ -38,7 +35,7 @@ func (m *monitor) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", m.health)
 	mux.HandleFunc("GET /readyz", m.ready)
 	mux.HandleFunc("GET /metrics", m.metrics)
-	return onLoopback(mux)
+	return service.OnLoopback(mux)
 }
 
 // condition is the answer of /healthz and /readyz.
@@ -98,34 +95,6 @@ func tell(w http.ResponseWriter, status int, answer condition) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(answer) // whoever asked may be gone
-}
-
-// onLoopback refuses requests of foreign web pages to a loopback address, whose
-// names lead there (DNS rebinding). Other addresses are meant to be reached,
-// under names that only the operator knows.
-func onLoopback(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-		if addr != nil && addr.IP.IsLoopback() && !(isLocalHost(r.Host) && isLocalOrigin(r.Header.Get("Origin"))) {
-			http.Error(w, "this address answers to localhost and 127.0.0.1", http.StatusForbidden)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func isLocalHost(hostport string) bool {
-	u := url.URL{Host: hostport}
-	if strings.EqualFold(u.Hostname(), "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(u.Hostname())
-	return err == nil && addr.IsLoopback()
-}
-
-func isLocalOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	return origin == "" || err == nil && isLocalHost(u.Host)
 }
 
 // start serves the address, until stop is called.

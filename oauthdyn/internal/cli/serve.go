@@ -308,7 +308,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
-	run := service{handler: handler, tls: source.Config(), log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
+	run := httpService{handler: handler, tls: source.Config(), log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
 	if f.adminAddr != "" {
 		counters.base = pathOf(o.Issuer)
 		run.handler = counters.counted(handler)

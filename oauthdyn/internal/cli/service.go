@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A service answers requests until it is told to stop.
-type service struct {
+// An httpService answers requests until it is told to stop.
+type httpService struct {
 	handler http.Handler
 	tls     *tls.Config // nil: none
 	log     *slog.Logger
@@ -25,7 +25,7 @@ type service struct {
 // serve answers requests until ctx ends. From then on probes hear that no more
 // should be sent here; after the delay no more are taken, and those that are
 // there get their time. A second signal does not come here: it ends the process.
-func (s *service) serve(ctx context.Context, listener net.Listener) error {
+func (s *httpService) serve(ctx context.Context, listener net.Listener) error {
 	server := newHTTPServer(s.handler, s.log)
 	failed := make(chan error, 1)
 	if s.tls != nil {

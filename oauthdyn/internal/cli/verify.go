@@ -146,7 +146,7 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	}
 	defer listener.Close()
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()))
-	return (&service{handler: handler, log: log, drainTimeout: drainTimeout}).serve(ctx, listener)
+	return (&httpService{handler: handler, log: log, drainTimeout: drainTimeout}).serve(ctx, listener)
 }
 
 // A guard builds the forward-auth service from flags.

@@ -73,7 +73,7 @@ func TestForeignFlags(t *testing.T) {
 		{[]string{"--debug", "a"}, is("log level", func(c *config) bool { return c.logLevel == "debug" })},
 		{[]string{"--debug=false", "a"}, is("log level", func(c *config) bool { return c.logLevel == "info" })},
 		{[]string{"--eventStoreMaxEvents", "10", "--keepAliveTimeout", "1", "--upstreamProtocol", "auto", "a", "b"}, command("a", "b")},
-		{[]string{"--upstreamProtocol", "legacy", "--no-modern", "a"}, is("eras", func(c *config) bool { return c.serverProtocol.value == "legacy" && c.protocol.value == "legacy" })},
+		{[]string{"--upstreamProtocol", "legacy", "--no-modern", "a"}, is("eras", func(c *config) bool { return c.serverProtocol.Value == "legacy" && c.protocol.Value == "legacy" })},
 		// mcp-proxy, Python
 		{[]string{"--pass-environment", "--cwd", "/srv", "--sse-port", "99", "--sse-host", "::1", "a"}, is("environment, directory, address", func(c *config) bool {
 			return slices.Equal(c.passEnv, []string{"*"}) && c.dir == "/srv" && c.port == 99 && c.host == "::1"

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // The exit codes of the command.
@@ -22,7 +25,7 @@ const (
 // Main runs the command and returns its exit code. An interrupt or a
 // termination signal ends it; a second one does so at once.
 func Main(args []string, stdout, stderr io.Writer) int {
-	sig, done := watchSignals()
+	sig, done := service.WatchSignals(signal.Notify, signal.Stop)
 	defer done()
 	running := false // before it is, an error is one of usage
 	cmd := newCommand(processEnvironment, func(c *config) error {
@@ -32,7 +35,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	cmd.SetArgs(normalize(cmd.Flags(), args))
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	err := cmd.ExecuteContext(sig.stop)
+	err := cmd.ExecuteContext(sig.Stop)
 	if err == nil {
 		return exitOK
 	}

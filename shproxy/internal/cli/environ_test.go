@@ -90,16 +90,3 @@ func TestCheckPattern(t *testing.T) {
 		}
 	}
 }
-
-func TestByteSize(t *testing.T) {
-	for text, want := range map[string]string{
-		"0": "0", "10": "10", "1024": "1KiB", "64MiB": "64MiB", "1.5k": "1536", "2 G": "2GiB", "1MB": "1000000", "67108864": "64MiB",
-		"": "", "x": "", "MiB": "", "NaN": "", "1e300": "", "-5": "",
-	} {
-		var b byteSize
-		err := b.Set(text)
-		if (err == nil) != (want != "") || want != "" && b.String() != want {
-			t.Errorf("%q: %s, %v, want %q", text, b.String(), err, want)
-		}
-	}
-}

@@ -79,7 +79,7 @@ func checkDir(dir string) error {
 
 func (m *maker) server(s spec) shproxy.Server {
 	return shproxy.Server{
-		Name: s.name, Command: s.command, Args: s.args, Env: s.env, Dir: s.dir, Era: eras[s.settings.serverProtocol.value],
+		Name: s.name, Command: s.command, Args: s.args, Env: s.env, Dir: s.dir, Era: eras[s.settings.serverProtocol.Value],
 		Limits: shproxy.Limits{
 			Memory: int64(s.settings.limitMemory), OpenFiles: s.settings.limitFiles, CPU: s.settings.limitCPU,
 		},
@@ -92,14 +92,14 @@ var eras = map[string]shproxy.Era{protocolAuto: shproxy.EraAuto, protocolLegacy:
 // options are those of the library that the settings stand for.
 func (m *maker) options(s settings) *shproxy.Options {
 	o := &shproxy.Options{
-		Identify: m.identify, Environ: s.perCaller(), Clients: eras[s.protocol.value], AllowedHosts: m.hosts, AllowedOrigins: m.origins,
+		Identify: m.identify, Environ: s.perCaller(), Clients: eras[s.protocol.Value], AllowedHosts: m.hosts, AllowedOrigins: m.origins,
 		Warm: s.warm, MaxStarts: s.maxStarts, EndOnCrash: s.endOnCrash,
 		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions,
 		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout, InputTimeout: s.inputTimeout,
 		KeepAlive: s.keepAlive, ReplayBytes: int(s.replayBytes), ReplayTime: s.replayTime,
 		Logger: m.log,
 	}
-	if s.mode.value == modeShared {
+	if s.mode.Value == modeShared {
 		o.Mode = shproxy.ModeShared
 	}
 	if o.ReplayBytes == 0 {

@@ -3,77 +3,29 @@
 package cli
 
 import (
-	"context"
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
-	"os"
-	"strings"
+	"net/http"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
-// levels are the words for levels that this program and others use.
-var levels = map[string]slog.Level{
-	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
-	"warning": slog.LevelWarn, "critical": slog.LevelError, "none": slog.LevelError + 100,
+// logger logs to w, and to the file of the variable LOG_FILE if that is set.
+// Close it when nothing is logged any more.
+func (c *config) logger(w io.Writer) (log *slog.Logger, done func(), err error) {
+	file, _ := c.environment.lookup("LOG_FILE")
+	log, done, err = service.NewLogger(w, service.LoggerOptions{Level: c.logLevel, Format: c.logFormat, File: file})
+	if errors.Is(err, service.ErrSetting) {
+		err = &usageError{text: err.Error()}
+	}
+	return log, done, err
 }
 
-// newLogger logs to w, and to the file of the variable LOG_FILE if that is
-// set. Close it when nothing is logged any more.
-func newLogger(level, format string, w io.Writer, env environment) (*slog.Logger, func(), error) {
-	least, ok := levels[strings.ToLower(level)]
-	if !ok {
-		return nil, nil, &usageError{text: fmt.Sprintf("--log-level %q is not debug, info, warn or error", level)}
-	}
-	if format != "text" && format != "json" {
-		return nil, nil, &usageError{text: fmt.Sprintf("--log-format %q is not text or json", format)}
-	}
-	done := func() {}
-	if name, _ := env.lookup("LOG_FILE"); name != "" {
-		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			return nil, nil, fmt.Errorf("LOG_FILE: %w", err)
-		}
-		done = func() { _ = f.Close() }
-		w = both{w, f}
-	}
-	o := &slog.HandlerOptions{Level: least}
-	var h slog.Handler = slog.NewTextHandler(w, o)
-	if format == "json" {
-		h = slog.NewJSONHandler(w, o)
-	}
-	return slog.New(withRequestID{h}), done, nil
-}
-
-// both writes to two places; unlike io.MultiWriter it does so even if the
-// first is closed.
-type both struct{ first, second io.Writer }
-
-func (b both) Write(p []byte) (int, error) {
-	_, first := b.first.Write(p)
-	_, second := b.second.Write(p)
-	if first != nil {
-		return 0, first
-	}
-	if second != nil {
-		return 0, second
-	}
-	return len(p), nil
-}
-
-// withRequestID adds the id of the HTTP request, if the context is of one.
-type withRequestID struct{ slog.Handler }
-
-func (h withRequestID) Handle(ctx context.Context, r slog.Record) error {
-	if id, ok := ctx.Value(requestKey{}).(*requestID); ok {
-		r.AddAttrs(slog.String("request_id", id.String()))
-	}
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h withRequestID) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return withRequestID{h.Handler.WithAttrs(attrs)}
-}
-
-func (h withRequestID) WithGroup(name string) slog.Handler {
-	return withRequestID{h.Handler.WithGroup(name)}
+// named tells the log which server answers.
+func named(server string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		service.SetLabel(r.Context(), server)
+		next.ServeHTTP(w, r)
+	})
 }

@@ -5,9 +5,8 @@ package cli
 import "strings"
 
 const (
-	letters  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	digits   = "0123456789"
-	lowerHex = "0123456789abcdef"
+	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	digits  = "0123456789"
 
 	// token68 are the characters of a bearer token: RFC 6750 section 2.1.
 	token68 = letters + digits + "-._~+/="

@@ -15,19 +15,20 @@ import (
 	"syscall"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 )
 
 const healthPath = "/healthz"
 
 // run serves until it is told to stop.
-func (c *config) run(sig *signals, stderr io.Writer) (err error) {
+func (c *config) run(sig *service.Signals, stderr io.Writer) (err error) {
 	defer carryBallast()()
 	defer newTrimmer().start()()
 	if err := c.check(); err != nil {
 		return err
 	}
-	log, done, err := newLogger(c.logLevel, c.logFormat, stderr, c.environment)
+	log, done, err := c.logger(stderr)
 	if err != nil {
 		return err
 	}
@@ -36,9 +37,9 @@ func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	if stop, err := child.Subreaper(signal.Notify, signal.Stop); err == nil {
 		defer stop()
 	} else {
-		log.LogAttrs(sig.stop, slog.LevelDebug, "processes that leave their group are not followed", slog.String("reason", err.Error()))
+		log.LogAttrs(sig.Stop, slog.LevelDebug, "processes that leave their group are not followed", slog.String("reason", err.Error()))
 	}
-	listener, err := listen(sig.stop, c.address(), "--port takes another port; 0 means any free one")
+	listener, err := listen(sig.Stop, c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	if err := c.checkAddress(listener.Addr()); err != nil {
 		return err
 	}
-	p := &program{config: c, signals: sig, log: log, listener: listener}
+	p := &program{config: c, Signals: sig, log: log, listener: listener}
 	defer func() { err = errors.Join(err, p.close()) }()
 	if err := p.prepare(); err != nil {
 		return err
@@ -55,8 +56,8 @@ func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.fleet.try(sig.stop, fresh); err != nil || sig.stop.Err() != nil {
-		p.fleet.end(sig.kill)
+	if err := p.fleet.try(sig.Stop, fresh); err != nil || sig.Stop.Err() != nil {
+		p.fleet.end(sig.Kill)
 		return err
 	}
 	return p.serve()
@@ -65,7 +66,7 @@ func (c *config) run(sig *signals, stderr io.Writer) (err error) {
 // program is the running command.
 type program struct {
 	*config
-	*signals
+	*service.Signals
 	log      *slog.Logger
 	listener net.Listener
 	access   *access
@@ -93,7 +94,7 @@ func (p *program) prepare() (err error) {
 		sse:    legacyPaths{on: p.legacySSE, events: p.foreign.ssePath, message: p.foreign.messagePath},
 		health: p.foreign.health, drain: p.drainTimeout, log: p.log,
 	}
-	p.reloads.Store(p.file != "" || p.tokenFile != "" || p.certs.CertFile != "")
+	p.Reloads.Store(p.file != "" || p.tokenFile != "" || p.certs.CertFile != "")
 	return nil
 }
 
@@ -103,13 +104,13 @@ func (p *program) load() ([]*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.fleet.use(p.kill, endpoints)
+	return p.fleet.use(p.Kill, endpoints)
 }
 
 // again reads everything that a file holds again. What is broken stays as it
 // was.
 func (p *program) again() {
-	ctx := p.stop
+	ctx := p.Stop
 	keep := func(what string, err error) {
 		if err != nil {
 			p.log.LogAttrs(ctx, slog.LevelError, what+" not usable, keeping the old one", slog.String("error", oneLine(err.Error())))

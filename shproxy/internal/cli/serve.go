@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // serve answers requests until it is told to stop. Then calls get their time,
@@ -22,7 +24,7 @@ func (p *program) serve() error {
 		p.fleet.end(ended())
 		return err
 	}
-	server := newServer(identifyRequests(p.fleet, p.log), p.log)
+	server := newServer(service.AccessLog(p.fleet, p.log, "server"), p.log)
 	server.TLSConfig = p.tls
 	failed := make(chan error, 1)
 	go func() {
@@ -34,11 +36,11 @@ func (p *program) serve() error {
 	}()
 	p.announce()
 	err = p.wait(failed)
-	p.log.LogAttrs(p.stop, slog.LevelInfo, "stopping")
-	p.fleet.drainAll(p.kill)
+	p.log.LogAttrs(p.Stop, slog.LevelInfo, "stopping")
+	p.fleet.drainAll(p.Kill)
 	var both sync.WaitGroup
-	both.Go(func() { p.fleet.end(p.kill) })
-	both.Go(func() { shutdown(p.kill, server) })
+	both.Go(func() { p.fleet.end(p.Kill) })
+	both.Go(func() { shutdown(p.Kill, server) })
 	both.Wait()
 	stopAdmin()
 	if err == nil {
@@ -54,9 +56,9 @@ func (p *program) wait(failed <-chan error) error {
 		select {
 		case err := <-failed:
 			return err
-		case <-p.stop.Done():
+		case <-p.Stop.Done():
 			return nil
-		case <-p.reload:
+		case <-p.Reload:
 			p.again()
 		}
 	}
@@ -67,13 +69,13 @@ func (p *program) announce() {
 	base := p.baseURL(p.listener)
 	places := p.fleet.where()
 	if len(places) == 1 {
-		p.log.LogAttrs(p.stop, slog.LevelInfo, "listening", slog.String("url", base+places[0].paths[0]))
+		p.log.LogAttrs(p.Stop, slog.LevelInfo, "listening", slog.String("url", base+places[0].paths[0]))
 		return
 	}
 	for _, e := range places {
-		p.log.LogAttrs(p.stop, slog.LevelInfo, "serving", slog.String("server", e.name), slog.String("url", base+e.paths[0]))
+		p.log.LogAttrs(p.Stop, slog.LevelInfo, "serving", slog.String("server", e.name), slog.String("url", base+e.paths[0]))
 	}
-	p.log.LogAttrs(p.stop, slog.LevelInfo, "listening", slog.String("url", base), slog.Int("servers", len(places)))
+	p.log.LogAttrs(p.Stop, slog.LevelInfo, "listening", slog.String("url", base), slog.Int("servers", len(places)))
 }
 
 // startAdmin serves the admin address, if there is one, until stop is called.
@@ -81,21 +83,21 @@ func (p *program) startAdmin() (stop func(), err error) {
 	if p.adminAddr == "" {
 		return func() {}, nil
 	}
-	listener, err := listen(p.stop, p.adminAddr, "--admin-addr takes another port; 0 means any free one")
+	listener, err := listen(p.Stop, p.adminAddr, "--admin-addr takes another port; 0 means any free one")
 	if err != nil {
 		return nil, fmt.Errorf("--admin-addr: %w", err)
 	}
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
-		p.log.LogAttrs(p.stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
+		p.log.LogAttrs(p.Stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
 	}
 	server := newServer(newAdmin(p.fleet.servers), p.log)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			p.log.LogAttrs(p.stop, slog.LevelError, "admin address failed", slog.String("error", err.Error()))
+			p.log.LogAttrs(p.Stop, slog.LevelError, "admin address failed", slog.String("error", err.Error()))
 		}
 	})
-	p.log.LogAttrs(p.stop, slog.LevelInfo, "admin address", slog.String("url", "http://"+listener.Addr().String()+"/status"))
+	p.log.LogAttrs(p.Stop, slog.LevelInfo, "admin address", slog.String("url", "http://"+listener.Addr().String()+"/status"))
 	return func() {
 		_ = server.Close()
 		serving.Wait()

@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 )
 
 // settings are what the flags say about all servers and the member "shproxy"
 // of the configuration file about one.
 type settings struct {
-	protocol       choice // of the clients
-	serverProtocol choice
+	protocol       configfile.Choice // of the clients
+	serverProtocol configfile.Choice
 
-	mode         choice
+	mode         configfile.Choice
 	warm         int
 	maxStarts    int
 	maxSessions  int
@@ -27,14 +29,14 @@ type settings struct {
 
 	requestTimeout  time.Duration
 	inputTimeout    time.Duration
-	maxMessageBytes byteSize
+	maxMessageBytes configfile.Size
 	keepAlive       time.Duration
-	replayBytes     byteSize
+	replayBytes     configfile.Size
 	replayTime      time.Duration
 
 	headerEnv   pairs // variable: header
 	claimEnv    pairs // variable: claim
-	limitMemory byteSize
+	limitMemory configfile.Size
 	limitFiles  int
 	limitCPU    time.Duration
 }
@@ -53,8 +55,8 @@ const (
 func defaultSettings() settings {
 	protocols := []string{protocolAuto, protocolLegacy, protocolModern}
 	return settings{
-		protocol: choice{protocolAuto, protocols}, serverProtocol: choice{protocolAuto, protocols},
-		mode:      choice{modeSession, []string{modeSession, modeShared}},
+		protocol: configfile.Choice{Value: protocolAuto, Words: protocols}, serverProtocol: configfile.Choice{Value: protocolAuto, Words: protocols},
+		mode:      configfile.Choice{Value: modeSession, Words: []string{modeSession, modeShared}},
 		maxStarts: 4, maxSessions: 100,
 		idleTimeout: 30 * time.Minute, startTimeout: time.Minute,
 		inputTimeout:    10 * time.Minute,
@@ -133,7 +135,7 @@ func (s *settings) check(name func(setting) string) error {
 			value = int64(*field)
 		case *time.Duration:
 			value = int64(*field)
-		case *byteSize:
+		case *configfile.Size:
 			value = int64(*field)
 		default:
 			continue

@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package service_test
 
 import (
 	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 func TestAccessLog(t *testing.T) {
 	var text bytes.Buffer
-	log, _, err := newLogger("debug", "text", &text, environment{lookup: func(string) (string, bool) { return "", false }})
+	log, _, err := service.NewLogger(&text, service.LoggerOptions{Level: "debug", Format: "text"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := identifyRequests(named("time", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := service.AccessLog(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		service.SetLabel(r.Context(), "time")
 		log.InfoContext(r.Context(), "inside")
 		w.WriteHeader(http.StatusAccepted)
 		_, _ = io.WriteString(w, "secret body")
 		if http.NewResponseController(w).Flush() != nil {
 			t.Error("the writer cannot be flushed")
 		}
-	})), log)
+	}), log, "server")
 	for _, test := range []struct{ given, trace, want string }{
 		{"req-1:2", "", "req-1:2"},
 		{"bad id\x1b", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "0af7651916cd43dd8448eb211c80319c"},
@@ -47,21 +48,24 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
-func TestLogFile(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "log")
-	var text bytes.Buffer
-	log, done, err := newLogger("WARNING", "json", &text, environment{lookup: func(v string) (string, bool) { return name, v == "LOG_FILE" }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log.With("a", 1).WithGroup("g").Warn("hello", "b", 2)
-	log.Info("not this")
-	done()
-	data, err := os.ReadFile(name)
-	if err != nil || string(data) != text.String() || strings.Count(text.String(), "\n") != 1 {
-		t.Errorf("file %q, stderr %q, %v", data, text.String(), err)
-	}
-	if !strings.Contains(text.String(), `"a":1,"g":{"b":2}`) {
-		t.Errorf("attributes: %s", text.String())
+// Without a label there is no attribute for it, and without level debug no line.
+func TestAccessLogPlain(t *testing.T) {
+	for level, want := range map[string]string{
+		"debug": `^time=\S+ level=DEBUG msg=request method=GET path=/ status=0 bytes=0 duration=\S+ request_id=a\n$`,
+		"info":  `^$`,
+	} {
+		var text bytes.Buffer
+		log, _, err := service.NewLogger(&text, service.LoggerOptions{Level: level, Format: "text"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-Request-Id", "a")
+		service.AccessLog(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			service.SetLabel(r.Context(), "unseen")
+		}), log, "").ServeHTTP(httptest.NewRecorder(), r)
+		if !regexp.MustCompile(want).MatchString(text.String()) {
+			t.Errorf("%s: %q", level, text.String())
+		}
 	}
 }

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package service is what programs that serve have in common: the signals that
+// stop them or have them read their files again, the log, with an id for each
+// request, and the guard of an address that is for this machine alone.
+package service
