@@ -17,6 +17,9 @@ import (
 // TestKeycloakExperimental tries what Keycloak calls experimental, and MCP asks
 // for: resource indicators (RFC 8707) and client ID metadata documents.
 func TestKeycloakExperimental(t *testing.T) {
+	if testing.Short() {
+		t.Skip("Keycloak takes a minute")
+	}
 	t.Parallel()
 	if !keycloakExperimental.installed() {
 		missing(t, "needs Keycloak "+keycloakVersion+howToInstall)

@@ -28,6 +28,9 @@ type keycloak struct {
 const startTimeout = 4 * time.Minute
 
 func startKeycloak(t *testing.T, build keycloakBuild, args ...string) *keycloak {
+	if testing.Short() {
+		t.Skip("Keycloak takes a minute")
+	}
 	t.Helper()
 	if !build.installed() {
 		missing(t, "needs Keycloak "+keycloakVersion+howToInstall)

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 
 // TestSmoke runs the whole benchmark, with few calls, on what needs only Go.
 func TestSmoke(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
 	var stdout, stderr bytes.Buffer
 	args := []string{"-rounds", "1", "-duration", "5s", "-calls", "64", "-systems", strings.Join(ownNames(), ","), "-json"}
 	if code := run(t.Context(), args, nil, &stdout, &stderr); code != exitOK {
