@@ -258,18 +258,8 @@ func (s style) width() int {
 // runeBefore is the character that will be written before piece i.
 func (in *inliner) runeBefore(i int) rune {
 	for i--; i >= 0; i-- {
-		switch p := &in.pieces[i]; p.kind {
-		case textPiece, rawPiece:
-			r, _ := utf8.DecodeLastRuneInString(p.text)
+		if r, written := in.pieces[i].edge(utf8.DecodeLastRuneInString); written {
 			return r
-		case opening, closing:
-			if p.mark != 0 || p.style == sub || p.style == sup {
-				return '*'
-			}
-		case codePiece, linkOpening, linkClosing:
-			return '`'
-		default:
-			return ' '
 		}
 	}
 	return ' '
@@ -278,21 +268,26 @@ func (in *inliner) runeBefore(i int) rune {
 // runeAfter is the character that will be written at piece i.
 func (in *inliner) runeAfter(i int) rune {
 	for ; i < len(in.pieces); i++ {
-		switch p := &in.pieces[i]; p.kind {
-		case textPiece, rawPiece:
-			r, _ := utf8.DecodeRuneInString(p.text)
+		if r, written := in.pieces[i].edge(utf8.DecodeRuneInString); written {
 			return r
-		case opening, closing:
-			if p.mark != 0 || p.style == sub || p.style == sup {
-				return '*'
-			}
-		case codePiece, linkOpening, linkClosing:
-			return '`'
-		default:
-			return ' '
 		}
 	}
 	return ' '
+}
+
+// edge is the first or last character of a piece, whichever decode takes of a
+// text; false if nothing is written for the piece.
+func (p *piece) edge(decode func(string) (rune, int)) (rune, bool) {
+	switch p.kind {
+	case textPiece, rawPiece:
+		r, _ := decode(p.text)
+		return r, true
+	case opening, closing:
+		return '*', p.mark != 0 || p.style == sub || p.style == sup
+	case codePiece, linkOpening, linkClosing:
+		return '`', true
+	}
+	return ' ', true
 }
 
 // isBreak: white space or punctuation, which a delimiter may touch on its

@@ -2,5 +2,6 @@
 
 // Package service is what programs that serve have in common: the signals that
 // stop them or have them read their files again, the log, with an id for each
-// request, and the guard of an address that is for this machine alone.
+// request, the probes of their health, and the guard of an address that is for
+// this machine alone.
 package service

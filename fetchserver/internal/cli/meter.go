@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
@@ -32,14 +31,15 @@ type meter struct {
 	statuses map[string]int64 // of origins
 	received int64
 	decoded  int64
-	times    map[fetchserver.CacheStatus]*histogram
-	waits    histogram
+	times    map[fetchserver.CacheStatus]*exposition.Times
+	waits    *exposition.Times
 }
 
 func newMeter() *meter {
 	return &meter{
 		requests: map[[2]string]int64{}, outcomes: map[fetchserver.Result]int64{}, refusals: map[fetch.Code]int64{},
-		caches: map[fetchserver.CacheStatus]int64{}, statuses: map[string]int64{}, times: map[fetchserver.CacheStatus]*histogram{},
+		caches: map[fetchserver.CacheStatus]int64{}, statuses: map[string]int64{}, times: map[fetchserver.CacheStatus]*exposition.Times{},
+		waits: exposition.NewTimes(bounds...),
 	}
 }
 
@@ -66,10 +66,10 @@ func (m *meter) observe(o fetchserver.Outcome) {
 	m.received += o.Received
 	m.decoded += o.Decoded
 	if m.times[o.Cache] == nil {
-		m.times[o.Cache] = &histogram{}
+		m.times[o.Cache] = exposition.NewTimes(bounds...)
 	}
-	m.times[o.Cache].add(o.Duration)
-	m.waits.add(o.Waited)
+	m.times[o.Cache].Add(o.Duration)
+	m.waits.Add(o.Waited)
 }
 
 // counted counts the requests to a handler.
@@ -130,10 +130,10 @@ func (m *meter) write(w *exposition.Writer) {
 	w.Sample(float64(m.decoded))
 	w.Family(exposition.Histogram, "fetchserver_document_duration_seconds", "Time from asking for a document to having it or not.")
 	for _, cache := range slices.Sorted(maps.Keys(m.times)) {
-		w.Distribution(m.times[cache].distribution(), exposition.Label{Name: "cache", Value: string(cache)})
+		w.Distribution(m.times[cache].Distribution(), exposition.Label{Name: "cache", Value: string(cache)})
 	}
 	w.Family(exposition.Histogram, "fetchserver_wait_duration_seconds", "Time in which it was not yet a document's turn.")
-	w.Distribution(m.waits.distribution())
+	w.Distribution(m.waits.Distribution())
 }
 
 func writeSeries[K ~string](w *exposition.Writer, series map[K]int64, label string) {
@@ -144,28 +144,4 @@ func writeSeries[K ~string](w *exposition.Writer, series map[K]int64, label stri
 
 // bounds are the upper bounds of the buckets, in seconds: from what the cache
 // has to a site that is slow.
-var bounds = [...]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
-
-// A histogram counts times. The caller sees to it that it has one user at once.
-type histogram struct {
-	counts [len(bounds) + 1]int64
-	sum    float64
-}
-
-func (h *histogram) add(d time.Duration) {
-	seconds := d.Seconds()
-	i, _ := slices.BinarySearch(bounds[:], seconds)
-	h.counts[i]++
-	h.sum += seconds
-}
-
-func (h *histogram) distribution() exposition.Distribution {
-	d := exposition.Distribution{Sum: h.sum}
-	for i, n := range h.counts {
-		d.Count += n
-		if i < len(bounds) {
-			d.Buckets = append(d.Buckets, exposition.Bucket{Bound: bounds[i], Count: d.Count})
-		}
-	}
-	return d
-}
+var bounds = []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}

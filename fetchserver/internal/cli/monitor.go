@@ -4,50 +4,22 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
-// readyTime is how long the parts may take to show that they can work.
-const readyTime = 5 * time.Second
-
-// condition is the answer of /healthz and /readyz.
-type condition struct {
-	Status string `json:"status"` // ok, stopping or failed
-	Error  string `json:"error,omitempty"`
-}
-
-// health tells that the process is up, also while it comes to its end: whoever
-// restarts it for that would cut calls off.
-func (p *program) health(w http.ResponseWriter, _ *http.Request) {
-	status := "ok"
-	if p.stopping.Load() {
-		status = "stopping"
+// probes tell whether calls should be sent here.
+func (p *program) probes() *service.Probes {
+	return &service.Probes{
+		Stopping: &p.stopping,
+		Check:    func(ctx context.Context) error { return p.handler.generation().parts.Ready(ctx) },
 	}
-	tell(w, http.StatusOK, condition{Status: status})
-}
-
-// ready tells whether calls should be sent here.
-func (p *program) ready(w http.ResponseWriter, r *http.Request) {
-	if p.stopping.Load() {
-		tell(w, http.StatusServiceUnavailable, condition{Status: "stopping"})
-		return
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
-	defer cancel()
-	if err := p.handler.generation().parts.Ready(ctx); err != nil {
-		tell(w, http.StatusServiceUnavailable, condition{Status: "failed", Error: oneLine(err.Error())})
-		return
-	}
-	tell(w, http.StatusOK, condition{Status: "ok"})
 }
 
 func (p *program) metrics(w http.ResponseWriter, _ *http.Request) {
@@ -73,21 +45,11 @@ func (p *program) metrics(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// tell writes a JSON answer that is not to be kept.
-func tell(w http.ResponseWriter, status int, answer condition) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(answer) // whoever asked may be gone
-}
-
 // admin answers probes and Prometheus, at an address of its own.
 func (p *program) admin() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+healthPath, p.health)
-	mux.HandleFunc("GET "+readyPath, p.ready)
+	mux, probes := http.NewServeMux(), p.probes()
+	mux.HandleFunc("GET "+healthPath, probes.Health)
+	mux.HandleFunc("GET "+readyPath, probes.Ready)
 	mux.HandleFunc("GET /metrics", p.metrics)
 	return service.OnLoopback(mux)
 }

@@ -4,8 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 )
 
 // A reading is a run of a command that reads pages itself, with the settings of
@@ -87,7 +86,7 @@ func (r *reading) header() (http.Header, error) {
 		if !ok || !consistsOf(name, tchar) {
 			return nil, &usageError{text: "--header wants 'NAME: VALUE'"}
 		}
-		value, err := r.expand(strings.TrimSpace(value))
+		value, err := configfile.Expand(strings.TrimSpace(value), r.config.environment.lookup)
 		if err != nil {
 			return nil, &usageError{text: "--header " + name + ": " + err.Error()}
 		}
@@ -97,28 +96,6 @@ func (r *reading) header() (http.Header, error) {
 		header.Set(name, value)
 	}
 	return header, nil
-}
-
-// expand replaces each ${NAME} by the variable of that name, which must exist.
-func (r *reading) expand(text string) (string, error) {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, "${")
-		b.WriteString(before)
-		if !found {
-			return b.String(), nil
-		}
-		name, after, closed := strings.Cut(rest, "}")
-		value, set := r.config.environment.lookup(name)
-		switch {
-		case !closed:
-			return "", errors.New("${ without }")
-		case !set:
-			return "", fmt.Errorf("the environment has no variable %s", name)
-		}
-		b.WriteString(value)
-		text = after
-	}
 }
 
 // silent is the log of what nobody asked to hear of.

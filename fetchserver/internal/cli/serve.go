@@ -56,8 +56,9 @@ func (p *program) use(c *config) error {
 	if guard != nil {
 		mux.Handle(guard.MetadataPath(), guard.MetadataHandler())
 	}
-	mux.HandleFunc("GET "+healthPath, p.health)
-	mux.HandleFunc("GET "+readyPath, p.ready)
+	probes := p.probes()
+	mux.HandleFunc("GET "+healthPath, probes.Health)
+	mux.HandleFunc("GET "+readyPath, probes.Ready)
 	p.handler.replace(&generation{Handler: mux, server: server, parts: parts})
 	return nil
 }

@@ -25,7 +25,7 @@ type meter struct {
 	mu sync.Mutex
 	// mu guards the fields below.
 	requests map[[2]string]int64 // by endpoint and class of status
-	times    map[string]*histogram
+	times    map[string]*exposition.Times
 	events   map[[2]string]int64 // by kind and outcome
 	issued   map[string]int64    // tokens, by grant type
 	refusals map[[2]string]int64 // by kind and error code
@@ -34,7 +34,7 @@ type meter struct {
 
 // storeUse is how often an operation of the store was called.
 type storeUse struct {
-	times  histogram
+	times  *exposition.Times
 	errors int64
 }
 
@@ -44,7 +44,7 @@ const maxSeries = 200
 
 func newMeter() *meter {
 	return &meter{
-		requests: map[[2]string]int64{}, times: map[string]*histogram{}, events: map[[2]string]int64{},
+		requests: map[[2]string]int64{}, times: map[string]*exposition.Times{}, events: map[[2]string]int64{},
 		issued: map[string]int64{}, refusals: map[[2]string]int64{}, store: map[string]*storeUse{},
 	}
 }
@@ -91,9 +91,9 @@ func (m *meter) counted(next http.Handler) http.Handler {
 		defer m.mu.Unlock()
 		m.requests[[2]string{name, class}]++
 		if m.times[name] == nil {
-			m.times[name] = &histogram{}
+			m.times[name] = exposition.NewTimes(bounds...)
 		}
-		m.times[name].add(time.Since(started))
+		m.times[name].Add(time.Since(started))
 	})
 }
 
@@ -124,10 +124,10 @@ func (m *meter) stored(operation string, started time.Time, failed bool) {
 	defer m.mu.Unlock()
 	use := m.store[operation]
 	if use == nil {
-		use = &storeUse{}
+		use = &storeUse{times: exposition.NewTimes(bounds...)}
 		m.store[operation] = use
 	}
-	use.times.add(took)
+	use.times.Add(took)
 	if failed {
 		use.errors++
 	}
@@ -141,7 +141,7 @@ func (m *meter) write(w *exposition.Writer) {
 	writePairs(w, m.requests, "endpoint", "status")
 	w.Family(exposition.Histogram, "oauthdyn_request_duration_seconds", "Time from the arrival of a request to its answer.")
 	for _, name := range slices.Sorted(maps.Keys(m.times)) {
-		w.Distribution(m.times[name].distribution(), exposition.Label{Name: "endpoint", Value: name})
+		w.Distribution(m.times[name].Distribution(), exposition.Label{Name: "endpoint", Value: name})
 	}
 	w.Family(exposition.Counter, "oauthdyn_events_total", "Events of the audit log, such as sign_in and client.create.")
 	writePairs(w, m.events, "event", "outcome")
@@ -154,7 +154,7 @@ func (m *meter) write(w *exposition.Writer) {
 	operations := slices.Sorted(maps.Keys(m.store))
 	w.Family(exposition.Histogram, "oauthdyn_store_operation_duration_seconds", "Time that operations of the store took.")
 	for _, name := range operations {
-		w.Distribution(m.store[name].times.distribution(), exposition.Label{Name: "operation", Value: name})
+		w.Distribution(m.store[name].times.Distribution(), exposition.Label{Name: "operation", Value: name})
 	}
 	w.Family(exposition.Counter, "oauthdyn_store_errors_total", "Operations of the store that failed.")
 	for _, name := range operations {
@@ -173,28 +173,4 @@ func writePairs(w *exposition.Writer, series map[[2]string]int64, first, second 
 
 // bounds are the upper bounds of the buckets, in seconds: from a look into
 // memory to a password hash on a machine that has too much to do.
-var bounds = [...]float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
-
-// A histogram counts times. The caller sees to it that it has one user at once.
-type histogram struct {
-	counts [len(bounds) + 1]int64
-	sum    float64
-}
-
-func (h *histogram) add(d time.Duration) {
-	seconds := d.Seconds()
-	i, _ := slices.BinarySearch(bounds[:], seconds)
-	h.counts[i]++
-	h.sum += seconds
-}
-
-func (h *histogram) distribution() exposition.Distribution {
-	d := exposition.Distribution{Sum: h.sum}
-	for i, n := range h.counts {
-		d.Count += n
-		if i < len(bounds) {
-			d.Buckets = append(d.Buckets, exposition.Bucket{Bound: bounds[i], Count: d.Count})
-		}
-	}
-	return d
-}
+var bounds = []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}

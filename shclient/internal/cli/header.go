@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
@@ -61,7 +62,7 @@ func (a *app) addHeader(header http.Header, text string) error {
 	if name = strings.TrimSpace(name); !ok || name == "" {
 		return errors.New("wants 'Name: value'")
 	}
-	value, err := a.expand(strings.TrimSpace(value))
+	value, err := configfile.Expand(strings.TrimSpace(value), a.lookupEnv)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -70,28 +71,6 @@ func (a *app) addHeader(header http.Header, text string) error {
 	}
 	header.Add(name, value)
 	return nil
-}
-
-// expand replaces each ${NAME} by the variable of that name, which must exist.
-func (a *app) expand(text string) (string, error) {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, "${")
-		b.WriteString(before)
-		if !found {
-			return b.String(), nil
-		}
-		name, after, closed := strings.Cut(rest, "}")
-		value, set := a.lookupEnv(name)
-		switch {
-		case !closed:
-			return "", errors.New("${ without }")
-		case !set:
-			return "", fmt.Errorf("the environment has no variable %s", name)
-		}
-		b.WriteString(value)
-		text = after
-	}
 }
 
 func (a *app) token() (string, error) {
