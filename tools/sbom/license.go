@@ -19,7 +19,7 @@ const enough = 75
 
 // identifiers are those of licences that the checker names as SPDX does. What
 // else it finds is left open, for a person to look at.
-var identifiers = []string{"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MPL-2.0", "Unlicense", "Zlib"}
+var identifiers = []string{"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "ISC", "MIT", "MIT-0", "MPL-2.0", "Unlicense", "Zlib"}
 
 // A licence file may be called so, a notice file too.
 var (
