@@ -2,7 +2,7 @@
 // of the workspace, so that their requirements do not reach our builds.
 module github.com/atrawog/mcp-oauth-gateway/tools
 
-go 1.26.8
+go 1.26.0
 
 require (
 	github.com/google/go-containerregistry v0.22.1
