@@ -5,6 +5,7 @@ package service_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os/signal"
@@ -87,6 +88,17 @@ func ExampleCountedWriter() {
 	h.ServeHTTP(counted, httptest.NewRequest("GET", "/", nil))
 	fmt.Println(counted.Status, counted.Bytes > 0)
 	// Output: 404 true
+}
+
+// A manager such as systemd learns when the program can serve. Without one,
+// nothing happens.
+func ExampleNewNotifier() {
+	manager := service.NewNotifier(func(string) (string, bool) { return "", false }, slog.Default()) // os.LookupEnv
+	// When the program listens:
+	manager.Ready()
+	// At the end:
+	manager.Stopping()
+	// Output:
 }
 
 // What a command does until somebody stops it.
