@@ -51,7 +51,7 @@ func ExampleToModern() {
 	talk(tr, now, false, `{"jsonrpc":"2.0","id":2,"result":{"resultType":"complete","content":[]}}`)
 	// Output:
 	// to server: {"jsonrpc":"2.0","id":1,"method":"server/discover","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}
-	// to client: {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"2"}}}
+	// to client: {"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"2"},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"2"}}}}
 	// to server: {"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}
 	// to client: {"jsonrpc":"2.0","id":"a","result":{"content":[]}}
 }
