@@ -3,6 +3,7 @@
 package service_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -32,6 +33,15 @@ func ExampleAccessLog() {
 	_, line, _ := strings.Cut(text.String(), " ") // without the time
 	fmt.Print(line)
 	// Output: level=INFO msg=hello request_id=mine-1
+}
+
+func ExampleHealthcheck() {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+	}))
+	defer s.Close()
+	fmt.Println(service.Healthcheck(context.Background(), s.URL+"/readyz"))
+	// Output: 503 Service Unavailable the store does not answer
 }
 
 func ExampleNewNotifier() {
