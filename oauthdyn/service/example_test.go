@@ -90,6 +90,16 @@ func ExampleCountedWriter() {
 	// Output: 404 true
 }
 
+// What a container runs to find out how its program is.
+func ExampleHealthcheck() {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the store does not answer", http.StatusServiceUnavailable)
+	}))
+	defer s.Close()
+	fmt.Println(service.Healthcheck(context.Background(), s.URL+"/readyz"))
+	// Output: 503 Service Unavailable the store does not answer
+}
+
 // A manager such as systemd learns when the program can serve. Without one,
 // nothing happens.
 func ExampleNewNotifier() {
