@@ -5,6 +5,7 @@
 package deploycheck
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 func TestComposeRuns(t *testing.T) {
 	path := bin(t)
 	dir := composeCopy(t, path)
+	writeFile(t, filepath.Join(dir, ".env"), readFile(t, filepath.Join(dir, ".env"))+"ACME_DIRECTORY=https://127.0.0.1:1/\n") // nobody is asked
 	project := loadCompose(t, dir)
 	net := newAddresses()
 	at := map[string]string{}
@@ -26,15 +28,9 @@ func TestComposeRuns(t *testing.T) {
 		at[name] = net.next()
 	}
 	g := &gateway{bin: path, page: newPage(t)}
-	g.front = newFront(t, at["traefik"]+":8443", map[string][]string{
-		"auth." + domain:  {at["oauthdyn"] + ":9000"},
-		"mcp." + domain:   {at["shproxy-1"] + ":8080", at["shproxy-2"] + ":8080"},
-		"fetch." + domain: {at["fetchserver"] + ":3000"},
-	})
-	err := project.ForEachService(nil, func(name string, s *types.ServiceConfig) error {
-		if name != "traefik" {
-			g.commands = append(g.commands, composeCommand(t, project, s, at, g))
-		}
+	g.front = newFront(t, at["traefik"]+":8443", nil)
+	err := project.ForEachService(nil, func(_ string, s *types.ServiceConfig) error {
+		g.commands = append(g.commands, composeCommand(t, project, s, at, g))
 		return nil
 	})
 	if err != nil {
@@ -65,6 +61,9 @@ func composeCommand(t *testing.T, project *types.Project, s *types.ServiceConfig
 		target, _, _ := strings.Cut(v, ":")
 		names[target] = filepath.Join(base, target)
 	}
+	if s.Name == "traefik" {
+		g.front.forTraefik(t, base, names, at[s.Name], readFile(t, project.Configs["routes"].File))
+	}
 	for from, to := range names {
 		if strings.HasPrefix(from, "/") && strings.HasPrefix(to, base) {
 			if err := os.MkdirAll(to, 0o700); err != nil {
@@ -78,8 +77,8 @@ func composeCommand(t *testing.T, project *types.Project, s *types.ServiceConfig
 	}
 	mapped := replacer(names)
 	c := command{name: s.Name, dir: base, grace: 10 * time.Second}
-	if program := programOf(s.Image); program != "" {
-		c.args = []string{program} // the entry point of the image
+	if program := entryPoint(s.Image); program != "" {
+		c.args = []string{program}
 	}
 	for _, arg := range append(s.Entrypoint, s.Command...) {
 		c.args = append(c.args, mapped.Replace(strings.ReplaceAll(arg, "$$", "$")))
@@ -97,8 +96,30 @@ func composeCommand(t *testing.T, project *types.Project, s *types.ServiceConfig
 	if s.StopGracePeriod != nil {
 		c.grace = time.Duration(*s.StopGracePeriod)
 	}
+	c.args = known(t, g.bin, c.args)
 	c.ready = composeProbe(t, s, g, mapped, at[s.Name])
 	return c
+}
+
+// forTraefik has Traefik listen at its own address, and gives it certificates
+// that it need not order.
+func (f *front) forTraefik(t *testing.T, base string, names map[string]string, addr, routes string) {
+	t.Helper()
+	dir := filepath.Join(base, "dynamic")
+	writeFile(t, filepath.Join(dir, "routes.yml"), replacer(names).Replace(routes))
+	writeFile(t, filepath.Join(dir, "certificates.yml"), "tls: {certificates: [{certFile: "+f.certFile+", keyFile: "+f.keyFile+"}]}\n")
+	maps.DeleteFunc(names, func(from, _ string) bool { return strings.HasPrefix(from, "/etc/traefik/") })
+	names["/etc/traefik/dynamic"] = dir
+	// Ports below 1024 are not for everybody.
+	names["address=:80"], names["address=:443"] = "address="+addr+":8080", "address="+addr+":8443"
+}
+
+// entryPoint is the program that the image starts.
+func entryPoint(image string) string {
+	if strings.HasPrefix(image, "traefik:") {
+		return "traefik"
+	}
+	return programOf(image)
 }
 
 // composeProbe is the health check of the service.

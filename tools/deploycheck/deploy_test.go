@@ -92,6 +92,7 @@ func bin(t *testing.T) string {
 		missing(t, "the server of the examples is not installed: go test ./examples/interop -run '^$' -install")
 	}
 	link("mcp-server-everything", everything)
+	link("traefik", traefik(t))
 	built = true
 	ours, err := programs()
 	if err != nil {
@@ -101,6 +102,23 @@ func bin(t *testing.T) string {
 		link(name, filepath.Join(ours, name))
 	}
 	return dir
+}
+
+// traefik is where the system has Traefik, or where examples/deploy keeps it.
+func traefik(t *testing.T) string {
+	t.Helper()
+	if path, err := exec.LookPath("traefik"); err == nil {
+		return path
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(cache, "mcp-oauth-gateway", "deploy", "bin", "traefik")
+	if _, err := os.Stat(path); err != nil {
+		missing(t, "Traefik is not installed: go test ./examples/deploy -run '^$' -install")
+	}
+	return path
 }
 
 // shellBlock is the nth fenced block of shell commands of a README.

@@ -160,7 +160,9 @@ func (c command) start(t *testing.T) *process {
 			t.Logf("%s: %q said:\n%s", c.name, c.args, p.said())
 		}
 	})
+	began := time.Now()
 	p.await(c.ready)
+	t.Logf("%s is ready after %v", c.name, time.Since(began).Round(time.Millisecond))
 	if c.alive != nil {
 		p.await(c.alive)
 	}
