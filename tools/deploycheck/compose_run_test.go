@@ -44,7 +44,7 @@ func TestComposeRuns(t *testing.T) {
 func composeCommand(t *testing.T, project *types.Project, s *types.ServiceConfig, at map[string]string, g *gateway) command {
 	t.Helper()
 	base := t.TempDir()
-	names := map[string]string{"0.0.0.0": at[s.Name], "127.0.0.1": at[s.Name]}
+	names := map[string]string{"=0.0.0.0": "=" + at[s.Name], " 0.0.0.0": " " + at[s.Name], "127.0.0.1": at[s.Name]}
 	for other, addr := range at {
 		names["//"+other+":"] = "//" + addr + ":"
 	}

@@ -40,14 +40,15 @@ func (a *addresses) next() string {
 
 // A command is what a file says of one process.
 type command struct {
-	name  string
-	args  []string // the program first
-	env   []string // all of its environment
-	dir   string
-	ready probe
-	alive probe         // nil: none
-	grace time.Duration // for its end
-	ended func(*testing.T)
+	name     string
+	args     []string // the program first
+	env      []string // all of its environment
+	dir      string
+	ready    probe
+	alive    probe         // nil: none
+	reloaded probe         // after SIGHUP; nil: it is not for that
+	grace    time.Duration // for its end
+	ended    func(*testing.T)
 }
 
 // A probe reports whether a program answers as it should.
@@ -165,6 +166,12 @@ func (c command) start(t *testing.T) *process {
 	t.Logf("%s is ready after %v", c.name, time.Since(began).Round(time.Millisecond))
 	if c.alive != nil {
 		p.await(c.alive)
+	}
+	if c.reloaded != nil {
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		p.await(c.reloaded)
 	}
 	return p
 }

@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -140,8 +139,10 @@ func (m *machine) command(name string, g *gateway) command {
 		env = append(env, key+"="+value)
 	}
 	c.env = withEnv(m.bin, env, g.front.env())
-	c.ready = manager.ready
-	c.ended = manager.stopped
+	c.ready, c.ended = manager.ready, manager.stopped
+	if strings.HasPrefix(u.one(t, "ExecReload"), "/bin/kill -HUP ") {
+		c.reloaded = manager.reloaded
+	}
 	return c
 }
 
@@ -192,17 +193,24 @@ func (m *manager) states() string {
 }
 
 func (m *manager) ready(context.Context) error {
-	if !strings.HasSuffix(m.states(), "READY=1") {
-		return errors.New("it has not said READY=1")
+	if states := m.states(); !strings.HasSuffix(states, "READY=1") {
+		return errors.New("it has not said READY=1 last, but: " + states)
 	}
 	return nil
 }
 
-func (m *manager) stopped(t *testing.T) {
-	t.Helper()
-	if !strings.HasSuffix(m.states(), "STOPPING=1") {
-		t.Errorf("it said %s, and not STOPPING=1 at its end", m.states())
+func (m *manager) reloaded(context.Context) error {
+	if states := m.states(); !reloaded.MatchString(states) {
+		return errors.New("it has only said " + states)
 	}
+	return nil
 }
 
-var _ = syscall.SIGHUP
+var reloaded = regexp.MustCompile(`^READY=1 RELOADING=1 MONOTONIC_USEC=\d+ READY=1( STOPPING=1)?$`)
+
+func (m *manager) stopped(t *testing.T) {
+	t.Helper()
+	if states := m.states(); !reloaded.MatchString(states) || !strings.HasSuffix(states, " STOPPING=1") {
+		t.Errorf("it said %s", states)
+	}
+}
