@@ -14,7 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -70,9 +72,17 @@ func (g *gateway) play(t *testing.T) {
 	if got := g.shclient(t, "call", fetch, "fetch", "url="+g.page.URL, "raw=false"); !strings.Contains(got, "The sea rises and falls twice a day.") {
 		t.Errorf("fetch: %s", got)
 	}
-	for i := len(running) - 1; i >= 0; i-- {
-		running[i].stop()
+	stopAll(slices.DeleteFunc(slices.Clone(running), (*process).isStore))
+	stopAll(slices.DeleteFunc(running, func(p *process) bool { return !p.isStore() }))
+}
+
+// stopAll ends processes at the same time.
+func stopAll(list []*process) {
+	var all sync.WaitGroup
+	for _, p := range list {
+		all.Go(p.stop)
 	}
+	all.Wait()
 }
 
 // session calls several times in one session of a client of 2025-11-25, so that

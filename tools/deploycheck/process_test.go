@@ -207,6 +207,9 @@ func (p *process) await(ready probe) {
 	}
 }
 
+// isStore reports whether others need it until their end.
+func (p *process) isStore() bool { return p.args[0] == "sh" }
+
 // stop has the process end as those that run it do, in its time.
 func (p *process) stop() {
 	p.t.Helper()
