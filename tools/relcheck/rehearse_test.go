@@ -97,7 +97,7 @@ func TestRelease(t *testing.T) {
 	}
 	commit(t, repo)
 	for _, tag := range []string{"oauthdyn/v0.1.0", "shclient/v0.1.0"} {
-		git(t, repo, "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "tag.gpgSign=false", "tag", "-a", "-m", tag, tag)
+		annotate(t, repo, tag)
 	}
 	if err := check(ctx, repo); err != nil {
 		t.Errorf("check after the release: %v", err)
