@@ -4,6 +4,7 @@ package service_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -31,6 +32,14 @@ func ExampleAccessLog() {
 	_, line, _ := strings.Cut(text.String(), " ") // without the time
 	fmt.Print(line)
 	// Output: level=INFO msg=hello request_id=mine-1
+}
+
+func ExampleNewNotifier() {
+	manager := service.NewNotifier(os.LookupEnv, slog.Default())
+	// When the program listens:
+	manager.Ready()
+	// At the end:
+	manager.Stopping()
 }
 
 func ExampleWatchSignals() {
