@@ -6,12 +6,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/atrawog/mcp-oauth-gateway/tools/internal/build"
+	"github.com/atrawog/mcp-oauth-gateway/tools/sbom"
 )
 
 // platforms are those that a release has binaries for.
@@ -20,7 +23,7 @@ var platforms = []string{
 }
 
 // dist builds the command of a tagged module for platforms, written GOOS/GOARCH,
-// into out, and writes SHA256SUMS beside. HEAD must be the tag, so that the go command
+// into out, with a bill of materials of each, and SHA256SUMS of all. HEAD must be the tag, so that the go command
 // stamps its version into the binaries.
 func dist(ctx context.Context, repo, tag, out string, platforms []string) error {
 	if _, err := changesOf(repo, tag); err != nil {
@@ -40,19 +43,36 @@ func dist(ctx context.Context, repo, tag, out string, platforms []string) error 
 	for _, platform := range platforms {
 		name := binaryName(dir, version, platform)
 		file := filepath.Join(out, name)
-		if err := buildFor(ctx, filepath.Join(repo, dir), dir, platform, file); err != nil {
+		target := build.Target{Module: filepath.Join(repo, dir), Command: dir, Platform: platform, File: file}
+		if err := target.Build(ctx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if err := hasVersion(file, version); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		sum, err := sha256Of(file)
-		if err != nil {
-			return err
+		if err := writeSBOM(ctx, file, target.Module); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		fmt.Fprintf(&sums, "%s  %s\n", sum, name)
+		for _, name := range []string{name, name + sbomSuffix} {
+			sum, err := sha256Of(filepath.Join(out, name))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&sums, "%s  %s\n", sum, name)
+		}
 	}
 	return os.WriteFile(filepath.Join(out, dir+"_"+version+"_SHA256SUMS"), []byte(sums.String()), 0o644)
+}
+
+// sbomSuffix is what the bill of materials of a binary adds to its name.
+const sbomSuffix = ".spdx.json"
+
+func writeSBOM(ctx context.Context, file, module string) error {
+	f, err := os.Create(file + sbomSuffix)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sbom.Write(ctx, f, file, module, false), f.Close())
 }
 
 // binaryName is the name of a released binary, for example
@@ -63,17 +83,6 @@ func binaryName(command, version, platform string) string {
 		name += ".exe"
 	}
 	return name
-}
-
-func buildFor(ctx context.Context, module, command, platform, file string) error {
-	goos, goarch, _ := strings.Cut(platform, "/")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-o", file, "./cmd/"+command)
-	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, output)
-	}
-	return nil
 }
 
 // hasVersion checks the version that the go command stamped into a binary.

@@ -25,7 +25,7 @@ const usage = `usage:
   relcheck rehearse      release HEAD in a scratch clone and use it as a stranger would
   relcheck sums          write the sums of siblings that are released together into go.sum
   relcheck notes TAG     check a release tag and print its changelog section
-  relcheck dist TAG DIR  build the tagged command for all platforms, with checksums, into DIR
+  relcheck dist TAG DIR  build the tagged command for all platforms into DIR, with bills of materials and checksums
   relcheck wrap TAG DIR  pack the binaries that dist has written into DIR for npm and PyPI, into DIR/npm
                          and DIR/pypi; prints the npm packages in the order in which to publish them
 `

@@ -32,7 +32,7 @@ func wrapBinaries(ctx context.Context, repo, tag, dir string, platforms []string
 	r := wrap.Release{Command: command, Version: version, Time: stamp, License: filepath.Join(repo, "LICENSE")}
 	for _, platform := range platforms {
 		b := wrap.Binary{Platform: platform, Path: filepath.Join(dir, binaryName(command, version, platform))}
-		if sbom := b.Path + ".spdx.json"; exists(sbom) {
+		if sbom := b.Path + sbomSuffix; exists(sbom) {
 			b.SBOM = sbom
 		}
 		r.Binaries = append(r.Binaries, b)
