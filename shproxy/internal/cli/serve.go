@@ -41,7 +41,9 @@ func (p *program) serve() error {
 		}
 	}()
 	p.announce()
+	p.manager.Ready()
 	err = p.wait(failed)
+	p.manager.Stopping()
 	p.log.LogAttrs(p.Stop, slog.LevelInfo, "stopping")
 	p.drain()
 	var both sync.WaitGroup
