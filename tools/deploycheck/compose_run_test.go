@@ -96,7 +96,6 @@ func composeCommand(t *testing.T, project *types.Project, s *types.ServiceConfig
 	if s.StopGracePeriod != nil {
 		c.grace = time.Duration(*s.StopGracePeriod)
 	}
-	c.args = known(t, g.bin, c.args)
 	c.ready = composeProbe(t, s, g, mapped, at[s.Name])
 	return c
 }

@@ -26,6 +26,8 @@ const (
 	password = "correct horse battery staple"
 )
 
+var commands = []string{"oauthdyn", "shproxy", "fetchserver", "shclient"}
+
 // missing skips a test, or fails it where everything must be there.
 func missing(t *testing.T, what string) {
 	t.Helper()
@@ -43,13 +45,14 @@ var programs = sync.OnceValues(func() (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	for _, name := range []string{"oauthdyn", "shproxy", "fetchserver", "shclient"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, name), "./"+name+"/cmd/"+name)
-		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "GOWORK=") // the commands as they are here
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return dir, fmt.Errorf("go build %s: %w\n%s", name, err, out)
-		}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+"/")
+	for _, name := range commands {
+		cmd.Args = append(cmd.Args, "./"+name+"/cmd/"+name)
+	}
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "GOWORK=") // the commands as they are here
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return dir, nil
 })
@@ -98,7 +101,7 @@ func bin(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"oauthdyn", "shproxy", "fetchserver", "shclient"} {
+	for _, name := range commands {
 		link(name, filepath.Join(ours, name))
 	}
 	return dir

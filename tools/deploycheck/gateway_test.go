@@ -66,9 +66,7 @@ func (g *gateway) play(t *testing.T) {
 			t.Errorf("echo: %s", got)
 		}
 	}
-	if knowsReplicas(t, g.bin) {
-		g.session(t, mcp)
-	}
+	g.session(t, mcp)
 	if got := g.shclient(t, "call", fetch, "fetch", "url="+g.page.URL, "raw=false"); !strings.Contains(got, "The sea rises and falls twice a day.") {
 		t.Errorf("fetch: %s", got)
 	}
@@ -91,14 +89,8 @@ func (g *gateway) session(t *testing.T, address string) {
 	t.Helper()
 	token := strings.TrimSpace(g.run(t, "oauthdyn", "token", address))
 	client, id := g.front.client(), ""
-	for _, body := range []string{
-		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"deploycheck","version":"1"}}}`,
-		`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
-		`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"message":"one"}}}`,
-		`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"echo","arguments":{"message":"two"}}}`,
-		`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"echo","arguments":{"message":"three"}}}`,
-	} {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(body))
+	ask := func(method, body string) (*http.Response, string) {
+		req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,15 +105,29 @@ func (g *gateway) session(t *testing.T, address string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer res.Body.Close()
 		text, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-		res.Body.Close()
-		if err != nil || res.StatusCode >= 300 || strings.Contains(body, "tools/call") && !strings.Contains(string(text), "Echo: ") {
-			t.Fatalf("%s in session %q: %s, %v\n%s", body, id, res.Status, err, text)
+		if err != nil || res.StatusCode >= 300 {
+			t.Fatalf("%s %s in session %q: %s, %v\n%s", method, body, id, res.Status, err, text)
+		}
+		return res, string(text)
+	}
+	for _, body := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"deploycheck","version":"1"}}}`,
+		`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
+		`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"echo","arguments":{"message":"one"}}}`,
+		`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"echo","arguments":{"message":"two"}}}`,
+		`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"echo","arguments":{"message":"three"}}}`,
+	} {
+		res, text := ask(http.MethodPost, body)
+		if strings.Contains(body, "tools/call") && !strings.Contains(text, "Echo: ") {
+			t.Fatalf("%s in session %q: %s", body, id, text)
 		}
 		if id == "" {
 			id = res.Header.Get("Mcp-Session-Id")
 		}
 	}
+	ask(http.MethodDelete, "") // or its replica waits for it at the end
 }
 
 // env is that of a client.

@@ -119,7 +119,6 @@ func (c *cluster) command(t *testing.T, w workload, addr string, at map[string][
 		})
 		cmd.args = append(cmd.args, mapped.Replace(arg))
 	}
-	cmd.args = known(t, g.bin, cmd.args)
 	var env []string
 	for name, value := range vars {
 		env = append(env, name+"="+value)
