@@ -41,6 +41,8 @@ var compiledOnly = map[string]string{
 	"oauthdyn/oauthdyntest.ExampleNewClientDocument":    "only go test makes a *testing.T",
 	"oauthdyn/oauthdyntest/acmetest.ExampleCertificate": "only go test makes a *testing.T",
 	"oauthdyn/oauthdyntest/acmetest.ExampleStart":       "only go test makes a *testing.T",
+	"shproxy/replica/redis.ExampleNew":                  "it needs a Redis",
+	"shproxy/replica/replicatest.ExampleRun":            "only go test makes a *testing.T",
 	"oauthdyn/service.ExampleWatchSignals":              "it waits for a signal",
 }
 
