@@ -5,8 +5,10 @@
 package deploy_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -53,6 +55,13 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.mu.Unlock()
 	switch r.URL.Path {
 	case "/mcp":
+		// Whole, or an answer that begins at once is cut off now and then
+		// (golang/go#40747).
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 		b.proxy.ServeHTTP(w, r)
 	case "/mcp/stream":
 		b.stream(w, r)
