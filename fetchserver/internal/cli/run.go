@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // runStdio serves one client until it closes stdin or a signal comes.
@@ -87,7 +89,7 @@ func (a *app) runHTTP(c *config) error {
 		return err
 	}
 	defer listener.Close()
-	p := &program{app: a, config: c, log: log, listener: listener, meter: newMeter()}
+	p := &program{app: a, config: c, log: log, listener: listener, manager: service.NewNotifier(a.environment.lookup, log), meter: newMeter()}
 	if p.keys, err = c.certs.Open(log); err != nil {
 		return err
 	}

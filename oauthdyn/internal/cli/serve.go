@@ -18,6 +18,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
@@ -267,7 +268,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if journal != nil {
 		defer func() { err = errors.Join(err, journal.Close()) }()
 	}
-	defer onHangup(func(ctx context.Context) { reread(ctx, journal, source, log) })()
+	manager := service.NewNotifier(a.lookupEnv, log)
+	defer onHangup(func(ctx context.Context) {
+		manager.Reloading()
+		reread(ctx, journal, source, log)
+		manager.Ready()
+	})()
 	counters := newMeter()
 	o.Audit = f.observe(counters, journal)
 	db, err := f.storeFlags.open(ctx, log)
@@ -308,7 +314,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
-	run := httpService{handler: handler, tls: source.Config(), log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
+	run := httpService{handler: handler, tls: source.Config(), log: log, manager: manager, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
 	if f.adminAddr != "" {
 		counters.base = pathOf(o.Issuer)
 		run.handler = counters.counted(handler)

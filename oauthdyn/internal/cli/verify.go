@@ -15,6 +15,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource/forwardauth"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
@@ -146,7 +147,7 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	}
 	defer listener.Close()
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()))
-	return (&httpService{handler: handler, log: log, drainTimeout: drainTimeout}).serve(ctx, listener)
+	return (&httpService{handler: handler, log: log, manager: service.NewNotifier(a.lookupEnv, log), drainTimeout: drainTimeout}).serve(ctx, listener)
 }
 
 // A guard builds the forward-auth service from flags.
