@@ -193,7 +193,7 @@ func (s *stack) client() {
 	if s.name != "alone" && len(seen) == 0 || signIns > 2 {
 		s.t.Errorf("%d requests seen, signed in %d times", len(seen), signIns)
 	}
-	s.lines.add("tools/call wipe", fmt.Sprintf("wiped; signed in %d times in all, the last for mcp:write", signIns))
+	s.lines.add("tools/call wipe", fmt.Sprintf("wiped; signed in %d times in all, step-up included", signIns))
 }
 
 func (s *stack) wantCall(session *mcp.ClientSession, call *mcp.CallToolParams, want string) {

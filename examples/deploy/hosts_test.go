@@ -18,28 +18,57 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/acmetest"
 )
 
-// certificates says where the certificates come from: further variables, or else
-// files of an authority of this test, which the script is told to trust.
-func (s *stack) certificates(more []string) []string {
+// ownCertificates are files of an authority of this test, which the script is
+// told to trust.
+func ownCertificates(s *stack) []string {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	s.roots = filepath.Join(dir, "roots.pem")
-	if len(more) > 0 {
-		for _, variable := range more {
-			if file, ok := strings.CutPrefix(variable, "SSL_CERT_FILE="); ok {
-				s.roots = file
-			}
-		}
-		return more
-	}
 	newAuthority(s.t, dir, "*."+domain)
 	return []string{"TLS_CERT=" + filepath.Join(dir, "cert.pem"), "TLS_KEY=" + filepath.Join(dir, "key.pem"), "SSL_CERT_FILE=" + s.roots}
+}
+
+// orderedCertificates are those that the proxy gets from an authority by ACME.
+func orderedCertificates(s *stack) []string {
+	s.t.Helper()
+	directory, trust, roots := startACME(s.t, s.ports["443"])
+	s.roots = roots
+	return []string{"ACME_EMAIL=ops@" + domain, "ACME_DIRECTORY=" + directory, "SSL_CERT_FILE=" + trust}
+}
+
+// startACME runs an authority that connects to a port to see who has a name. It
+// returns its directory, a file with what a program has to trust that orders
+// certificates, and one for clients.
+func startACME(t *testing.T, port string) (directory, trust, roots string) {
+	t.Helper()
+	pebble, err := exec.LookPath("pebble")
+	if err != nil {
+		missing(t, acmetest.Install)
+	}
+	dir := t.TempDir()
+	authority := acmetest.Start(t, pebble, dir, port, portOf(freeAddr(t)), portOf(freeAddr(t)))
+	own, err := os.ReadFile(authority.CertFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := authority.RootsPEM(t)
+	trust, roots = filepath.Join(dir, "trust.pem"), filepath.Join(dir, "roots.pem")
+	for file, text := range map[string][]byte{trust: slices.Concat(own, root), roots: root} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return authority.Directory, trust, roots
 }
 
 // newAuthority makes an authority, in roots.pem, and a certificate of it, in

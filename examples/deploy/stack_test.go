@@ -36,6 +36,7 @@ type deployment struct {
 	name  string
 	find  func(*testing.T) string       // the proxy; nil: none
 	store func(*testing.T) (url string) // of oauthdyn; nil: a file
+	certs func(*stack) []string         // variables; nil: ownCertificates
 }
 
 // A stack is a deployment that runs: a proxy, the oauthdyn command that it asks,
@@ -51,13 +52,14 @@ type stack struct {
 	ports     map[string]string
 	transport *http.Transport // finds the hosts of the domain here
 
-	server    *backend
-	authPipe  *pipe // between the proxy and oauthdyn
-	data      string
-	end       func() (said string, status int)
-	lines     *transcript
-	signedIns int
+	server   *backend
+	authPipe *pipe // between the proxy and oauthdyn
+	data     string
+	end      func() (said string, status int)
+	lines    *transcript
 }
+
+var givenAddrs sync.Map // what freeAddr has returned
 
 // freeAddr is a loopback address that nobody listens on. Its port is below
 // those that systems give to whoever asks for any, so that nobody gets it
@@ -68,6 +70,9 @@ func freeAddr(t *testing.T) string {
 	for range 100 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000))
 		var listener net.Listener
+		if _, given := givenAddrs.LoadOrStore(addr, true); given {
+			continue
+		}
 		if listener, err = net.Listen("tcp", addr); err == nil {
 			_ = listener.Close()
 			return addr
@@ -77,10 +82,10 @@ func freeAddr(t *testing.T) string {
 	return ""
 }
 
-func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
+func portOf(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
 // newStack adds a user and runs the documented command.
-func newStack(t *testing.T, d deployment, more ...string) *stack {
+func newStack(t *testing.T, d deployment) *stack {
 	t.Helper()
 	bin, err := commands()
 	if err != nil {
@@ -93,7 +98,7 @@ func newStack(t *testing.T, d deployment, more ...string) *stack {
 	s := &stack{
 		t: t, name: d.name, data: t.TempDir(), lines: &transcript{},
 		issuer: "https://auth." + domain, mcp: "https://mcp." + domain + "/mcp", fetch: "https://fetch." + domain + "/mcp",
-		ports: map[string]string{"80": port(freeAddr(t)), "443": port(freeAddr(t))},
+		ports: map[string]string{"80": portOf(freeAddr(t)), "443": portOf(freeAddr(t))},
 	}
 	if d.name == "alone" {
 		s.issuer, s.fetch = "https://mcp."+domain, "https://mcp."+domain+"/fetch/mcp"
@@ -111,7 +116,11 @@ func newStack(t *testing.T, d deployment, more ...string) *stack {
 	if d.store != nil {
 		variables = append(variables, "REDIS_URL="+d.store(t), "REDIS_PASSWORD="+storePassword)
 	}
-	variables = append(variables, s.certificates(more)...)
+	certificates := d.certs
+	if certificates == nil {
+		certificates = ownCertificates
+	}
+	variables = append(variables, certificates(s)...)
 	s.addUser(filepath.Join(bin, "oauthdyn"))
 	s.up(append(os.Environ(), variables...))
 	s.transport = s.newTransport()

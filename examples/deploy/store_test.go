@@ -21,7 +21,7 @@ func startStore(t *testing.T, program string) string {
 	t.Helper()
 	addr := freeAddr(t)
 	cmd := exec.Command(program, "-") // reads its configuration
-	cmd.Stdin = strings.NewReader("bind 127.0.0.1\nport " + port(addr) + "\nrequirepass \"" + storePassword + "\"\nsave \"\"\nappendonly no\n")
+	cmd.Stdin = strings.NewReader("bind 127.0.0.1\nport " + portOf(addr) + "\nrequirepass \"" + storePassword + "\"\nsave \"\"\nappendonly no\n")
 	said := newWatched("Ready to accept connections")
 	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Start(); err != nil {
