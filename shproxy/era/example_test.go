@@ -107,6 +107,20 @@ func ExampleSealer() {
 	// true
 }
 
+// Of several replicas that serve one endpoint, the one where a call waits is
+// told by its requestState.
+func ExampleNewSealerAt() {
+	sealer := era.NewSealerAt("replica-7")
+	state := sealer.Seal("alice", era.Ticket{Process: "p", Call: 1, Expires: time.Now().Add(time.Minute)})
+	place, ok := era.Place(state)
+	fmt.Println(place, ok)
+	ticket, err := sealer.Open("alice", state, time.Now())
+	fmt.Println(ticket.Call, err)
+	// Output:
+	// replica-7 true
+	// 1 <nil>
+}
+
 // What a modern client says with every request is what a legacy one says once.
 func ExampleProfileOf() {
 	frame := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",
