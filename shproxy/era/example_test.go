@@ -107,18 +107,12 @@ func ExampleSealer() {
 	// true
 }
 
-// Of several replicas that serve one endpoint, the one where a call waits is
-// told by its requestState.
-func ExampleNewSealerAt() {
-	sealer := era.NewSealerAt("replica-7")
-	state := sealer.Seal("alice", era.Ticket{Process: "p", Call: 1, Expires: time.Now().Add(time.Minute)})
-	place, ok := era.Place(state)
-	fmt.Println(place, ok)
-	ticket, err := sealer.Open("alice", state, time.Now())
-	fmt.Println(ticket.Call, err)
-	// Output:
-	// replica-7 true
-	// 1 <nil>
+// Of several bridges the one that a parked call waits at is found from its state.
+func ExamplePlace() {
+	sealer := era.NewSealerAt("bridge-2")
+	state := sealer.Seal("ana", era.Ticket{Process: "p1", Expires: time.Unix(60, 0)})
+	fmt.Println(era.Place(state))
+	// Output: bridge-2 true
 }
 
 // What a modern client says with every request is what a legacy one says once.
