@@ -40,9 +40,9 @@ func asRoot(t *testing.T, args ...string) *exec.Cmd {
 // needRoot skips the test where nobody can be root or nothing can be mounted.
 func needRoot(t *testing.T) {
 	t.Helper()
-	for _, program := range []string{"unshare", "mount", "chroot", "tar"} {
+	for _, program := range []string{"unshare", "mount", "tar"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing(t, program+" is absent: apt-get install util-linux coreutils tar")
+			missing(t, program+" is absent: apt-get install util-linux mount tar")
 		}
 	}
 	if output, err := asRoot(t, "unshare", "--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "tmpfs", t.TempDir()).CombinedOutput(); err != nil {
@@ -66,8 +66,7 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t tmpfs -o "mode=700,uid=${user%:*},gid=${user#*:}" tmpfs "$root/data"
 if [ -n "$certificates" ]; then mount --bind "$certificates" "$root/etc/ssl/certs/ca-certificates.crt"; fi
 mount -o remount,ro,bind "$root"
-cd "$root/data"
-exec chroot --userspec="$user" "$root" "$@"
+exec unshare --root="$root" --wd=/data --setgid="${user#*:}" --setuid="${user%:*}" -- "$@"
 `
 
 // A container runs an image's unpacked root.
