@@ -201,7 +201,7 @@ func matchesAny(importPath string, patterns []string) bool {
 	})
 }
 
-func sortedKeys(m map[string][]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

@@ -160,14 +160,19 @@ func (o *output) String() string {
 // start runs a command until the test ends, or stop is called.
 func (c *container) start(args ...string) *process {
 	c.t.Helper()
-	p := &process{t: c.t, cmd: c.command(args...), log: &output{}}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.WaitDelay = 10 * time.Second
-	if err := p.cmd.Start(); err != nil {
-		c.t.Fatal(err)
+	return startProcess(c.t, c.command(args...))
+}
+
+func startProcess(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, log: &output{}}
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	c.t.Cleanup(func() {
-		if p.cmd.ProcessState == nil {
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
 			p.stop()
 		}
 	})
@@ -242,8 +247,8 @@ func (p *process) get(address string) string {
 	}
 }
 
-// initialize opens an MCP session and returns the name of the server.
-func (p *process) initialize(address string) string {
+// initialize opens an MCP session, with headers given as pairs, and returns the name of the server.
+func (p *process) initialize(address string, headers ...string) string {
 	p.t.Helper()
 	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, address, strings.NewReader(
 		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`))
@@ -252,6 +257,9 @@ func (p *process) initialize(address string) string {
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json, text/event-stream")
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		p.t.Fatalf("initialize: %v\n%s", err, p.log)
