@@ -119,15 +119,15 @@ func TestRecipesRun(t *testing.T) {
 	for kind, program := range recipes {
 		t.Run(kind, func(t *testing.T) {
 			needRoot(t)
-			if _, err := exec.LookPath(program); err != nil {
+			if !slices.ContainsFunc(filepath.SplitList(programs), func(dir string) bool { _, err := os.Stat(filepath.Join(dir, program)); return err == nil }) {
 				missing(t, program+" is absent: apt-get install nodejs npm python3 python3-pip")
 			}
 			r := readRecipe(t, kind)
 			b := newRecipeBuild(t, r)
 			p := b.start()
-			at := "http://127.0.0.1:8080"
+			at := "http://127.0.0.1:" + b.port
 			p.get(at + "/healthz")
-			if out, err := b.shproxy.run("healthcheck", "http://127.0.0.1:9090/readyz"); err != nil {
+			if out, err := b.shproxy.run("healthcheck", "http://"+b.admin+"/readyz"); err != nil {
 				t.Errorf("healthcheck: %v\n%s\n%s", err, out, p.log)
 			}
 			answer, err := http.Post(at+"/mcp", "application/json", strings.NewReader("{}"))
@@ -148,6 +148,10 @@ func TestRecipesRun(t *testing.T) {
 	}
 }
 
+// programs is where images have theirs, and this machine its own; not what
+// belongs to one user of it.
+const programs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 const token = "0123456789abcdef0123456789abcdef"
 
 // mountMachine makes $1/root of this machine's root, below what is written to it.
@@ -167,7 +171,7 @@ const seal = `umount -l "$1/root/proc" "$1/root/run" "$1/root/sys"
 mount -t proc proc "$1/root/proc"
 mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
 mkdir "$1/root/run/secrets"
-(umask 077; printf 'test %s\n' "$2" >"$1/root/run/secrets/tokens")
+(umask 077; printf '%s\n' "$2" >"$1/root/run/secrets/tokens")
 chown 65532:65532 "$1/root/run/secrets/tokens"
 mount -t tmpfs -o mode=1777 tmpfs "$1/root/tmp"
 mount -t tmpfs -o mode=700,uid=65532,gid=65532 tmpfs "$1/root/data"
@@ -181,11 +185,13 @@ type recipeBuild struct {
 	dir     string // to mount on
 	script  strings.Builder
 	shproxy *container // its image by itself
+	// In place of 8080 and 127.0.0.1:9090, which a container has for itself.
+	port, admin string
 }
 
 func newRecipeBuild(t *testing.T, r *recipe) *recipeBuild {
 	t.Helper()
-	b := &recipeBuild{t: t, dir: t.TempDir()}
+	b := &recipeBuild{t: t, dir: t.TempDir(), port: freePort(t), admin: "127.0.0.1:" + freePort(t)}
 	b.shproxy = unpack(t, built(t, "shproxy").imageFor(t, local))
 	b.script.WriteString(mountMachine)
 	stages := map[string]string{}
@@ -207,7 +213,7 @@ func newRecipeBuild(t *testing.T, r *recipe) *recipeBuild {
 	user, workdir := "0:0", "/"
 	// The base image's, and what this machine needs to reach registries, which an
 	// operator would have in the daemon's settings.
-	env, reach := []string{"PATH=" + os.Getenv("PATH"), "HOME=/root"}, []string{}
+	env, reach := []string{"PATH=" + programs, "HOME=/root"}, []string{}
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); regexp.MustCompile(`(?i)^(npm_config_.*|uv_.*|(https?|no)_proxy|NODE_EXTRA_CA_CERTS|SSL_CERT_.*)$`).MatchString(name) {
 			reach = append(reach, pair)
@@ -245,6 +251,10 @@ func newRecipeBuild(t *testing.T, r *recipe) *recipeBuild {
 		}
 	}
 	b.script.WriteString(seal)
+	env = append(env, "MCP_PORT="+b.port)
+	if i := slices.Index(command, "127.0.0.1:9090"); i > 0 {
+		command[i] = b.admin
+	}
 	uid, gid, _ := strings.Cut(user, ":")
 	fmt.Fprintf(&b.script, "exec env -i %s unshare --root=\"$1/root\" --wd=%s --setgid=%s --setuid=%s -- %s\n", quoteAll(env), quote(workdir), gid, uid, quoteAll(append(entry, command...)))
 	return b

@@ -134,9 +134,11 @@ func (c *container) run(args ...string) (string, error) {
 
 // A process is a command that serves.
 type process struct {
-	t   *testing.T
-	cmd *exec.Cmd
-	log *output
+	t    *testing.T
+	cmd  *exec.Cmd
+	log  *output
+	done chan struct{} // closed when it has ended
+	err  error         // how, then
 }
 
 // output is what a process wrote so far.
@@ -165,14 +167,20 @@ func (c *container) start(args ...string) *process {
 
 func startProcess(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{t: t, cmd: cmd, log: &output{}}
+	p := &process{t: t, cmd: cmd, log: &output{}, done: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.log, p.log
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
 	t.Cleanup(func() {
-		if cmd.ProcessState == nil {
+		select {
+		case <-p.done:
+		default:
 			p.stop()
 		}
 	})
@@ -193,7 +201,8 @@ func (p *process) stop() error {
 	if output, err := asRoot(p.t, "kill", "-TERM", first).CombinedOutput(); err != nil {
 		p.t.Errorf("kill %s: %v\n%s", first, err, output)
 	}
-	return p.cmd.Wait()
+	<-p.done
+	return p.err
 }
 
 // inNewPIDs is true for a process that is the first of its own.
@@ -223,7 +232,7 @@ func ownPIDs() []string {
 // get asks until there is an answer: the process may still be starting.
 func (p *process) get(address string) string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
 	defer cancel()
 	for {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -240,6 +249,8 @@ func (p *process) get(address string) string {
 			return string(body)
 		}
 		select {
+		case <-p.done:
+			p.t.Fatalf("it ended: %v\n%s", p.err, p.log)
 		case <-ctx.Done():
 			p.t.Fatalf("GET %s: %v\n%s", address, err, p.log)
 		case <-time.After(20 * time.Millisecond): // until it listens
