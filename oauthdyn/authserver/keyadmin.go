@@ -149,7 +149,7 @@ func (k *Keys) Rotate(ctx context.Context, o KeyRotation) (KeyList, error) {
 	}
 	return k.operate(ctx, reason, &changed, func(r *keyring.Ring, now time.Time) (bool, error) {
 		if !o.LostKey {
-			if err := r.Open(k.o.SealingKey); err != nil {
+			if err := k.open(r); err != nil {
 				return false, err
 			}
 		}
@@ -184,7 +184,7 @@ func (k *Keys) Import(ctx context.Context, i KeyImport) (KeyList, error) {
 	}
 	id := private.Public().ID()
 	return k.operate(ctx, "imported "+id, &id, func(r *keyring.Ring, now time.Time) (bool, error) {
-		if err := r.Open(k.o.SealingKey); err != nil {
+		if err := k.open(r); err != nil {
 			return false, err
 		}
 		if i.Sign {

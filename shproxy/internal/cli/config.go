@@ -49,7 +49,7 @@ func (c *config) check() error {
 	for _, check := range []func() error{
 		func() error { return c.settings.check(flagName) },
 		func() error { return checkPatterns(c.passEnv) },
-		c.certs.Check, c.checkAccess,
+		c.certs.Check, c.checkAccess, c.checkReplicas,
 	} {
 		if err := check(); err != nil {
 			return &usageError{text: err.Error()}

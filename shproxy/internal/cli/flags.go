@@ -31,6 +31,8 @@ type config struct {
 
 	certs certs.Flags
 
+	replicas replicaFlags
+
 	allowHosts     []string
 	allowOrigins   []string
 	corsOrigins    []string
@@ -83,6 +85,7 @@ func (c *config) register(cmd *cobra.Command) []flagGroup {
 	})
 	c.certs.Program = "shproxy"
 	group("Encryption", c.certs.Add)
+	group("Several replicas", c.replicas.register)
 	group("Operation", c.operationFlags)
 	c.foreign.register(cmd.Flags(), c)
 	return groups
