@@ -5,6 +5,7 @@ package shproxy_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
 )
 
 // An MCP server that speaks stdio becomes an HTTP endpoint.
@@ -143,6 +145,62 @@ func ExampleProxy_Status() {
 	// true crashed: 0
 	// tools/call ok: 1
 	// true true
+}
+
+// Two replicas, here in one process: each serves requests for the sessions of
+// both, whichever they come to.
+func ExampleReplicas() {
+	ctx, directory := context.Background(), new(replica.Memory) // a Redis, if they are several processes
+	key := []byte("at least 32 random bytes, in a file")
+	start := func() (*httptest.Server, func()) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		member, err := replica.New(replica.Options{Directory: directory, Key: key, Listener: listener})
+		if err != nil {
+			panic(err)
+		}
+		var replicas shproxy.Replicas = member
+		proxy, err := shproxy.New(stdioServer(), &shproxy.Options{Replicas: replicas})
+		if err != nil {
+			panic(err)
+		}
+		handler := member.Wrap(proxy) // around what checks who calls, too
+		if err := member.Start(ctx, handler); err != nil {
+			panic(err)
+		}
+		server := httptest.NewServer(handler)
+		return server, func() { server.Close(); _ = proxy.Close(); _ = member.Close(ctx) }
+	}
+	one, stopOne := start()
+	defer stopOne()
+	two, stopTwo := start()
+	defer stopTwo()
+
+	answer := post(one, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"example","version":"1"}}}`)
+	session := answer.Header.Get("Mcp-Session-Id")
+	fmt.Println(post(two, session, `{"jsonrpc":"2.0","id":2,"method":"ping"}`).Status)
+	// Output: 200 OK
+}
+
+// post sends a message of a session.
+func post(server *httptest.Server, session, message string) *http.Response {
+	r, err := http.NewRequest(http.MethodPost, server.URL, strings.NewReader(message))
+	if err != nil {
+		panic(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	if session != "" {
+		r.Header.Set("Mcp-Session-Id", session)
+	}
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		panic(err)
+	}
+	answer.Body.Close()
+	return answer
 }
 
 // stdioServer stands for something like

@@ -168,7 +168,9 @@ func (k *Keys) Rotate(ctx context.Context, o KeyRotation) (KeyList, error) {
 	})
 }
 
-// Import adds a key.
+// Import adds a key. Of one that only verifies and is there already the time is
+// extended. What cannot be added, such as another key of the same id, is an
+// *admin.Error with CodeInvalid.
 func (k *Keys) Import(ctx context.Context, i KeyImport) (KeyList, error) {
 	private, err := jose.ParseSigningKey(i.PKCS8, i.ID)
 	if err != nil {

@@ -72,7 +72,7 @@ type Ticket struct {
 	Call    uint64    `json:"c"` // in that conversation
 	Round   int       `json:"r"` // a ticket is good for one try
 	Expires time.Time `json:"e"`
-	Request []byte    `json:"d"` // digest of what was asked, see fingerprint
+	Request []byte    `json:"d"` // digest of what was asked
 }
 
 // ErrState is returned for a requestState that is none of ours, was changed,

@@ -72,6 +72,12 @@ func (c *config) checkAccess() error {
 	if c.protected() && c.insecureNoAuth {
 		return fmt.Errorf("--insecure-no-auth contradicts the flags that demand tokens")
 	}
+	if c.protected() && c.identityHeader != "" {
+		return fmt.Errorf("--identity-header contradicts the flags that demand tokens, which tell who calls")
+	}
+	if c.identityHeader != "" && !consistsOf(c.identityHeader, tchar) {
+		return fmt.Errorf("--identity-header: %q is not the name of a header", c.identityHeader)
+	}
 	return c.checkCallers(c.settings)
 }
 
