@@ -65,6 +65,13 @@ func (d *faulty) Share(ctx context.Context, name, key string, n, limit int) (boo
 	return d.Memory.Share(ctx, name, key, n, limit)
 }
 
+func (d *faulty) Take(ctx context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
+	if err := d.err(); err != nil {
+		return 0, err
+	}
+	return d.Memory.Take(ctx, key, n, every, burst)
+}
+
 // tester is a member with what clients reach, which tells who has answered.
 type tester struct {
 	*Member
@@ -379,6 +386,34 @@ func TestEnter(t *testing.T) {
 	// The dead have nothing.
 	b.die()
 	a.eventually(func() bool { return a.Enter(t.Context(), "alice", 4) })
+}
+
+func TestTake(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	const burst = 3
+	take := func(m *tester, want bool) {
+		t.Helper()
+		if wait := m.Take(t.Context(), "alice", 1, time.Hour, burst); (wait == 0) != want {
+			t.Errorf("wait %v", wait)
+		}
+	}
+	take(a, true)
+	take(b, true)
+	take(a, true)
+	take(a, false)
+	take(b, false)
+	d.fail(errors.New("away"))
+	for range burst { // each for itself
+		take(a, true)
+		take(b, true)
+	}
+	take(a, false)
+	take(b, false)
+	d.fail(nil)
+	a.eventually(func() bool { return a.Status().Directory == "" })
+	take(a, false)
 }
 
 func TestNewcomers(t *testing.T) {
