@@ -47,6 +47,14 @@ func (g *gateway) play(t *testing.T) {
 	for _, c := range g.commands {
 		running = append(running, c.start(t))
 	}
+	g.use(t)
+	stopAll(slices.DeleteFunc(slices.Clone(running), (*process).isStore))
+	stopAll(slices.DeleteFunc(running, func(p *process) bool { return !p.isStore() }))
+}
+
+// use lets a person sign in and call both servers.
+func (g *gateway) use(t *testing.T) {
+	t.Helper()
 	mcp, fetch := "https://mcp."+domain+"/everything/mcp", "https://fetch."+domain+"/mcp"
 	client := g.front.client()
 	for _, address := range []string{mcp, fetch} {
@@ -70,8 +78,6 @@ func (g *gateway) play(t *testing.T) {
 	if got := g.shclient(t, "call", fetch, "fetch", "url="+g.page.URL, "raw=false"); !strings.Contains(got, "The sea rises and falls twice a day.") {
 		t.Errorf("fetch: %s", got)
 	}
-	stopAll(slices.DeleteFunc(slices.Clone(running), (*process).isStore))
-	stopAll(slices.DeleteFunc(running, func(p *process) bool { return !p.isStore() }))
 }
 
 // stopAll ends processes at the same time.
