@@ -42,6 +42,10 @@ func TestUnitsUnderSystemd(t *testing.T) {
 	}
 	b.systemctl(append([]string{"reload"}, names...)...)
 	g.use(t)
+	// MemoryDenyWriteExecute keeps the reader of PDF from compiling itself.
+	if got := g.run(t, "shclient", "call", "https://fetch."+domain+"/mcp", "fetch", "url="+g.page.URL+"/tides.pdf"); !strings.Contains(got, "The sea rises and falls") {
+		t.Errorf("a PDF file: %s", got)
+	}
 	b.systemctl(append([]string{"stop"}, names...)...)
 	for _, name := range names {
 		if got := b.systemctl("show", "--property=Result,ExecMainStatus,NRestarts", name); got != "Result=success\nNRestarts=0\nExecMainStatus=0\n" {
