@@ -116,6 +116,10 @@ func (p *Proxy) legacyMessage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if m.Kind == jsonrpc.Request {
+		if problem := p.limit(r, 1); problem != nil {
+			problem.write(w, m.ID.Of(frame))
+			return
+		}
 		err = s.CallPlain(frame, m, p.edit(r, frame, m))
 	} else {
 		err = s.Post(withTrace(r.Header, frame, m))

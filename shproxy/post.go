@@ -83,6 +83,9 @@ func (p *Proxy) call(w http.ResponseWriter, r *http.Request, frame []byte, m jso
 	if problem != nil {
 		return problem
 	}
+	if problem := p.limit(r, 1); problem != nil {
+		return reply.refused(problem)
+	}
 	call, err := s.Call(frame, m, p.edit(r, frame, m), reply.events)
 	if err != nil {
 		return reply.refused(sendProblem(err))
@@ -108,6 +111,9 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	}
 	if p.hand(w, r, frame) {
 		return nil
+	}
+	if problem := p.limit(r, 1); problem != nil {
+		return reply.refused(problem)
 	}
 	c := p.caller(r)
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
