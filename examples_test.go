@@ -43,7 +43,6 @@ var compiledOnly = map[string]string{
 	"oauthdyn/oauthdyntest/acmetest.ExampleStart":       "only go test makes a *testing.T",
 	"shproxy/replica/redis.ExampleNew":                  "it needs a Redis",
 	"shproxy/replica/replicatest.ExampleRun":            "only go test makes a *testing.T",
-	"oauthdyn/service.ExampleWatchSignals":              "it waits for a signal",
 }
 
 func TestEveryExportedNameHasAnExample(t *testing.T) {
