@@ -3,6 +3,7 @@
 package shproxy
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -131,6 +132,12 @@ type Options struct {
 	// ReplayTime is how long those messages are kept, and how long an
 	// interrupted stream waits for its client. Default 5 minutes.
 	ReplayTime time.Duration
+
+	// Trace is called for each request and notification of a client that goes to
+	// the server, with the context of its HTTP request, from the goroutine that
+	// serves it. Nil means that nobody traces: then the trace context of the
+	// request's headers goes into params._meta as it is.
+	Trace func(context.Context, TracedCall) CallSpan
 
 	// Logger receives what happens to sessions and what the server writes to
 	// stderr; never messages. Nil discards it.

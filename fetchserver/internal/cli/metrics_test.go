@@ -31,7 +31,7 @@ func TestMetrics(t *testing.T) {
 		`fetchserver_documents_total{outcome="blocked"} 2`,
 		`fetchserver_failures_total{reason="address_refused"} 1`,
 		`fetchserver_failures_total{reason="port_refused"} 1`,
-		`fetchserver_origin_responses_total{status="2xx"} 1`,
+		`fetchserver_origin_responses_total{code="2xx"} 1`,
 		`fetchserver_received_bytes_total 14`, `fetchserver_decoded_bytes_total 14`,
 		`fetchserver_wait_duration_seconds_count 3`,
 	} {
@@ -40,7 +40,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`fetchserver_build_info{version="`, "\ngo_goroutines ", "\nfetchserver_requests_in_flight ", `fetchserver_requests_total{endpoint="mcp",status="2xx"} `,
+		`fetchserver_build_info{version="`, "\ngo_goroutines ", "\nfetchserver_http_requests_in_flight ", `fetchserver_http_requests_total{endpoint="mcp",method="POST",code="200"} `,
 		`fetchserver_cache_lookups_total{result="`, `fetchserver_document_duration_seconds_bucket{cache="`,
 	} {
 		if !strings.Contains(body, want) {

@@ -5,14 +5,12 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"mime"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
 )
@@ -56,19 +54,21 @@ const readyTime = 10 * time.Second
 type admin struct {
 	servers func() []adminServer
 	since   time.Time
+	meter   *service.HTTPMeter // nil: none
+	peers   *service.Peers     // nil: none
 }
 
 // newAdmin returns the handler of the admin address. servers is called for
 // every request, since servers come and go when the configuration is read
 // again; it must be safe for concurrent use.
-func newAdmin(servers func() []adminServer) http.Handler {
-	a := &admin{servers: servers, since: time.Now()}
+func newAdmin(servers func() []adminServer, meter *service.HTTPMeter, peers *service.Peers) http.Handler {
+	a := &admin{servers: servers, since: time.Now(), meter: meter, peers: peers}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
 	mux.HandleFunc("GET /healthz", a.health)
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /status", a.status)
-	mux.HandleFunc("GET /metrics", a.metrics)
+	mux.Handle("GET /metrics", service.MetricsHandler("shproxy", version(), a.metrics))
 	return onLoopback(mux)
 }
 
@@ -147,9 +147,11 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 
 // report is the answer of /status.
 type report struct {
-	Version string         `json:"version"`
-	Uptime  float64        `json:"uptime_seconds"`
-	Servers []serverStatus `json:"servers"`
+	Program string               `json:"program"`
+	Version string               `json:"version"`
+	Uptime  float64              `json:"uptime_seconds"`
+	Servers []serverStatus       `json:"servers"`
+	Peers   []service.PeerStatus `json:"peers,omitempty"`
 }
 
 type serverStatus struct {
@@ -159,9 +161,12 @@ type serverStatus struct {
 
 // status answers programs with JSON and people with a page.
 func (a *admin) status(w http.ResponseWriter, r *http.Request) {
-	answer := report{Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(), Servers: a.statuses()}
+	answer := report{
+		Program: "shproxy", Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(),
+		Servers: a.statuses(), Peers: a.peers.Ask(r),
+	}
 	w.Header().Set("Vary", "Accept")
-	if prefersHTML(r.Header.Values("Accept")) {
+	if service.PrefersHTML(r.Header.Values("Accept")) {
 		statusPage(w, answer, r.URL.Query().Has("refresh"))
 		return
 	}
@@ -175,30 +180,6 @@ func (a *admin) statuses() []serverStatus {
 		all = append(all, serverStatus{s.Path, s.status()})
 	}
 	return all
-}
-
-// prefersHTML reports whether a client would rather have a page than JSON: it
-// names text/html, and does not name JSON with at least the same weight (RFC
-// 9110 section 12.5.1).
-func prefersHTML(accept []string) bool {
-	var html, json float64
-	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		mediaType, params, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		weight := 1.0
-		if q, ok := params["q"]; ok {
-			weight, _ = strconv.ParseFloat(q, 64)
-		}
-		switch mediaType {
-		case "text/html":
-			html = weight
-		case "application/json":
-			json = weight
-		}
-	}
-	return html > json
 }
 
 // respond writes a JSON answer that is not to be kept.

@@ -36,6 +36,7 @@ type maker struct {
 	guard          *guard.Guard
 	identify       func(*http.Request) string
 	log            *slog.Logger
+	trace          func(context.Context, shproxy.TracedCall) shproxy.CallSpan // nil: nobody traces
 }
 
 func newMaker(hosts, origins []string, identify func(*http.Request) string, log *slog.Logger) (*maker, error) {
@@ -97,7 +98,7 @@ func (m *maker) options(s settings) *shproxy.Options {
 		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions,
 		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout, InputTimeout: s.inputTimeout,
 		KeepAlive: s.keepAlive, ReplayBytes: int(s.replayBytes), ReplayTime: s.replayTime,
-		Logger: m.log,
+		Logger: m.log, Trace: m.trace,
 	}
 	if s.mode.Value == modeShared {
 		o.Mode = shproxy.ModeShared

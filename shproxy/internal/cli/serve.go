@@ -24,7 +24,7 @@ func (p *program) serve() error {
 		p.fleet.end(ended())
 		return err
 	}
-	server := newServer(service.AccessLog(p.fleet, p.log, "server"), p.log)
+	server := newServer(p.tracer.Handler(service.AccessLog(p.counted(), p.log, "server"), p.fleet.routeOf), p.log)
 	server.TLSConfig = p.tls
 	failed := make(chan error, 1)
 	go func() {
@@ -47,6 +47,14 @@ func (p *program) serve() error {
 		<-failed
 	}
 	return err
+}
+
+// counted counts requests, if anybody can ask for their number.
+func (p *program) counted() http.Handler {
+	if p.adminAddr == "" {
+		return p.fleet
+	}
+	return p.meter.Count(p.fleet)
 }
 
 // wait returns when the program has to stop, with the error if it is one of
@@ -90,7 +98,8 @@ func (p *program) startAdmin() (stop func(), err error) {
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		p.log.LogAttrs(p.Stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
 	}
-	server := newServer(newAdmin(p.fleet.servers), p.log)
+	p.meter = service.NewHTTPMeter("shproxy", p.fleet.endpointOf)
+	server := newServer(newAdmin(p.fleet.servers, p.meter, p.peersOfStatus), p.log)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
