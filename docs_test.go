@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -118,14 +119,53 @@ var markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
 func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
 	for _, page := range filesEndingIn(t, ".md") {
-		for _, link := range markdownLink.FindAllStringSubmatch(readFile(t, page), -1) {
-			target, _, _ := strings.Cut(link[1], "#")
-			if target == "" || strings.Contains(target, ":") {
+		for _, link := range markdownLink.FindAllStringSubmatch(withoutCode(readFile(t, page)), -1) {
+			target, section, _ := strings.Cut(link[1], "#")
+			if strings.Contains(target, ":") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(page), filepath.FromSlash(target))); err != nil {
+			file := page
+			if target != "" {
+				file = filepath.Join(filepath.Dir(page), filepath.FromSlash(target))
+			}
+			if _, err := os.Stat(file); err != nil {
 				t.Errorf("%s: link to %s: %v", page, target, err)
+			} else if section != "" && !sectionsOf(t, file)[section] {
+				t.Errorf("%s: link to %s: %s has no such section", page, link[1], file)
 			}
 		}
 	}
+}
+
+// withoutCode leaves out fenced blocks, where brackets are no links and number
+// signs no headings.
+func withoutCode(page string) string {
+	var text strings.Builder
+	inside := false
+	for line := range strings.Lines(page) {
+		if strings.HasPrefix(strings.TrimSpace(line), "```") {
+			inside = !inside
+		} else if !inside {
+			text.WriteString(line)
+		}
+	}
+	return text.String()
+}
+
+var (
+	heading    = regexp.MustCompile(`(?m)^#{1,6} +(.+?) *$`)
+	notInSlugs = regexp.MustCompile(`[^\p{L}\p{N}_\- ]`)
+)
+
+// sectionsOf returns the fragments of a page's headings, as GitHub makes them.
+func sectionsOf(t *testing.T, page string) map[string]bool {
+	sections := map[string]bool{}
+	for _, h := range heading.FindAllStringSubmatch(withoutCode(readFile(t, page)), -1) {
+		slug := strings.ReplaceAll(notInSlugs.ReplaceAllString(strings.ToLower(h[1]), ""), " ", "-")
+		for n, base := 1, slug; sections[slug]; n++ {
+			slug = base + "-" + strconv.Itoa(n)
+		}
+		sections[slug] = true
+	}
+	return sections
 }

@@ -25,10 +25,10 @@
 // # Hostile pages
 //
 // Pages are untrusted. Time is linear in the size of the page, memory and
-// output are capped, and the context is looked at on the way. The tree is
-// built from the tokens of golang.org/x/net/html by this package, not by that
-// one's parser: the repair rules of the HTML standard reopen formatting
-// elements, which lets a page of a few hundred kilobytes grow into gigabytes
-// of nodes, and x/net gives up at 512 open elements. Here an element is never
-// created twice, and what nests too deep joins its parent.
+// output are capped, and the context is looked at on the way. Tokenizer and
+// tree are this package's own: they follow the HTML standard, except that an
+// element is never created twice, and that what nests too deep joins its
+// parent. The repair rules of the standard reopen formatting elements, which
+// lets a page of a few hundred kilobytes grow into gigabytes of nodes. Tests
+// compare the result with that of golang.org/x/net/html.
 package extract

@@ -3,9 +3,7 @@
 package extract_test
 
 import (
-	"context"
 	"flag"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -119,22 +117,6 @@ func TestMainContent(t *testing.T) {
 			}
 		})
 	}
-}
-
-func ExampleHTML() {
-	u, _ := url.Parse("https://example.com/docs/")
-	doc, err := extract.HTML(context.Background(), `<title>Hi</title><nav>Menu</nav>
-		<main><h1>Hello</h1><p>See <a href="next.html">what comes <b>next</b></a>.</main>`, &extract.Options{URL: u})
-	if err != nil {
-		panic(err)
-	}
-	fmt.Println(doc.Title)
-	fmt.Println(doc.Markdown)
-	// Output:
-	// Hi
-	// # Hello
-	//
-	// See [what comes **next**](https://example.com/docs/next.html).
 }
 
 // TestHeadline: the heading that repeats the title is the document's title,

@@ -249,7 +249,7 @@ func (c *Cache[V]) Get(r *Request) (*Response[V], Info, bool) {
 }
 
 // Put keeps a response that came by another way than Do, as far as it may be
-// kept.
+// kept. It needs Requested and Received: without them it counts as very old.
 func (c *Cache[V]) Put(r *Request, resp *Response[V]) {
 	if q := parseRequest(r); !q.bypass {
 		c.keep(r, q, resp, nil, false)

@@ -57,3 +57,37 @@ func ExampleCache_Do() {
 	// 6 words, hit 1m0s
 	// 6 words, hit 1m0s
 }
+
+// What came by another way is kept too, for one person.
+func ExampleCache_Put() {
+	cache := httpcache.New[string](&httpcache.Options{MaxBytes: 1 << 20})
+	defer cache.Close()
+	request := &httpcache.Request{URL: "https://site.example/", Partition: "ana"}
+	cache.Put(request, &httpcache.Response[string]{
+		Status: http.StatusOK, Header: http.Header{"Cache-Control": {"max-age=60"}, "Etag": {`"v1"`}},
+		Value: "hello", Size: 5, Requested: time.Now(), Received: time.Now(),
+	})
+	if resp, info, ok := cache.Get(request); ok {
+		fmt.Println(resp.Value, info.Status == httpcache.Hit, info.ETag)
+	}
+
+	_, _, ok := cache.Get(&httpcache.Request{URL: "https://site.example/", Partition: "bob"})
+	fmt.Println(ok)
+	// Output:
+	// hello true "v1"
+	// false
+}
+
+// A FetchFunc that is not to be asked: the caller wants what is kept, or nothing.
+func ExampleFetchFunc() {
+	var offline httpcache.FetchFunc[string] = func(context.Context, http.Header) (*httpcache.Response[string], error) {
+		panic("not reached")
+	}
+	cache := httpcache.New[string](nil)
+	defer cache.Close()
+	_, _, err := cache.Do(context.Background(), &httpcache.Request{
+		URL: "https://site.example/", Header: http.Header{"Cache-Control": {"only-if-cached"}},
+	}, offline)
+	fmt.Println(err == httpcache.ErrNotCached)
+	// Output: true
+}

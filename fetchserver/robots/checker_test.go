@@ -215,19 +215,3 @@ func TestCheckerSurvivesPanic(t *testing.T) {
 		t.Errorf("after a panic: %v", err)
 	}
 }
-
-func ExampleRules() {
-	rules := robots.Parse([]byte("User-agent: *\nDisallow: /private/\n"))
-	fmt.Println(rules.AllowedPath("/index.html", "mybot"), rules.AllowedPath("/private/x", "mybot"))
-	// Output: true false
-}
-
-func ExampleChecker() {
-	fetch := func(context.Context, string) (int, []byte, error) {
-		return 200, []byte("User-agent: mybot\nDisallow: /search\n"), nil
-	}
-	checker := robots.NewChecker(fetch, []string{"mybot"}, nil)
-	u, _ := url.Parse("https://example.com/search?q=x")
-	fmt.Println(checker.Check(context.Background(), u))
-	// Output: robots: https://example.com/robots.txt forbids fetching this URL
-}

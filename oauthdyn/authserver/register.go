@@ -46,10 +46,6 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	info, err := s.register(w, r)
 	s.audit(r.Context(), audit.Register, err)
 	if err != nil {
-		if err.Code == oauthdyn.CodeTemporarilyUnavailable && err.Status != http.StatusTooManyRequests { // the store is full
-			err.Status = http.StatusTooManyRequests
-			w.Header().Set("Retry-After", "60")
-		}
 		writeError(w, err)
 		return
 	}
@@ -100,6 +96,11 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) (*oauthdyn.Cli
 		switch {
 		case err == nil:
 			return info, nil
+		case errors.Is(err, store.ErrFull):
+			refused := s.internal(r, "register a client", err)
+			refused.Status = http.StatusTooManyRequests
+			w.Header().Set("Retry-After", "60")
+			return nil, refused
 		case !errors.Is(err, store.ErrConflict):
 			return nil, s.internal(r, "register a client", err)
 		}

@@ -37,6 +37,9 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 
 // writeError writes an error response: RFC 6749 section 5.2.
 func writeError(w http.ResponseWriter, e *oauthdyn.Error) {
+	if h := w.Header(); e.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", "2")
+	}
 	writeJSON(w, e.Status, oauthdyn.Error{Code: e.Code, Description: plainText(e.Description)})
 }
 
@@ -58,6 +61,10 @@ func (s *Server) internal(r *http.Request, doing string, err error) *oauthdyn.Er
 	if errors.Is(err, store.ErrFull) {
 		s.log.LogAttrs(r.Context(), slog.LevelWarn, "limit reached", slog.String("doing", doing))
 		return fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, "too many requests are in progress; try again in a minute")
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		s.log.LogAttrs(r.Context(), slog.LevelError, "store away", slog.String("doing", doing), slog.String("error", err.Error()))
+		return fail(http.StatusServiceUnavailable, oauthdyn.CodeTemporarilyUnavailable, "the server cannot reach its store; try again in a moment")
 	}
 	s.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("doing", doing), slog.String("error", err.Error()))
 	return fail(http.StatusInternalServerError, oauthdyn.CodeServerError, "the server failed; its log says why")

@@ -484,14 +484,17 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 }
 
 // broken is a store that fails.
-type broken struct{ store.Store }
-
-func (broken) Client(context.Context, string) (*store.Client, error) {
-	return nil, fmt.Errorf("disk is on fire at /secret/path")
+type broken struct {
+	store.Store
+	err error
 }
 
+func (b broken) Client(context.Context, string) (*store.Client, error) { return nil, b.err }
+
+func (b broken) CreateClient(context.Context, store.Client) error { return b.err }
+
 func TestFailuresOfTheStore(t *testing.T) {
-	s := mustServer(t, func(o *authserver.Options) { o.Store = broken{o.Store} })
+	s := mustServer(t, func(o *authserver.Options) { o.Store = broken{o.Store, fmt.Errorf("disk is on fire at /secret/path")} })
 	rec := do(s, "POST", "/token", "client_id=x&grant_type=refresh_token", "Content-Type", "application/x-www-form-urlencoded")
 	if rec.Code != http.StatusInternalServerError || !strings.Contains(rec.Body.String(), oauthdyn.CodeServerError) || strings.Contains(rec.Body.String(), "secret") {
 		t.Errorf("token: %d %s", rec.Code, rec.Body)
@@ -500,5 +503,21 @@ func TestFailuresOfTheStore(t *testing.T) {
 	s.ServeHTTP(rec, httptest.NewRequest("GET", "/authorize?client_id=x", nil))
 	if rec.Code != http.StatusServiceUnavailable || strings.Contains(rec.Body.String(), "secret") {
 		t.Errorf("authorize: %d %s", rec.Code, rec.Body)
+	}
+}
+
+func TestStoreIsAway(t *testing.T) {
+	s := mustServer(t, func(o *authserver.Options) {
+		o.Store = broken{o.Store, fmt.Errorf("dial 10.0.0.9: %w", store.ErrUnavailable)}
+	})
+	for path, body := range map[string][2]string{
+		"/token":    {"application/x-www-form-urlencoded", "client_id=x&grant_type=refresh_token"},
+		"/register": {"application/json", `{"redirect_uris":["https://app.example.com/cb"]}`},
+	} {
+		rec := do(s, "POST", path, body[1], "Content-Type", body[0])
+		if rec.Code != http.StatusServiceUnavailable || rec.Header().Get("Retry-After") != "2" ||
+			!strings.Contains(rec.Body.String(), oauthdyn.CodeTemporarilyUnavailable) || strings.Contains(rec.Body.String(), "10.0.0.9") {
+			t.Errorf("%s: %d, Retry-After %q, %s", path, rec.Code, rec.Header().Get("Retry-After"), rec.Body)
+		}
 	}
 }

@@ -50,9 +50,9 @@ func (o Output) writeJSON(v any) error {
 	return e.Encode(v)
 }
 
-// Grant is what a person or program may know of a login. Names are those of RFC
+// grant is what a person or program may know of a login. Names are those of RFC
 // 6749 where it has one.
-type Grant struct {
+type grant struct {
 	Resource     string    `json:"resource,omitempty"`
 	Issuer       string    `json:"issuer"`
 	ClientID     string    `json:"client_id"`
@@ -64,10 +64,10 @@ type Grant struct {
 	RefreshToken string    `json:"refresh_token,omitempty"`
 }
 
-// GrantOf leaves the tokens out. The credentials must have a grant.
-func GrantOf(c *oauthdyn.Credentials) Grant {
+// grantOf leaves the tokens out. The credentials must have a grant.
+func grantOf(c *oauthdyn.Credentials) grant {
 	token := c.Grant.Token()
-	return Grant{
+	return grant{
 		Resource: c.Grant.Resource, Issuer: c.Issuer, ClientID: c.Grant.ClientID, TokenType: token.TokenType,
 		Scope: strings.Join(c.Grant.Scopes, " "), ExpiresAt: c.Grant.Expiry.UTC().Truncate(time.Second), Refreshable: c.Grant.RefreshToken != "",
 	}
@@ -80,7 +80,7 @@ func (o Output) Grant(ctx context.Context, client *oauthdyn.Client, title string
 	if err != nil {
 		return err
 	}
-	g := GrantOf(creds)
+	g := grantOf(creds)
 	if o.JSON {
 		return o.writeJSON(g)
 	}
@@ -89,7 +89,7 @@ func (o Output) Grant(ctx context.Context, client *oauthdyn.Client, title string
 	t.Add("issuer", g.Issuer)
 	t.Add("client_id", g.ClientID)
 	t.Add("scope", g.Scope)
-	t.Add("token", g.TokenType+", "+Until(creds.Grant.Expiry))
+	t.Add("token", g.TokenType+", "+until(creds.Grant.Expiry))
 	switch {
 	case g.Refreshable:
 		t.Add("refresh token", "yes")
@@ -101,8 +101,8 @@ func (o Output) Grant(ctx context.Context, client *oauthdyn.Client, title string
 	return t.Write(o.Stdout, title)
 }
 
-// Until says how long a token is valid; the zero time stands for no expiry.
-func Until(expiry time.Time) string {
+// until says how long a token is valid; the zero time stands for no expiry.
+func until(expiry time.Time) string {
 	if expiry.IsZero() {
 		return "no expiry announced"
 	}
@@ -126,7 +126,7 @@ func (o Output) Token(ctx context.Context, client *oauthdyn.Client, header bool)
 	}
 	switch {
 	case o.JSON:
-		g := GrantOf(creds)
+		g := grantOf(creds)
 		g.AccessToken = token.AccessToken
 		if o.Secrets {
 			g.RefreshToken = creds.Grant.RefreshToken
@@ -144,10 +144,10 @@ func (o Output) Token(ctx context.Context, client *oauthdyn.Client, header bool)
 // cannot be read are left out; the error says why.
 func (o Output) Grants(ctx context.Context, store *oauthdyn.FileStore) error {
 	all, unread := store.List(ctx)
-	grants := []Grant{}
+	grants := []grant{}
 	for _, c := range all {
 		if c.Grant != nil {
-			grants = append(grants, GrantOf(c))
+			grants = append(grants, grantOf(c))
 		}
 	}
 	if o.JSON {
@@ -155,7 +155,7 @@ func (o Output) Grants(ctx context.Context, store *oauthdyn.FileStore) error {
 	}
 	w := tabwriter.NewWriter(o.Stdout, 0, 0, 2, ' ', 0)
 	for _, g := range grants {
-		state := Until(g.ExpiresAt)
+		state := until(g.ExpiresAt)
 		if g.Refreshable {
 			state += ", refreshable"
 		}

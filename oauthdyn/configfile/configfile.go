@@ -40,7 +40,7 @@ func Read(path string, flags *pflag.FlagSet, except ...string) error {
 	known := map[string]*pflag.Flag{}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if !slices.Contains(except, f.Name) {
-			known[Member(f.Name)] = f
+			known[member(f.Name)] = f
 		}
 	})
 	for _, m := range members {
@@ -69,9 +69,9 @@ func readBounded(path string) ([]byte, error) {
 	return data, err
 }
 
-// Member is the name of a flag as the member of a file: idleTimeout for
+// member is the name of a flag as the member of a file: idleTimeout for
 // idle-timeout.
-func Member(flag string) string {
+func member(flag string) string {
 	words := strings.Split(flag, "-")
 	for i, word := range words[1:] {
 		if word != "" {

@@ -3,12 +3,7 @@
 package configfile_test
 
 import (
-	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
-
-	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
 )
@@ -34,30 +29,4 @@ func TestChoice(t *testing.T) {
 	if err := c.Set("off"); err != nil || c.Value != "off" {
 		t.Errorf("%q, %v", c.Value, err)
 	}
-}
-
-func ExampleRead() {
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "config.json")
-	if err := os.WriteFile(path, []byte(`{"maxBytes": "10MiB", "render": "auto"}`), 0o600); err != nil {
-		fmt.Println(err)
-		return
-	}
-
-	size := configfile.Size(1 << 20)
-	render := configfile.Choice{Value: "off", Words: []string{"off", "auto", "always"}}
-	flags := pflag.NewFlagSet("program", pflag.ContinueOnError)
-	flags.Var(&size, "max-bytes", "largest answer")
-	flags.Var(&render, "render", "run scripts")
-	if err := configfile.Read(path, flags); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(int64(size), render.Value)
-	// Output: 10485760 auto
 }

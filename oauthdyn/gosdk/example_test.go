@@ -5,12 +5,14 @@ package gosdk_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/gosdk"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 // A client of the SDK that signs in at the first 401. The server of this
@@ -40,4 +42,18 @@ func ExampleHandler() {
 	fmt.Println(result.Content[0].(*mcp.TextContent).Text)
 	// Output:
 	// nobody
+}
+
+// whoAmI is an MCP server with a tool that tells who calls it.
+func whoAmI() http.Handler {
+	type none struct{}
+	server := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "v0"}, nil)
+	mcp.AddTool(server, &mcp.Tool{Name: "whoami"}, func(ctx context.Context, _ *mcp.CallToolRequest, _ none) (*mcp.CallToolResult, none, error) {
+		text := "nobody"
+		if p, ok := resource.FromContext(ctx); ok {
+			text = p.Username
+		}
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: text}}}, none{}, nil
+	})
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{Stateless: true})
 }

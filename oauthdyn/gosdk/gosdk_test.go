@@ -5,7 +5,6 @@ package gosdk_test
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,22 +14,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/gosdk"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
-
-// whoAmI is an MCP server with a tool that tells who calls it.
-func whoAmI() http.Handler {
-	type none struct{}
-	server := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "v0"}, nil)
-	mcp.AddTool(server, &mcp.Tool{Name: "whoami"}, func(ctx context.Context, _ *mcp.CallToolRequest, _ none) (*mcp.CallToolResult, none, error) {
-		text := "nobody"
-		if p, ok := resource.FromContext(ctx); ok {
-			text = p.Username
-		}
-		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: text}}}, none{}, nil
-	})
-	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{Stateless: true})
-}
 
 func TestHandler(t *testing.T) {
 	srv := oauthdyntest.New(t, &oauthdyntest.Options{Handler: whoAmI(), Scopes: []string{"mcp"}})

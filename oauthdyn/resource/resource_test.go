@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -227,38 +226,4 @@ func TestNewErrors(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-}
-
-func Example() {
-	res, err := resource.New(resource.Options{
-		Resource:             "https://mcp.example.com/mcp",
-		AuthorizationServers: []string{"https://auth.example.com"},
-		RequiredScopes:       []string{"mcp"},
-	})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	mcp := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, _ := resource.FromContext(r.Context())
-		fmt.Fprintln(w, "hello", p.Username)
-	})
-	mux := http.NewServeMux()
-	mux.Handle("/mcp", res.Middleware(mcp))
-	mux.Handle(res.MetadataPath(), res.MetadataHandler())
-
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	reply, err := http.Get(srv.URL + "/mcp")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer reply.Body.Close()
-	_, _ = io.Copy(io.Discard, reply.Body)
-	fmt.Println(reply.Status)
-	fmt.Println(reply.Header.Get("WWW-Authenticate"))
-	// Output:
-	// 401 Unauthorized
-	// Bearer scope="mcp", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 }

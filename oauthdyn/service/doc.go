@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package service is what programs that serve have in common: the signals that
-// stop them or have them read their files again, the log, with an id for each
-// request, the probes of their health, and the guard of an address that is for
-// this machine alone.
+// stop them or have them read their files again, what systemd wants to know of
+// them, the log, with an id for each request, the probes of their health, and the
+// guard of an address that is for this machine alone.
 package service

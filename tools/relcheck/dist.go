@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/atrawog/mcp-oauth-gateway/tools/internal/build"
 )
 
 // platforms are those that a release has binaries for.
@@ -40,7 +41,8 @@ func dist(ctx context.Context, repo, tag, out string, platforms []string) error 
 	for _, platform := range platforms {
 		name := binaryName(dir, version, platform)
 		file := filepath.Join(out, name)
-		if err := buildFor(ctx, filepath.Join(repo, dir), dir, platform, file); err != nil {
+		target := build.Target{Module: filepath.Join(repo, dir), Command: dir, Platform: platform, File: file}
+		if err := target.Build(ctx); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if err := hasVersion(file, version); err != nil {
@@ -63,17 +65,6 @@ func binaryName(command, version, platform string) string {
 		name += ".exe"
 	}
 	return name
-}
-
-func buildFor(ctx context.Context, module, command, platform, file string) error {
-	goos, goarch, _ := strings.Cut(platform, "/")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=true", "-o", file, "./cmd/"+command)
-	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, output)
-	}
-	return nil
 }
 
 // hasVersion checks the version that the go command stamped into a binary.

@@ -123,7 +123,7 @@ a variable, and a variable over the file.`
 	root.SetVersionTemplate("fetchserver {{.Version}}\n")
 	root.CompletionOptions = cobra.CompletionOptions{DisableDefaultCmd: true}
 	root.SilenceUsage, root.SilenceErrors = true, true
-	root.AddCommand(a.getCommand(), a.explainCommand(), a.completionCommand(), a.originalCommand())
+	root.AddCommand(a.getCommand(), a.explainCommand(), a.healthcheckCommand(), a.completionCommand(), a.originalCommand())
 	complete(root)
 	return root
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/tracing"
 )
 
@@ -105,7 +106,7 @@ func (a *app) runHTTP(c *config) error {
 		return err
 	}
 	defer listener.Close()
-	p := &program{app: a, config: c, log: log, listener: listener, meter: newMeter(c), tracer: tracer}
+	p := &program{app: a, config: c, log: log, listener: listener, manager: service.NewNotifier(a.environment.lookup, log), meter: newMeter(c), tracer: tracer}
 	if p.keys, err = c.certs.Open(log); err != nil {
 		return err
 	}

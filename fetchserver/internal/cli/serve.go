@@ -30,6 +30,7 @@ type program struct {
 	*config  // of the start: where it listens does not change
 	log      *slog.Logger
 	listener net.Listener
+	manager  *service.Notifier
 	keys     *certs.Source // nil: none
 	handler  current
 	meter    *meter
@@ -73,6 +74,8 @@ func (p *program) use(c *config) error {
 // was, and so does where the program listens.
 func (p *program) again() {
 	ctx := p.signals.Stop
+	p.manager.Reloading()
+	defer p.manager.Ready()
 	keep := func(what string, err error) {
 		if err != nil {
 			p.log.LogAttrs(ctx, slog.LevelError, what+" not usable, keeping the old one", slog.String("error", oneLine(err.Error())))
@@ -133,10 +136,12 @@ func (p *program) serve() error {
 	}()
 	p.signals.Reloads.Store(cmp.Or(p.configFile, p.certs.CertFile, p.secretFile, p.proxyFile, p.caFile) != "")
 	p.log.LogAttrs(p.signals.Stop, slog.LevelInfo, "listening", slog.String("url", p.baseURL(p.listener.Addr())+p.path))
+	p.manager.Ready()
 	if err := p.wait(failed); err != nil {
 		return err
 	}
 	p.stopping.Store(true)
+	p.manager.Stopping()
 	p.log.LogAttrs(p.signals.Stop, slog.LevelInfo, "stopping")
 	select {
 	case err := <-failed:

@@ -3,10 +3,8 @@
 package original_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -244,18 +242,4 @@ func serve(t *testing.T, s store.Store, users []string) *httptest.Server {
 	t.Cleanup(server.Close)
 	handler = server
 	return ts
-}
-
-func ExampleRead() {
-	ctx := context.Background()
-	old := goredis.NewClient(&goredis.Options{Addr: "redis.example:6379", Password: "…"})
-	defer old.Close()
-	s := memory.New(nil)
-	report, err := original.Read(ctx, old, original.Options{Resources: []string{"https://mcp.example.com/mcp"}},
-		func(r store.Record) error { return s.Import(ctx, []store.Record{r}) })
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(report.Clients, "clients,", report.Grants, "grants")
 }

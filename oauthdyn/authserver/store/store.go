@@ -30,6 +30,10 @@ var (
 
 	// ErrFull reports that a limit is reached and nothing can make room.
 	ErrFull = errors.New("the store is full")
+
+	// ErrUnavailable reports that the store could not be asked, and may be
+	// again in a moment. Whether a change was made is not known.
+	ErrUnavailable = errors.New("the store cannot be reached")
 )
 
 // A Store keeps the state of an authorization server. It is safe for concurrent

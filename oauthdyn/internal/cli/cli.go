@@ -111,7 +111,7 @@ func (a *app) command() *cobra.Command {
 	}
 	root.SetVersionTemplate("oauthdyn {{.Version}}\n")
 	group(root, "Run an authorization server:", a.serveCommand(), a.verifyCommand(), a.userCommand(), a.clientsCommand(), a.grantsCommand(), a.keysCommand(),
-		a.backupCommand(), a.restoreCommand(), a.migrateCommand())
+		a.backupCommand(), a.restoreCommand(), a.migrateCommand(), a.healthcheckCommand())
 	group(root, "Be a client of one:",
 		a.doctorCommand(), a.loginCommand(), a.tokenCommand(), a.refreshCommand(), a.revokeCommand(), a.introspectCommand(),
 		a.decodeCommand(), a.registerCommand(), a.registrationCommand(), a.exportCommand(), a.importCommand())

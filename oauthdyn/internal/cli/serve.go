@@ -280,7 +280,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if journal != nil {
 		defer func() { err = errors.Join(err, journal.Close()) }()
 	}
-	defer onHangup(func(ctx context.Context) { reread(ctx, journal, source, log) })()
+	manager := service.NewNotifier(a.lookupEnv, log)
+	defer onHangup(func(ctx context.Context) {
+		manager.Reloading()
+		reread(ctx, journal, source, log)
+		manager.Ready()
+	})()
 	counters := newMeter()
 	o.Audit = f.observe(counters, journal)
 	db, err := f.storeFlags.open(ctx, log)
@@ -321,7 +326,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
-	run := httpService{handler: handler, tls: source.Config(), log: log, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
+	run := httpService{handler: handler, tls: source.Config(), log: log, manager: manager, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
 	counters.base = pathOf(o.Issuer)
 	run.handler = tracer.Handler(run.handler, counters.route)
 	if f.adminAddr != "" {

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // An httpService answers requests until it is told to stop.
@@ -18,6 +20,7 @@ type httpService struct {
 	tls     *tls.Config // nil: none
 	log     *slog.Logger
 	monitor *monitor // nil: none
+	manager *service.Notifier
 
 	drainDelay, drainTimeout time.Duration
 }
@@ -34,12 +37,14 @@ func (s *httpService) serve(ctx context.Context, listener net.Listener) error {
 	} else {
 		go func() { failed <- server.Serve(listener) }()
 	}
+	s.manager.Ready()
 	if err := waitFor(ctx.Done(), failed); err != nil {
 		return err
 	}
 	if s.monitor != nil {
 		s.monitor.stopping.Store(true)
 	}
+	s.manager.Stopping()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopping")
 	if err := waitFor(time.After(s.drainDelay), failed); err != nil {
 		return err

@@ -161,7 +161,7 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	defer listener.Close()
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()))
 	counters := newMeter()
-	run := httpService{handler: tracer.Handler(handler, counters.route), log: log, drainTimeout: drainTimeout}
+	run := httpService{handler: tracer.Handler(handler, counters.route), log: log, manager: service.NewNotifier(a.lookupEnv, log), drainTimeout: drainTimeout}
 	if f.adminAddr != "" {
 		run.handler = counters.http.Count(run.handler)
 		run.monitor = &monitor{meter: counters, peers: peers, facts: f.facts, ready: func(context.Context) error { return nil }}

@@ -45,3 +45,31 @@ func Example() {
 	// the proxy copies [Authorization X-Auth-Token X-User-Id X-User-Name]
 	// 401 Bearer scope="mcp", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
 }
+
+// The server gets the subject and the scopes, and under other names than by
+// default.
+func ExampleField() {
+	headers := forwardauth.DefaultHeaders()
+	fmt.Println(headers["X-User-Id"], headers["X-User-Name"])
+
+	res, err := resource.New(resource.Options{
+		Resource:             "https://mcp.example.com/mcp",
+		AuthorizationServers: []string{"https://auth.example.com"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler, err := forwardauth.New(forwardauth.Options{
+		Routes:  []forwardauth.Route{{Resource: res, Host: "mcp.internal", Path: "/"}},
+		Headers: map[string]forwardauth.Field{"Remote-User": forwardauth.Subject, "Remote-Scope": forwardauth.Scope},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(handler.HeaderNames())
+	// Output:
+	// sub preferred_username
+	// [Authorization Remote-Scope Remote-User X-Auth-Token]
+}

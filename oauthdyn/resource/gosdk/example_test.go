@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
@@ -25,7 +27,7 @@ func ExampleMiddleware() {
 	res, err := resource.New(resource.Options{
 		Resource:             "https://mcp.example/mcp",
 		AuthorizationServers: []string{"https://auth.example"},
-		Verifier:             people{}, // leave it out to accept JWTs of https://auth.example
+		Verifier:             names{}, // leave it out to accept JWTs of https://auth.example
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -53,4 +55,52 @@ func ExampleMiddleware() {
 	fmt.Println(result.Content[0].(*mcp.TextContent).Text)
 	// Output:
 	// alice
+}
+
+// A server that keeps the SDK's own middleware.
+func ExampleTokenVerifier() {
+	protected := auth.RequireBearerToken(gosdk.TokenVerifier(names{}), &auth.RequireBearerTokenOptions{
+		ResourceMetadataURL: "https://mcp.example/.well-known/oauth-protected-resource/mcp",
+	})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, _ := gosdk.Principal(auth.TokenInfoFromContext(r.Context()))
+		fmt.Fprintln(w, "hello", p.Subject)
+	}))
+	ts := httptest.NewServer(protected)
+	defer ts.Close()
+
+	for _, token := range []as{"alice", "mallory"} {
+		answer, err := (&http.Client{Transport: token}).Get(ts.URL)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer answer.Body.Close()
+		fmt.Println(token, answer.StatusCode)
+	}
+	// Output:
+	// alice 200
+	// mallory 401
+}
+
+// names is a verifier for which the token is the name of the person.
+type names struct{}
+
+// Verify implements resource.Verifier.
+func (names) Verify(_ context.Context, token string) (*resource.Principal, error) {
+	if token != "alice" {
+		return nil, resource.ErrInvalidToken
+	}
+	return &resource.Principal{
+		Issuer: "https://auth.example", Subject: token, Audience: []string{"https://mcp.example/mcp"},
+		Expires: time.Now().Add(time.Minute),
+	}, nil
+}
+
+// as makes requests with a token.
+type as string
+
+func (token as) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+string(token))
+	return http.DefaultTransport.RoundTrip(req)
 }

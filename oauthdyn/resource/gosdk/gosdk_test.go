@@ -64,15 +64,6 @@ func handler() http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil)
 }
 
-// as makes requests with a token.
-type as string
-
-func (token as) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+string(token))
-	return http.DefaultTransport.RoundTrip(req)
-}
-
 // TestR9SessionsBelongToAPerson lets bob try the session id of alice, with the
 // SDK's middleware and with ours.
 func TestR9SessionsBelongToAPerson(t *testing.T) {

@@ -46,6 +46,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 func explain(stderr io.Writer, err error, running bool) int {
 	fmt.Fprintln(stderr, "shproxy: "+oneLine(err.Error()))
 	usage, ok := errors.AsType[*usageError](err)
+	if _, asked := errors.AsType[*notReadyError](err); asked {
+		return exitFailure
+	}
 	failure, hinted := errors.AsType[*hintedError](err)
 	switch {
 	case ok && usage.hint != "":
@@ -117,6 +120,8 @@ XDG_*, those of proxies and certificates, npm_config_*, UV_*, PIP_*); -e and
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "Usage:\n  %s\n\nExamples:\n%s\n\n%s", cmd.Use, cmd.Example, usage(groups))
 		return err
 	})
+	cmd.AddCommand(healthcheckCommand())
+	cmd.SetHelpCommand(&cobra.Command{Hidden: true}) // help is a command of the user's, as any word
 	return cmd
 }
 

@@ -56,7 +56,7 @@ func (c *config) run(sig *service.Signals, stderr io.Writer) (err error) {
 	if err := c.checkAddress(listener.Addr()); err != nil {
 		return err
 	}
-	p := &program{config: c, Signals: sig, log: log, listener: listener, tracer: tracer}
+	p := &program{config: c, Signals: sig, log: log, listener: listener, manager: service.NewNotifier(c.environment.lookup, log), tracer: tracer}
 	defer func() { err = errors.Join(err, p.close()) }()
 	if err := p.prepare(); err != nil {
 		return err
@@ -78,6 +78,7 @@ type program struct {
 	*service.Signals
 	log      *slog.Logger
 	listener net.Listener
+	manager  *service.Notifier
 	access   *access
 	fleet    *fleet
 	keys     *certs.Source // nil: none
@@ -123,6 +124,8 @@ func (p *program) load() ([]*instance, error) {
 // was.
 func (p *program) again() {
 	ctx := p.Stop
+	p.manager.Reloading()
+	defer p.manager.Ready()
 	keep := func(what string, err error) {
 		if err != nil {
 			p.log.LogAttrs(ctx, slog.LevelError, what+" not usable, keeping the old one", slog.String("error", oneLine(err.Error())))

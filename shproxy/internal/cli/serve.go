@@ -35,7 +35,9 @@ func (p *program) serve() error {
 		}
 	}()
 	p.announce()
+	p.manager.Ready()
 	err = p.wait(failed)
+	p.manager.Stopping()
 	p.log.LogAttrs(p.Stop, slog.LevelInfo, "stopping")
 	p.fleet.drainAll(p.Kill)
 	var both sync.WaitGroup

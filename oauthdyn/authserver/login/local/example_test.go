@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
 )
 
 func ExampleOpen() {
@@ -32,4 +34,27 @@ func ExampleOpen() {
 	// Output:
 	// true <nil>
 	// false <nil>
+}
+
+// A trial without a file. The people are the Login of a server.
+func ExampleNew() {
+	users := local.New()
+	if err := users.Set("alice", "correct horse battery staple"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	srv, err := authserver.New(context.Background(), authserver.Options{
+		Issuer:    "https://auth.example.com",
+		Store:     memory.New(nil),
+		Login:     users,
+		Resources: []authserver.Resource{{URI: "https://mcp.example.com/mcp", Scopes: []string{"mcp"}}},
+		Admins:    []string{local.Subject("alice")},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	fmt.Println(users.Names())
+	// Output: [alice] <nil>
 }

@@ -19,7 +19,9 @@ func ExampleOpen() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	db, err := bolt.Open(filepath.Join(dir, "oauthdyn.db"), nil)
+	db, err := bolt.Open(filepath.Join(dir, "oauthdyn.db"), &bolt.Options{
+		Limits: store.Limits{Clients: 500}, // the rest has defaults; so have nil options
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
