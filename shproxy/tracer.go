@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/stats"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/tracecontext"
@@ -28,7 +29,7 @@ type TracedCall struct {
 	Prompt  string // that prompts/get names, likewise
 	ID      string // of the request, at most 64 bytes of it; empty for a notification
 	Session string // tells the client's sessions apart, but cannot be used as one; empty if there is none
-	Version string // of the protocol, as the client names it, at most 32 bytes; may be empty
+	Version string // of the protocol, as the client names it, if it is one like 2026-07-28; may be empty
 	// Parent is the context that the message itself names in params._meta, which
 	// goes before that of the HTTP request.
 	Parent TraceContext
@@ -47,9 +48,8 @@ type CallSpan struct {
 }
 
 const (
-	maxTracedName    = 128
-	maxTracedID      = 64
-	maxTracedVersion = 32
+	maxTracedName = 128
+	maxTracedID   = 64
 )
 
 // span is the CallSpan of a message. The zero span does nothing.
@@ -76,7 +76,9 @@ func (p *Proxy) startSpan(r *http.Request, frame []byte, m jsonrpc.Message) span
 	if m.ProtocolVersion.Present() {
 		c.Version = jsonrpc.Text(m.ProtocolVersion.Of(frame))
 	}
-	c.Version = cut(c.Version, maxTracedVersion)
+	if _, err := time.Parse(time.DateOnly, c.Version); err != nil {
+		c.Version = ""
+	}
 	if m.Kind == jsonrpc.Request {
 		c.ID = cut(strings.Trim(string(m.ID.Of(frame)), `"`), maxTracedID)
 	}
