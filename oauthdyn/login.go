@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -122,9 +123,7 @@ func (a *attempt) url() (string, error) {
 		return "", errors.New("authorization endpoint has a fragment (RFC 6749 section 3.1)")
 	}
 	q := u.Query()
-	for name, values := range a.more {
-		q[name] = values
-	}
+	maps.Copy(q, a.more)
 	q.Set("response_type", ResponseTypeCode)
 	q.Set("client_id", a.client.ClientID)
 	q.Set("redirect_uri", a.redirectURI)

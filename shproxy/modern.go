@@ -4,6 +4,7 @@ package shproxy
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
@@ -19,6 +20,9 @@ import (
 func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m jsonrpc.Message, version string) *problem {
 	if m.Kind == jsonrpc.Response {
 		return fail(http.StatusBadRequest, jsonrpc.InvalidRequest, "since 2026-07-28 clients send no responses; answers to input requests go into a new request")
+	}
+	if p.handModern(w, r, frame, m) {
+		return nil
 	}
 	reply, problem := p.newReply(w, r)
 	if problem != nil {
@@ -58,10 +62,14 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 		return fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")
 	}
 	reply.begins(frame, m)
-	var edit jsonrpc.Edit
-	reply.span, frame, m, edit = p.traced(r, frame, m)
+	span, with, sent, edit := p.traced(r, frame, m)
+	reply.span = span
 	defer reply.span.end(stats.Gone, 0)
-	call, err := p.sessions.Call(c, frame, m, edit, reply.events)
+	call, err := p.sessions.Call(c, with, sent, edit, reply.events)
+	if errors.Is(err, session.ErrTooMany) && p.opts.Replicas != nil && p.opts.Replicas.Pass(w, r, "", frame) {
+		reply.span.end(stats.OK, 0) // of the other replica's span
+		return nil
+	}
 	if err != nil {
 		return reply.refused(p.startProblem(err))
 	}

@@ -138,6 +138,14 @@ type Options struct {
 	// serves it. Nil means that nobody traces: then the trace context of the
 	// request's headers goes into params._meta as it is.
 	Trace func(context.Context, TracedCall) CallSpan
+	// MaxCallerSessions bounds the sessions of one caller, as far as Identify
+	// tells callers apart, on all replicas together. When it is reached, the
+	// one of his on this replica that was idle longest, for at least a minute,
+	// makes room. Default none.
+	MaxCallerSessions int
+	// Replicas makes the proxy one of several, see package replica. Nil means
+	// that it is the only one.
+	Replicas Replicas
 
 	// Logger receives what happens to sessions and what the server writes to
 	// stderr; never messages. Nil discards it.
@@ -159,7 +167,7 @@ const (
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	switch {
-	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm) < 0,
+	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm, o.MaxCallerSessions) < 0,
 		min(o.IdleTimeout, o.StartTimeout, o.RequestTimeout, o.InputTimeout, o.KeepAlive, o.ReplayTime) < 0:
 		return errors.New("shproxy: a limit in Options is negative")
 	case o.Mode > ModeShared:

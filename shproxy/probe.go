@@ -127,7 +127,11 @@ type readiness struct {
 
 // Ready tells whether the server works: a process that is there answers, or,
 // if there is none, a [Proxy.Probe] succeeds. The answer holds for 10 seconds.
+// After [Proxy.Retire] it is an error.
 func (p *Proxy) Ready(ctx context.Context) error {
+	if p.sessions.Retiring() {
+		return session.ErrRetiring
+	}
 	select {
 	case p.ready.turn <- struct{}{}:
 		defer func() { <-p.ready.turn }()

@@ -145,6 +145,7 @@ type gateway struct {
 	site     string // that fetchserver may fetch from
 	fetch    string // endpoint of a fetchserver of its own
 	verify   string
+	replicas bool              // shproxy has a directory
 	admin    map[string]string // URL of admin addresses, by name
 }
 
@@ -181,9 +182,10 @@ func newGateway(t *testing.T, site string, more ...string) *gateway {
 	fetch := start(t, command("fetchserver"), all("--port", "0", "--allow-private", strings.TrimPrefix(site, "http://"), "--log-level", "debug")...)
 	g.fetch = fetch.logged(`msg=listening url=(\S+)`)
 	g.admin["fetchserver"] = fetch.admin()
+	peers := g.replica()
+	peers = append(peers, "--port", port, "--auth-issuer", g.issuer, "--log-level", "debug")
 	child := []string{"--", command("fetchserver"), "--stdio", "--allow-private", strings.TrimPrefix(site, "http://")}
 	child = append(child, more...)
-	peers := []string{"--port", port, "--auth-issuer", g.issuer, "--log-level", "debug"}
 	for _, name := range []string{"oauthdyn", "verify", "fetchserver"} {
 		peers = append(peers, "--peer", name+"="+g.admin[name])
 	}
@@ -191,6 +193,32 @@ func newGateway(t *testing.T, site string, more ...string) *gateway {
 	proxy.logged(`msg=listening (url=)`)
 	g.admin["shproxy"] = proxy.admin()
 	return g
+}
+
+// replica is how shproxy becomes one of several, with a directory of its own;
+// without Redis it is not.
+func (g *gateway) replica() []string {
+	redis, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("REQUIRE_ALL") != "" {
+			g.t.Fatal("there is no redis-server; install it with: apt-get install redis-server")
+		}
+		return nil
+	}
+	g.replicas = true
+	port, key := freePort(g.t), filepath.Join(g.t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("k", 40)), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	server := exec.Command(redis, "--port", port, "--bind", "127.0.0.1", "--save", "")
+	if err := server.Start(); err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait() // it was killed
+	})
+	return []string{"--directory", "redis://127.0.0.1:" + port + "/0", "--replica-addr", "127.0.0.1:0", "--replica-key-file", key}
 }
 
 // freePort is a port that nobody listens on.

@@ -10,6 +10,8 @@
 //	…
 //	cfg, err := flags.Config("https://mcp.example.com/mcp", signin.Process{LookupEnv: os.LookupEnv, Stderr: os.Stderr})
 //	client, err := oauthdyn.New(*cfg)
+//
+// It is made for the commands of this project, and changes with them.
 package signin
 
 import (
@@ -56,7 +58,7 @@ type Flags struct {
 	NoBrowser         bool          // the page is printed instead of opened
 	Device            bool          // a person signs in on another machine, with a code
 	CallbackPort      int           // of the redirect URI; 0 means any
-	AuthTimeout       time.Duration // how long a person has
+	AuthTimeout       time.Duration // how long a person has; 0 means oauthdyn.DefaultLoginTimeout
 	Credentials       string        // file that keeps logins; empty means the one of all programs
 }
 

@@ -3,6 +3,7 @@
 package tracing
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,6 +38,8 @@ func (t *Tracer) Handler(next http.Handler, route func(*http.Request) string) ht
 		answer := &service.CountedWriter{ResponseWriter: w}
 		outer := r
 		r = r.WithContext(ctx)
+		r.Header = maps.Clone(r.Header) // for those to whom the request is passed on
+		w3c.Inject(ctx, propagation.HeaderCarrier(r.Header))
 		defer func() {
 			outer.Pattern = r.Pattern
 			path, name := route(r), strings.Replace(method, "_OTHER", "HTTP", 1)

@@ -44,8 +44,8 @@ type Tracer struct {
 // scope names what makes the spans.
 const scope = "github.com/atrawog/mcp-oauth-gateway"
 
-// flushTime is how long the last spans may take to be sent.
-const flushTime = 5 * time.Second
+// flushTime is how long the last spans may take to be sent. Tests shorten it.
+var flushTime = 5 * time.Second
 
 // Start returns a Tracer, or nil if nothing is to be traced. Its errors are about
 // settings, and hold no secrets.

@@ -12,7 +12,8 @@ import (
 	"strings"
 )
 
-// check finds what would make a release fail, without building anything.
+// check finds what would make a release fail. It builds nothing unless a
+// changelog announces a version that is to be compared with the last one.
 func check(ctx context.Context, repo string) error {
 	tags, err := repoTags(ctx, repo)
 	if err != nil {
@@ -37,7 +38,11 @@ func check(ctx context.Context, repo string) error {
 		}
 	}
 	for _, dir := range released {
-		if _, err := readChangelog(repo, dir); err != nil {
+		version, err := announced(repo, dir, tags)
+		if err == nil && version != "" {
+			err = checkStep(ctx, repo, tags, dir, version)
+		}
+		if err != nil {
 			problems = append(problems, err)
 		}
 	}
@@ -49,10 +54,22 @@ func check(ctx context.Context, repo string) error {
 	return errors.Join(problems...)
 }
 
-// notes prints the changelog section of a release tag.
-func notes(_ context.Context, repo, tag string, out io.Writer) error {
+// notes prints the changelog section of a release tag, if the working tree may
+// be released under it.
+func notes(ctx context.Context, repo, tag string, out io.Writer) error {
 	text, err := changesOf(repo, tag)
 	if err != nil {
+		return err
+	}
+	tags, err := repoTags(ctx, repo)
+	if err != nil {
+		return err
+	}
+	dir, version, err := splitTag(tag)
+	if err != nil {
+		return err
+	}
+	if err := checkStep(ctx, repo, tags, dir, version); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(out, text)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/tools/internal/build"
+	"github.com/atrawog/mcp-oauth-gateway/tools/sbom"
 )
 
 // platforms are those that a release has binaries for.
@@ -21,7 +23,7 @@ var platforms = []string{
 }
 
 // dist builds the command of a tagged module for platforms, written GOOS/GOARCH,
-// into out, and writes SHA256SUMS beside. HEAD must be the tag, so that the go command
+// into out, with a bill of materials of each, and SHA256SUMS of all. HEAD must be the tag, so that the go command
 // stamps its version into the binaries.
 func dist(ctx context.Context, repo, tag, out string, platforms []string) error {
 	if _, err := changesOf(repo, tag); err != nil {
@@ -48,13 +50,29 @@ func dist(ctx context.Context, repo, tag, out string, platforms []string) error 
 		if err := hasVersion(file, version); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		sum, err := sha256Of(file)
-		if err != nil {
-			return err
+		if err := writeSBOM(ctx, file, target.Module); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		fmt.Fprintf(&sums, "%s  %s\n", sum, name)
+		for _, name := range []string{name, name + sbomSuffix} {
+			sum, err := sha256Of(filepath.Join(out, name))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(&sums, "%s  %s\n", sum, name)
+		}
 	}
 	return os.WriteFile(filepath.Join(out, dir+"_"+version+"_SHA256SUMS"), []byte(sums.String()), 0o644)
+}
+
+// sbomSuffix is what the bill of materials of a binary adds to its name.
+const sbomSuffix = ".spdx.json"
+
+func writeSBOM(ctx context.Context, file, module string) error {
+	f, err := os.Create(file + sbomSuffix)
+	if err != nil {
+		return err
+	}
+	return errors.Join(sbom.Write(ctx, f, file, module, false), f.Close())
 }
 
 // binaryName is the name of a released binary, for example

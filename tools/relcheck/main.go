@@ -17,14 +17,17 @@ import (
 const usage = `usage:
   relcheck tidy          go mod tidy in every module, siblings taken from the working tree
   relcheck update        raise all dependencies of every module
-  relcheck check         go.mod files, changelogs and tags have the form that a release needs
+  relcheck check         go.mod files, changelogs, tags and versions are as a release needs them
+  relcheck api [MODULE]  how public packages differ from the last release, and the smallest next version
   relcheck fuzz [-together] TIME [PATTERN]
                          run fuzz tests of the workspace for TIME each, for example 30s: all, or those
                          that match, as in "fetchserver/robots FuzzRules"; one by one, or all together
   relcheck rehearse      release HEAD in a scratch clone and use it as a stranger would
   relcheck sums          write the sums of siblings that are released together into go.sum
   relcheck notes TAG     check a release tag and print its changelog section
-  relcheck dist TAG DIR  build the tagged command for all platforms, with checksums, into DIR
+  relcheck dist TAG DIR  build the tagged command for all platforms into DIR, with bills of materials and checksums
+  relcheck wrap TAG DIR  pack the binaries that dist has written into DIR for npm and PyPI, into DIR/npm
+                         and DIR/pypi; prints the npm packages in the order in which to publish them
 `
 
 func main() {
@@ -59,6 +62,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return update(ctx, repo)
 	case command == "check" && len(args) == 0:
 		return check(ctx, repo)
+	case command == "api" && len(args) <= 1:
+		if len(args) == 0 {
+			args = released
+		}
+		return api(ctx, repo, args, out)
 	case command == "fuzz":
 		o, err := parseFuzz(args)
 		if err != nil {
@@ -73,6 +81,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return notes(ctx, repo, args[0], out)
 	case command == "dist" && len(args) == 2:
 		return dist(ctx, repo, args[0], args[1], platforms)
+	case command == "wrap" && len(args) == 2:
+		return wrapBinaries(ctx, repo, args[0], args[1], platforms, out)
 	default:
 		return errUsage
 	}

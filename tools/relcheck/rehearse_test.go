@@ -97,7 +97,7 @@ func TestRelease(t *testing.T) {
 	}
 	commit(t, repo)
 	for _, tag := range []string{"oauthdyn/v0.1.0", "shclient/v0.1.0"} {
-		git(t, repo, "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "tag.gpgSign=false", "tag", "-a", "-m", tag, tag)
+		annotate(t, repo, tag)
 	}
 	if err := check(ctx, repo); err != nil {
 		t.Errorf("check after the release: %v", err)
@@ -114,8 +114,10 @@ func TestRelease(t *testing.T) {
 	if err := dist(ctx, repo, "oauthdyn/v0.1.0", at, []string{platform}); err != nil {
 		t.Errorf("dist: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(at, binaryName("oauthdyn", "v0.1.0", platform))); err != nil {
-		t.Error(err)
+	for _, name := range []string{binaryName("oauthdyn", "v0.1.0", platform), binaryName("oauthdyn", "v0.1.0", platform) + sbomSuffix} {
+		if sums, err := os.ReadFile(filepath.Join(at, "oauthdyn_v0.1.0_SHA256SUMS")); err != nil || !strings.Contains(string(sums), "  "+name+"\n") || !exists(filepath.Join(at, name)) {
+			t.Errorf("%s is not there, or not in the checksums: %v", name, err)
+		}
 	}
 }
 

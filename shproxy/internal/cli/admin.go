@@ -13,6 +13,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
 )
 
 // adminServer is one of the wrapped servers, as operators know it.
@@ -53,6 +54,7 @@ const readyTime = 10 * time.Second
 // own.
 type admin struct {
 	servers func() []adminServer
+	replica func() replica.Status // nil: there are no replicas
 	since   time.Time
 	meter   *service.HTTPMeter // nil: none
 	peers   *service.Peers     // nil: none
@@ -60,9 +62,10 @@ type admin struct {
 
 // newAdmin returns the handler of the admin address. servers is called for
 // every request, since servers come and go when the configuration is read
-// again; it must be safe for concurrent use.
-func newAdmin(servers func() []adminServer, meter *service.HTTPMeter, peers *service.Peers) http.Handler {
-	a := &admin{servers: servers, since: time.Now(), meter: meter, peers: peers}
+// again; it must be safe for concurrent use, and so must replicas, which
+// is nil if this is no replica.
+func newAdmin(servers func() []adminServer, replicas func() replica.Status, meter *service.HTTPMeter, peers *service.Peers) http.Handler {
+	a := &admin{servers: servers, replica: replicas, since: time.Now(), meter: meter, peers: peers}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
 	mux.HandleFunc("GET /healthz", a.health)
@@ -150,6 +153,7 @@ type report struct {
 	Program string               `json:"program"`
 	Version string               `json:"version"`
 	Uptime  float64              `json:"uptime_seconds"`
+	Replica *replica.Status      `json:"replica,omitempty"`
 	Servers []serverStatus       `json:"servers"`
 	Peers   []service.PeerStatus `json:"peers,omitempty"`
 }
@@ -164,6 +168,10 @@ func (a *admin) status(w http.ResponseWriter, r *http.Request) {
 	answer := report{
 		Program: "shproxy", Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(),
 		Servers: a.statuses(), Peers: a.peers.Ask(r),
+	}
+	if a.replica != nil {
+		status := a.replica()
+		answer.Replica = &status
 	}
 	w.Header().Set("Vary", "Accept")
 	if service.PrefersHTML(r.Header.Values("Accept")) {

@@ -24,7 +24,13 @@ func (p *program) serve() error {
 		p.fleet.end(ended())
 		return err
 	}
-	server := newServer(p.tracer.Handler(service.AccessLog(p.counted(), p.log, "server"), p.fleet.routeOf), p.log)
+	handler := p.tracer.Handler(service.AccessLog(p.counted(), p.log, "server"), p.fleet.routeOf)
+	if err := p.cluster.start(p.Stop, handler); err != nil {
+		stopAdmin()
+		p.fleet.end(ended())
+		return err
+	}
+	server := newServer(p.closing(handler), p.log)
 	server.TLSConfig = p.tls
 	failed := make(chan error, 1)
 	go func() {
@@ -39,7 +45,7 @@ func (p *program) serve() error {
 	err = p.wait(failed)
 	p.manager.Stopping()
 	p.log.LogAttrs(p.Stop, slog.LevelInfo, "stopping")
-	p.fleet.drainAll(p.Kill)
+	p.drain()
 	var both sync.WaitGroup
 	both.Go(func() { p.fleet.end(p.Kill) })
 	both.Go(func() { shutdown(p.Kill, server) })
@@ -57,6 +63,17 @@ func (p *program) counted() http.Handler {
 		return p.fleet
 	}
 	return p.meter.Count(p.fleet)
+}
+
+// drain gives calls their time, and with other replicas sessions most of it.
+func (p *program) drain() {
+	ctx, cancel := context.WithTimeout(p.Kill, p.drainTimeout)
+	defer cancel()
+	p.retire(ctx)
+	p.fleet.drainAll(ctx)
+	if p.cluster != nil {
+		p.cluster.member.Drain(ctx)
+	}
 }
 
 // wait returns when the program has to stop, with the error if it is one of
@@ -101,7 +118,7 @@ func (p *program) startAdmin() (stop func(), err error) {
 		p.log.LogAttrs(p.Stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
 	}
 	p.meter = service.NewHTTPMeter("shproxy", p.fleet.endpointOf)
-	server := newServer(newAdmin(p.fleet.servers, p.meter, p.peersOfStatus), p.log)
+	server := newServer(newAdmin(p.fleet.servers, p.cluster.status(), p.meter, p.peersOfStatus), p.log)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
