@@ -97,16 +97,16 @@ func linksIn(b comment.Block) (all []docLink) {
 }
 
 func linksOf(texts []comment.Text) (all []docLink) {
-	plain := ""
+	var plain strings.Builder
 	for _, text := range texts {
 		switch x := text.(type) {
 		case comment.Plain:
-			plain += string(x)
+			plain.WriteString(string(x))
 		case *comment.DocLink:
 			all = append(all, docLink{importPath: x.ImportPath, recv: x.Recv, name: x.Name})
 		}
 	}
-	return append(all, docLink{text: plain})
+	return append(all, docLink{text: plain.String()})
 }
 
 // has reports whether a package exports what a link names. A link to the package

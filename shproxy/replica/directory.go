@@ -14,8 +14,6 @@ type Directory interface {
 	// Put writes the record of a replica, which is there for the duration
 	// lease unless it is put again.
 	Put(ctx context.Context, name string, record []byte, lease time.Duration) error
-	// Remove removes the record of a replica, and what it has shared.
-	Remove(ctx context.Context, name string) error
 	// List returns the records that are there, by name.
 	List(ctx context.Context) (map[string][]byte, error)
 	// Share notes that the replica has n things of the kind key, instead of
@@ -44,17 +42,12 @@ func (d *Memory) expire() {
 	now := time.Now()
 	for name, r := range d.records {
 		if !now.Before(r.ends) {
-			d.remove(name)
-		}
-	}
-}
-
-// remove is Remove. d.mu is held.
-func (d *Memory) remove(name string) {
-	delete(d.records, name)
-	for key, counts := range d.shared {
-		if delete(counts, name); len(counts) == 0 {
-			delete(d.shared, key)
+			delete(d.records, name)
+			for key, counts := range d.shared {
+				if delete(counts, name); len(counts) == 0 {
+					delete(d.shared, key)
+				}
+			}
 		}
 	}
 }
@@ -68,14 +61,6 @@ func (d *Memory) Put(_ context.Context, name string, record []byte, lease time.D
 		d.records = make(map[string]memoryRecord)
 	}
 	d.records[name] = memoryRecord{append([]byte(nil), record...), time.Now().Add(lease)}
-	return nil
-}
-
-// Remove implements [Directory].
-func (d *Memory) Remove(_ context.Context, name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.remove(name)
 	return nil
 }
 

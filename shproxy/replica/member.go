@@ -177,8 +177,9 @@ func (m *Member) Retire(ctx context.Context) {
 // answered, or ctx ends.
 func (m *Member) Drain(ctx context.Context) { m.calls.wait(ctx) }
 
-// Close removes the replica from the directory, waits for the requests that
-// the others have passed on until ctx ends, and lets go of all connections.
+// Close tells the others that the replica has ended, waits for the requests that
+// they have passed on until ctx ends, and lets go of all connections. The error
+// is that of the directory.
 func (m *Member) Close(ctx context.Context) error {
 	m.mu.Lock()
 	started := m.started
@@ -188,9 +189,12 @@ func (m *Member) Close(ctx context.Context) error {
 		return m.o.Listener.Close()
 	}
 	m.running.Wait()
+	m.mu.Lock()
+	m.state = stateEnded
+	m.mu.Unlock()
 	leave, cancel := context.WithTimeout(context.Background(), m.o.Interval)
 	defer cancel()
-	err := m.o.Directory.Remove(leave, m.name)
+	err := errors.Join(m.renew(leave), m.shareRest(leave))
 	if m.server.Shutdown(ctx) != nil {
 		_ = m.server.Close()
 	}

@@ -78,17 +78,6 @@ func (d *Directory) Put(ctx context.Context, name string, record []byte, lease t
 	return putScript.Run(ctx, d.client, []string{d.records, d.leases}, name, record, lease.Milliseconds(), forget.Milliseconds()).Err()
 }
 
-// Remove implements [replica.Directory]. What the replica has shared counts no
-// more, and goes with the next look at it.
-func (d *Directory) Remove(ctx context.Context, name string) error {
-	_, err := d.client.TxPipelined(ctx, func(p goredis.Pipeliner) error {
-		p.HDel(ctx, d.records, name)
-		p.ZRem(ctx, d.leases, name)
-		return nil
-	})
-	return err
-}
-
 // List implements [replica.Directory].
 func (d *Directory) List(ctx context.Context) (map[string][]byte, error) {
 	flat, err := listScript.Run(ctx, d.client, []string{d.records, d.leases}).StringSlice()
