@@ -6,6 +6,7 @@ package observability_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -53,9 +54,7 @@ type traced struct {
 
 func (t traced) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	for name, values := range t.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, t.header)
 	return t.next.RoundTrip(r)
 }
 
