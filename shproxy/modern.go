@@ -83,7 +83,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	return nil
 }
 
-// modernCaller is the caller together with what his request says of him, and
+// modernCaller is the caller together with what the request says of it, and
 // whether it says what is required.
 func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) (c session.Caller, complete bool) {
 	who := p.caller(r)

@@ -90,7 +90,7 @@ type Options struct {
 	// MaxStarts bounds the processes that are starting at one time: that have
 	// not said anything yet, and are not older than 10 seconds. Of several
 	// places, one caller gets all but one, as far as Identify tells callers
-	// apart, so that what he makes hang keeps nobody else from starting.
+	// apart, so that what that one makes hang keeps nobody else from starting.
 	// Default 4.
 	MaxStarts int
 	// EndOnCrash ends a session whose process has ended by itself, so that
@@ -140,8 +140,8 @@ type Options struct {
 	Trace func(context.Context, TracedCall) CallSpan
 	// MaxCallerSessions bounds the sessions of one caller, as far as Identify
 	// tells callers apart, on all replicas together. When it is reached, the
-	// one of his on this replica that was idle longest, for at least a minute,
-	// makes room. Default none.
+	// caller's session on this replica that was idle longest, for at least a
+	// minute, makes room. Default none.
 	MaxCallerSessions int
 	// Replicas makes the proxy one of several, see package replica. Nil means
 	// that it is the only one.
