@@ -63,7 +63,7 @@ var rules = []rule{
 		reason: "a store must not pull in another",
 	}, {
 		from:   []string{"shproxy/replica"},
-		ban:    []string{"shproxy", "shproxy/internal/...", "shproxy/replica/redis"},
+		ban:    []string{"shproxy", "shproxy/internal/session", "shproxy/internal/child", "shproxy/replica/redis"},
 		reason: "replicas find each other whatever they serve, and by any directory",
 	}, {
 		from: []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},

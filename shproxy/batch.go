@@ -59,6 +59,9 @@ func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *pro
 	if problem != nil {
 		return problem
 	}
+	if problem := p.limit(r, len(requests)); problem != nil {
+		return problem
+	}
 	for i, other := range others {
 		if err := s.Post(other, posts[i]); err != nil {
 			return sendProblem(err).refusal()

@@ -116,6 +116,12 @@ func (p *Proxy) legacyMessage(w http.ResponseWriter, r *http.Request) {
 		fail(http.StatusNotFound, codeNoSession, "session not found").write(w, m.ID.Of(frame))
 		return
 	}
+	if m.Kind == jsonrpc.Request {
+		if problem := p.limit(r, 1); problem != nil {
+			problem.write(w, m.ID.Of(frame))
+			return
+		}
+	}
 	span, with, passed := p.sent(r, frame, m)
 	if m.Kind == jsonrpc.Request {
 		err = s.CallPlain(with, passed, jsonrpc.Edit{})

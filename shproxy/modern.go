@@ -57,6 +57,9 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 			return problem
 		}
 	}
+	if problem := p.limit(r, 1); problem != nil {
+		return problem
+	}
 	listen := jsonrpc.Is(frame, m.Method, "subscriptions/listen")
 	if listen && !reply.events {
 		return fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")

@@ -143,6 +143,10 @@ type Options struct {
 	// caller's session on this replica that was idle longest, for at least a
 	// minute, makes room. Default none.
 	MaxCallerSessions int
+	// MaxCallerRate bounds the requests a second of one caller, as far as
+	// Identify tells callers apart, on all replicas together; those of ten
+	// seconds may come at once. Default none.
+	MaxCallerRate int
 	// Replicas makes the proxy one of several, see package replica. Nil means
 	// that it is the only one.
 	Replicas Replicas
@@ -167,7 +171,7 @@ const (
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	switch {
-	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm, o.MaxCallerSessions) < 0,
+	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm, o.MaxCallerSessions, o.MaxCallerRate) < 0,
 		min(o.IdleTimeout, o.StartTimeout, o.RequestTimeout, o.InputTimeout, o.KeepAlive, o.ReplayTime) < 0:
 		return errors.New("shproxy: a limit in Options is negative")
 	case o.Mode > ModeShared:

@@ -87,6 +87,9 @@ func (p *Proxy) call(w http.ResponseWriter, r *http.Request, frame []byte, m jso
 	if problem != nil {
 		return problem
 	}
+	if problem := p.limit(r, 1); problem != nil {
+		return reply.refused(problem)
+	}
 	var edit jsonrpc.Edit
 	reply.span, frame, m, edit = p.traced(r, frame, m)
 	defer reply.span.end(stats.Gone, 0)
@@ -115,6 +118,9 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	}
 	if p.hand(w, r, frame) {
 		return nil
+	}
+	if problem := p.limit(r, 1); problem != nil {
+		return reply.refused(problem)
 	}
 	c := p.caller(r)
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)

@@ -96,7 +96,7 @@ func (m *maker) options(s settings) *shproxy.Options {
 	o := &shproxy.Options{
 		Identify: m.identify, Environ: s.perCaller(), Clients: eras[s.protocol.Value], AllowedHosts: m.hosts, AllowedOrigins: m.origins,
 		Warm: s.warm, MaxStarts: s.maxStarts, EndOnCrash: s.endOnCrash,
-		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions, MaxCallerSessions: s.callerMost,
+		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions, MaxCallerSessions: s.callerMost, MaxCallerRate: s.callerRate,
 		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout, InputTimeout: s.inputTimeout,
 		KeepAlive: s.keepAlive, ReplayBytes: int(s.replayBytes), ReplayTime: s.replayTime,
 		Logger: m.log, Trace: m.trace,
