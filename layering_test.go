@@ -85,6 +85,18 @@ var rules = []rule{
 		ban:    []string{"github.com/coreos/go-oidc/...", "github.com/go-jose/..."},
 		reason: "only who signs people in at an OpenID provider links a library for it",
 	}, {
+		from: []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
+		except: []string{
+			"oauthdyn/tracing", "oauthdyn/internal/cli", "oauthdyn/cmd/...", "shproxy/internal/cli", "shproxy/cmd/...",
+			"fetchserver/internal/cli", "fetchserver/cmd/...",
+		},
+		ban:    []string{"go.opentelemetry.io/..."},
+		reason: "libraries tell of spans by functions of their own; only commands send them",
+	}, {
+		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
+		ban:    []string{"google.golang.org/grpc/...", "go.opentelemetry.io/otel/exporters/..."},
+		reason: "the official exporter of traces costs 7 MB of program and its memory, even if nothing is traced",
+	}, {
 		from:   []string{"shproxy/...", "fetchserver/..."},
 		except: []string{"shproxy/cmd/...", "shproxy/internal/cli", "fetchserver/cmd/...", "fetchserver/internal/cli"},
 		ban:    []string{"oauthdyn/..."},

@@ -3,6 +3,7 @@
 package shproxy
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -132,6 +133,11 @@ type Options struct {
 	// interrupted stream waits for its client. Default 5 minutes.
 	ReplayTime time.Duration
 
+	// Trace is called for each request and notification of a client that goes to
+	// the server, with the context of its HTTP request, from the goroutine that
+	// serves it. Nil means that nobody traces: then the trace context of the
+	// request's headers goes into params._meta as it is.
+	Trace func(context.Context, TracedCall) CallSpan
 	// MaxCallerSessions bounds the sessions of one caller, as far as Identify
 	// tells callers apart, on all replicas together. When it is reached, the
 	// caller's session on this replica that was idle longest, for at least a
