@@ -37,6 +37,7 @@ func main() {
 
 func TestMain(m *testing.M) {
 	strangerMain = strings.ReplaceAll(toyStranger, "PREFIX", prefix)
+	walks = nil
 	os.Exit(m.Run())
 }
 
