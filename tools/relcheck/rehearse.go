@@ -48,8 +48,9 @@ func newRehearsal(ctx context.Context, repo string, out io.Writer) (*rehearsal, 
 }
 
 // rehearse runs every step of a release that needs no network and shows how
-// long each took.
-func rehearse(ctx context.Context, repo string, out io.Writer) error {
+// long each took. After the release it checks that modules work alone, and uses
+// what is released: part is "alone", "use", or empty for both.
+func rehearse(ctx context.Context, repo, part string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, rehearsalTimeout)
 	defer cancel()
 	r, err := newRehearsal(ctx, repo, out)
@@ -75,8 +76,8 @@ func rehearse(ctx context.Context, repo string, out io.Writer) error {
 		}
 	}
 	// Nothing changes the clone from here on. The tests of the modules wait much.
-	return sideBySide(
-		func() error {
+	parts := map[string]func() error{
+		"alone": func() error {
 			for _, dir := range modules() {
 				if err := r.checkAlone(ctx, dir); err != nil {
 					return err
@@ -84,7 +85,7 @@ func rehearse(ctx context.Context, repo string, out io.Writer) error {
 			}
 			return nil
 		},
-		func() error {
+		"use": func() error {
 			if err := r.useAsStranger(ctx); err != nil {
 				return err
 			}
@@ -95,7 +96,11 @@ func rehearse(ctx context.Context, repo string, out io.Writer) error {
 			}
 			return nil
 		},
-	)
+	}
+	if part != "" {
+		return parts[part]()
+	}
+	return sideBySide(parts["alone"], parts["use"])
 }
 
 // walks use the commands; those of a toy can only tell their version.

@@ -67,7 +67,7 @@ func TestRehearse(t *testing.T) {
 			}
 			commit(t, repo)
 			var out strings.Builder
-			err := rehearse(t.Context(), repo, &out)
+			err := rehearse(t.Context(), repo, "", &out)
 			if !errorLike(err, test.err) {
 				t.Errorf("error: %v\nwant one that contains %q", err, test.err)
 			}
@@ -109,7 +109,7 @@ func TestRelease(t *testing.T) {
 	}
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	at := t.TempDir()
-	if err := rehearse(ctx, repo, t.Output()); err != nil {
+	if err := rehearse(ctx, repo, "", t.Output()); err != nil {
 		t.Errorf("rehearsal of the next release: %v", err)
 	}
 	if err := dist(ctx, repo, "oauthdyn/v0.1.0", at, []string{platform}); err != nil {
