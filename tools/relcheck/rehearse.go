@@ -225,6 +225,9 @@ func (r *rehearsal) release(ctx context.Context, dir, version string) error {
 	if err := r.fillSums(ctx, dir); err != nil {
 		return err
 	}
+	if err := r.announce(dir, version); err != nil {
+		return err
+	}
 	if err := r.commit(ctx, "release: "+dir+" "+version); err != nil {
 		return err
 	}
@@ -276,9 +279,26 @@ func (r *rehearsal) checkAlone(ctx context.Context, dir string) error {
 	return nil
 }
 
+// announce gives a version its section in the changelog of the clone, if a release
+// commit has not done that.
+func (r *rehearsal) announce(dir, version string) error {
+	sections, err := readChangelog(r.clone, dir)
+	if err != nil || slices.Contains(versions(sections), version) {
+		return err
+	}
+	name := filepath.Join(r.clone, dir, "CHANGELOG.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	const top = "## [Unreleased]\n"
+	heading := top + "\n## [" + version + "] - " + time.Now().UTC().Format(time.DateOnly) + "\n"
+	return os.WriteFile(name, []byte(strings.Replace(string(text), top, heading, 1)), 0o644)
+}
+
 // releaseAgain tags a module once more after a change that matters to nobody.
 func (r *rehearsal) releaseAgain(ctx context.Context, dir, version string) error {
-	if err := appendLine(filepath.Join(r.clone, dir, "CHANGELOG.md"), "\nRehearsed as "+version+"."); err != nil {
+	if err := r.announce(dir, version); err != nil {
 		return err
 	}
 	if err := r.commit(ctx, "release: "+dir+" "+version); err != nil {
