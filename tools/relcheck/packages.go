@@ -146,7 +146,7 @@ func (r *rehearsal) useRunner(ctx context.Context, env []string, runner ...strin
 		return err
 	}
 	err = hasTool(ctx, r.dir, env, "fetch", line("shclient", "http://"+addr+"/mcp")...)
-	return errors.Join(err, bridge.stop())
+	return errors.Join(err, bridge.stop(addr))
 }
 
 // makeImage builds the image of a command from its tag; tools/image has tests of

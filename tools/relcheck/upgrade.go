@@ -98,7 +98,7 @@ func (u *upgrade) walk(ctx context.Context, data string, flags ...string) error 
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(do(), server.stop()); err != nil {
+		if err := errors.Join(do(), server.stop(addr)); err != nil {
 			return fmt.Errorf("with the server %s: %w\n%s", version, err, server.stderr.String())
 		}
 		return nil

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -32,7 +31,8 @@ func (r *rehearsal) serveAt(ctx context.Context, url string, env []string, name 
 	s := &service{cmd: exec.CommandContext(ctx, name, args...)}
 	s.cmd.Dir, s.cmd.Env = r.dir, append(os.Environ(), env...)
 	s.cmd.Stderr = &s.stderr
-	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(os.Interrupt) }
+	asGroup(s.cmd)
+	s.cmd.Cancel = func() error { return killGroup(s.cmd) }
 	s.cmd.WaitDelay = 10 * time.Second
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
@@ -45,22 +45,31 @@ func (r *rehearsal) serveAt(ctx context.Context, url string, env []string, name 
 			return s, nil
 		}
 		if time.Now().After(deadline) || ctx.Err() != nil {
-			_ = s.cmd.Process.Kill()
+			_ = killGroup(s.cmd)
 			_ = s.cmd.Wait()
 			return nil, fmt.Errorf("%s does not serve: %w\n%s", strings.Join(s.cmd.Args, " "), err, s.stderr.String())
 		}
 	}
 }
 
-// stop ends the service as an operator does, and wants it to end well.
-func (s *service) stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+// stop ends the service as an operator does, and wants nobody to listen at addr
+// afterwards.
+func (s *service) stop(addr string) error {
+	if err := endGroup(s.cmd); err != nil {
 		return err
 	}
-	if err := s.cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(s.cmd.Args, " "), err, s.stderr.String())
+	_ = s.cmd.Wait() // npx has a status of its own
+	defer killGroup(s.cmd)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) { // between two questions
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			return nil
+		}
+		c.Close()
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s still serves after a signal\n%s", strings.Join(s.cmd.Args, " "), s.stderr.String())
+		}
 	}
-	return nil
 }
 
 // freeAddr is a loopback address that nobody listens on.
@@ -82,6 +91,8 @@ func hasTool(ctx context.Context, dir string, env []string, tool string, line ..
 	cmd.Dir, cmd.Env = dir, env
 	var stderr strings.Builder
 	cmd.Stderr, cmd.WaitDelay = &stderr, 10*time.Second
+	asGroup(cmd)
+	cmd.Cancel = func() error { return killGroup(cmd) }
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return err
