@@ -62,8 +62,15 @@ var rules = []rule{
 		ban:    []string{"oauthdyn/authserver/store/memory", "oauthdyn/authserver/store/bolt"},
 		reason: "a store must not pull in another",
 	}, {
-		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
-		except: []string{"oauthdyn/authserver/store/redis", "oauthdyn/authserver/original", "oauthdyn/internal/redistest", "oauthdyn/internal/cli", "oauthdyn/cmd/..."},
+		from:   []string{"shproxy/replica"},
+		ban:    []string{"shproxy", "shproxy/internal/...", "shproxy/replica/redis"},
+		reason: "replicas find each other whatever they serve, and by any directory",
+	}, {
+		from: []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
+		except: []string{
+			"oauthdyn/authserver/store/redis", "oauthdyn/authserver/original", "oauthdyn/internal/redistest", "oauthdyn/internal/cli", "oauthdyn/cmd/...",
+			"shproxy/replica/redis", "shproxy/internal/cli", "shproxy/cmd/...",
+		},
 		ban:    []string{"github.com/redis/go-redis/..."},
 		reason: "only who keeps a store in Redis links a client for it",
 	}, {
@@ -109,7 +116,7 @@ var rules = []rule{
 		reason: "bytes in, bytes out: typed messages lose what they do not know",
 	}, {
 		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
-		except: []string{"oauthdyn/oauthdyntest/...", "oauthdyn/authserver/store/storetest", "oauthdyn/authserver/login/internal/logintest", "oauthdyn/internal/redistest"},
+		except: []string{"oauthdyn/oauthdyntest/...", "oauthdyn/authserver/store/storetest", "oauthdyn/authserver/login/internal/logintest", "oauthdyn/internal/redistest", "shproxy/internal/redistest", "shproxy/replica/replicatest"},
 		ban:    []string{"testing", "net/http/httptest"},
 		reason: "test support belongs into packages whose names end in test",
 	},

@@ -126,7 +126,6 @@ func (o *Options) withDefaults() Options {
 	return c
 }
 
-// client returns the options of the client that fetches.
 // ClientOptions returns the options of the client that a server with these
 // options fetches with, for what connects under the same rules, such as a
 // Renderer. A nil o means the defaults.

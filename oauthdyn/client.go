@@ -24,8 +24,8 @@ import (
 var ErrNotSignedIn = errors.New("not signed in")
 
 // Client signs in to one protected resource, for one person or for the program
-// itself, and keeps its tokens fresh. It is safe for concurrent use: whatever the number of goroutines that need a token,
-// one asks for it and the others wait.
+// itself, and keeps its tokens fresh. It is safe for concurrent use: whatever the
+// number of goroutines that need a token, one asks for it and the others wait.
 type Client struct {
 	cfg      Config
 	resource *url.URL // nil when Config.Resource is empty
@@ -86,8 +86,8 @@ func (c *Client) Authenticate(ctx context.Context) (*oauth2.Token, error) {
 // TokenSource returns a source of the stored token, refreshed when needed. It
 // never asks a person: without a usable grant, Token returns an error that
 // wraps ErrNotSignedIn, unless the flow needs no person. A token that is bound
-// to a key (RFC 9449) is of no use without the proofs that Transport adds. The context bounds all calls of Token. The source is
-// safe for concurrent use.
+// to a key (RFC 9449) is of no use without the proofs that Transport adds. The
+// context bounds all calls of Token. The source is safe for concurrent use.
 func (c *Client) TokenSource(ctx context.Context) oauth2.TokenSource {
 	return tokenSource(func() (*oauth2.Token, error) {
 		creds, err := c.current(ctx)

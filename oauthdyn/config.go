@@ -93,6 +93,12 @@ type Config struct {
 	// server. A step-up adds what the server demands.
 	Scopes []string
 
+	// AuthorizeParams are further parameters of the authorization request (RFC
+	// 6749 section 4.1.1), for servers that want more than the standards ask
+	// for, as Google does with access_type=offline for a refresh token. Those
+	// that the client sets itself are refused.
+	AuthorizeParams url.Values
+
 	// CallbackPort is the port of the loopback redirect URI; 0 means the one
 	// that was registered if it is free, else one that the system chooses.
 	CallbackPort int
@@ -288,6 +294,8 @@ func (c *Client) checkCallback() error {
 		return errors.New("pause between sign-ins is negative")
 	case cfg.CallbackPort < 0 || cfg.CallbackPort > 65535:
 		return fmt.Errorf("callback port %d is out of range", cfg.CallbackPort)
+	case ownParameter(cfg.AuthorizeParams) != "":
+		return fmt.Errorf("authorization parameter %q is one that the client sets itself", ownParameter(cfg.AuthorizeParams))
 	case cfg.CallbackPath != "" && !validCallbackPath(cfg.CallbackPath):
 		return fmt.Errorf("callback path %q: want a plain path that starts with a slash", cfg.CallbackPath)
 	case cfg.RedirectURI == "":

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,8 +33,9 @@ type attempt struct {
 	state       string
 	verifier    string
 	scopes      []string
-	key         *jwt.Key // to bind the tokens to; nil for bearer tokens
-	stored      bool     // the registration was made for an earlier login
+	more        url.Values // Config.AuthorizeParams
+	key         *jwt.Key   // to bind the tokens to; nil for bearer tokens
+	stored      bool       // the registration was made for an earlier login
 }
 
 // login gets a grant by the flow of this client. It asks for offline_access of
@@ -88,7 +90,7 @@ func (c *Client) loginOnce(ctx context.Context, d *Discovery, scopes []string) (
 		return nil, err
 	}
 	a := &attempt{
-		d: d, key: key, client: client, redirectURI: b.uri, scopes: scopes,
+		d: d, key: key, client: client, redirectURI: b.uri, scopes: scopes, more: c.cfg.AuthorizeParams,
 		state: rand.Text(), verifier: oauth2.GenerateVerifier(), stored: stored,
 	}
 	page, err := a.url()
@@ -121,6 +123,7 @@ func (a *attempt) url() (string, error) {
 		return "", errors.New("authorization endpoint has a fragment (RFC 6749 section 3.1)")
 	}
 	q := u.Query()
+	maps.Copy(q, a.more)
 	q.Set("response_type", ResponseTypeCode)
 	q.Set("client_id", a.client.ClientID)
 	q.Set("redirect_uri", a.redirectURI)
@@ -138,6 +141,23 @@ func (a *attempt) url() (string, error) {
 	}
 	u.RawQuery = q.Encode()
 	return u.String(), nil
+}
+
+// ownParameters are those of the authorization request that a client sets
+// itself, or that would lead the answer past it.
+var ownParameters = []string{
+	"client_id", "client_secret", "code_challenge", "code_challenge_method", "dpop_jkt", "redirect_uri",
+	"request", "request_uri", "resource", "response_mode", "response_type", "scope", "state",
+}
+
+// ownParameter returns one of these that more has, or the empty string.
+func ownParameter(more url.Values) string {
+	for _, name := range ownParameters {
+		if more.Has(name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // probeAuthorization asks whether the server still knows a stored client, or

@@ -51,6 +51,23 @@ func TestC14toC19AuthorizationRequest(t *testing.T) {
 	}
 }
 
+func TestAuthorizeParams(t *testing.T) {
+	f := newFake(t)
+	c := f.client(func(c *Config) { c.AuthorizeParams = url.Values{"access_type": {"offline"}, "prompt": {"consent"}} })
+	if _, err := c.Authenticate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if q := f.lastAsked(); q.Get("access_type") != "offline" || q.Get("prompt") != "consent" || q.Get("code_challenge_method") != "S256" {
+		t.Errorf("authorization request: %v", q)
+	}
+	for _, name := range []string{"state", "redirect_uri", "scope", "resource", "response_mode", "code_challenge"} {
+		_, err := New(Config{Resource: f.resource(), AuthorizeParams: url.Values{name: {"x"}}})
+		if err == nil || !strings.Contains(err.Error(), strconv.Quote(name)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestC15EveryAttemptHasItsOwnSecrets(t *testing.T) {
 	f := newFake(t)
 	c := f.client()

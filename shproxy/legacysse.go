@@ -52,6 +52,9 @@ func (p *Proxy) legacyStream(w http.ResponseWriter, r *http.Request, messages st
 	if problem != nil {
 		return problem
 	}
+	if p.hand(w, r, nil) {
+		return nil
+	}
 	c := p.caller(r)
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
 	defer cancel()

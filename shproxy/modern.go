@@ -4,6 +4,7 @@ package shproxy
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
@@ -18,6 +19,9 @@ import (
 func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m jsonrpc.Message, version string) *problem {
 	if m.Kind == jsonrpc.Response {
 		return fail(http.StatusBadRequest, jsonrpc.InvalidRequest, "since 2026-07-28 clients send no responses; answers to input requests go into a new request")
+	}
+	if p.handModern(w, r, frame, m) {
+		return nil
 	}
 	reply, problem := p.newReply(w, r)
 	if problem != nil {
@@ -56,6 +60,9 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	}
 	reply.begins(frame, m)
 	call, err := p.sessions.Call(c, frame, m, p.edit(r, frame, m), reply.events)
+	if errors.Is(err, session.ErrTooMany) && p.opts.Replicas != nil && p.opts.Replicas.Pass(w, r, "", frame) {
+		return nil
+	}
 	if err != nil {
 		return reply.refused(p.startProblem(err))
 	}
@@ -69,7 +76,7 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	return nil
 }
 
-// modernCaller is the caller together with what his request says of him, and
+// modernCaller is the caller together with what the request says of it, and
 // whether it says what is required.
 func (p *Proxy) modernCaller(r *http.Request, frame []byte, m jsonrpc.Message) (c session.Caller, complete bool) {
 	who := p.caller(r)

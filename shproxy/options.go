@@ -89,7 +89,7 @@ type Options struct {
 	// MaxStarts bounds the processes that are starting at one time: that have
 	// not said anything yet, and are not older than 10 seconds. Of several
 	// places, one caller gets all but one, as far as Identify tells callers
-	// apart, so that what he makes hang keeps nobody else from starting.
+	// apart, so that what that one makes hang keeps nobody else from starting.
 	// Default 4.
 	MaxStarts int
 	// EndOnCrash ends a session whose process has ended by itself, so that
@@ -132,6 +132,15 @@ type Options struct {
 	// interrupted stream waits for its client. Default 5 minutes.
 	ReplayTime time.Duration
 
+	// MaxCallerSessions bounds the sessions of one caller, as far as Identify
+	// tells callers apart, on all replicas together. When it is reached, the
+	// caller's session on this replica that was idle longest, for at least a
+	// minute, makes room. Default none.
+	MaxCallerSessions int
+	// Replicas makes the proxy one of several, see package replica. Nil means
+	// that it is the only one.
+	Replicas Replicas
+
 	// Logger receives what happens to sessions and what the server writes to
 	// stderr; never messages. Nil discards it.
 	Logger *slog.Logger
@@ -152,7 +161,7 @@ const (
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	switch {
-	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm) < 0,
+	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm, o.MaxCallerSessions) < 0,
 		min(o.IdleTimeout, o.StartTimeout, o.RequestTimeout, o.InputTimeout, o.KeepAlive, o.ReplayTime) < 0:
 		return errors.New("shproxy: a limit in Options is negative")
 	case o.Mode > ModeShared:

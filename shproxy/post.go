@@ -106,6 +106,9 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	if problem := p.checkVersion(r, ""); problem != nil {
 		return problem
 	}
+	if p.hand(w, r, frame) {
+		return nil
+	}
 	c := p.caller(r)
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
 	defer cancel()
@@ -196,7 +199,9 @@ func (p *Proxy) startProblem(err error) *problem {
 	switch {
 	case errors.Is(err, session.ErrTooMany):
 		return fail(http.StatusServiceUnavailable, codeTransport, "too many sessions; try again later")
-	case errors.Is(err, session.ErrShutdown), errors.Is(err, child.ErrBusy):
+	case errors.Is(err, session.ErrCallerTooMany):
+		return fail(http.StatusTooManyRequests, codeTransport, "%v; end one, or try again later", err)
+	case errors.Is(err, session.ErrShutdown), errors.Is(err, session.ErrRetiring), errors.Is(err, child.ErrBusy):
 		return fail(http.StatusServiceUnavailable, codeTransport, "%v", err)
 	case errors.Is(err, era.ErrState):
 		return fail(http.StatusBadRequest, jsonrpc.InvalidParams, "%v", err)

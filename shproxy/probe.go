@@ -121,13 +121,17 @@ const readyAge = 10 * time.Second
 // readiness is the answer of Ready, found by one caller at a time.
 type readiness struct {
 	turn chan struct{} // has room for the one who finds out
-	at   time.Time     // his, as is err
+	at   time.Time     // when it was found; goes with err
 	err  error
 }
 
 // Ready tells whether the server works: a process that is there answers, or,
 // if there is none, a [Proxy.Probe] succeeds. The answer holds for 10 seconds.
+// After [Proxy.Retire] it is an error.
 func (p *Proxy) Ready(ctx context.Context) error {
+	if p.sessions.Retiring() {
+		return session.ErrRetiring
+	}
 	select {
 	case p.ready.turn <- struct{}{}:
 		defer func() { <-p.ready.turn }()

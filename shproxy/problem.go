@@ -44,7 +44,7 @@ func (p *problem) write(w http.ResponseWriter, id []byte) {
 	f := session.NewFrame()
 	defer f.Release()
 	f.Data = jsonrpc.AppendError(f.Data, id, p.code, p.text, p.data)
-	if p.status == http.StatusServiceUnavailable {
+	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "5")
 	}
 	writeJSON(w, p.status, f.Data)

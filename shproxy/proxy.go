@@ -77,7 +77,9 @@ func New(s Server, o *Options) (*Proxy, error) {
 	}
 	p := &Proxy{server: s, path: path, opts: opts, guard: guard, recorder: stats.NewRecorder(), patience: patience}
 	p.ready.turn = make(chan struct{}, 1)
-	p.sessions = session.NewManager(p.sessionConfig(opts.Logger))
+	c := p.sessionConfig(opts.Logger)
+	p.replicate(&c)
+	p.sessions = session.NewManager(c)
 	return p, nil
 }
 
@@ -146,8 +148,8 @@ func notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 	fail(http.StatusMethodNotAllowed, codeTransport, "method %s is not allowed", r.Method).write(w, nil)
 }
 
-// caller is who sent a request: nobody else may use what is his, and a
-// process is started with his environment.
+// caller is who sent a request: nobody else may use what is theirs, and a
+// process is started with their environment.
 type caller struct {
 	principal string
 	env       []string
@@ -159,7 +161,9 @@ func (p *Proxy) caller(r *http.Request) caller {
 
 // Drain refuses new sessions and calls with status 503 and waits until the
 // calls in flight are answered, or ctx ends; then the error is that of ctx.
-// It is what to do before [Proxy.Shutdown] when there is time.
+// It is what to do before [Proxy.Shutdown] when there is time. If there are
+// other replicas, sessions end as soon as they have no call in flight, and
+// clients are told that by status 404.
 func (p *Proxy) Drain(ctx context.Context) error { return p.sessions.Drain(ctx) }
 
 // Shutdown ends every session and waits until no process is left. Calls in

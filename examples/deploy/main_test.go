@@ -2,9 +2,8 @@
 
 //go:build unix
 
-// Package deploy_test starts the reverse proxies of this directory, with the
-// configurations beside it, in front of the oauthdyn command and an MCP server
-// behind shproxy, and lets clients and attackers try them.
+// Package deploy_test starts the deployments of this directory as operators do,
+// and lets clients and attackers try them.
 package deploy_test
 
 import (
@@ -12,8 +11,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +18,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
 
 var installFlag = flag.Bool("install", false, "first install what is missing of the proxies from PyPI")
@@ -60,20 +58,25 @@ func run(m *testing.M) int {
 
 var scratch string // directory for what is built
 
-// buildOauthdyn builds the command, once, and returns its path.
-var buildOauthdyn = sync.OnceValues(func() (string, error) {
-	program := filepath.Join(scratch, "oauthdyn")
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+// commands builds the commands of the repository, once, and returns the
+// directory that holds them.
+var commands = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "build", "-C", "../../oauthdyn", "-o", program, "./cmd/oauthdyn").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	for _, name := range []string{"oauthdyn", "shproxy", "fetchserver", "shclient"} {
+		if _, err := servetest.Build(ctx, scratch, name); err != nil {
+			return "", err
+		}
 	}
-	return program, nil
+	return scratch, nil
 })
 
+// steps are how often the tool count reports progress.
+const steps = 3
+
 type countInput struct {
-	// Gate is a file: once it exists, the tool goes on.
+	// Gate is the beginning of the names of files: the tool takes step N+1 once
+	// that with the number N exists.
 	Gate string `json:"gate"`
 }
 
@@ -90,21 +93,30 @@ func newServer() *mcp.Server {
 	return server
 }
 
-// count reports progress, and waits until somebody has seen it.
+// count reports progress, and waits each time until somebody has seen it.
 func count(ctx context.Context, req *mcp.CallToolRequest, in countInput) (*mcp.CallToolResult, any, error) {
-	err := req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{
-		ProgressToken: req.Params.GetProgressToken(), Progress: 1, Total: 2,
-	})
-	if err != nil {
-		return nil, nil, err
+	for step := 1; step <= steps; step++ {
+		err := req.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{
+			ProgressToken: req.Params.GetProgressToken(), Progress: float64(step), Total: steps,
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := waitFile(ctx, fmt.Sprint(in.Gate, step)); err != nil {
+			return nil, nil, err
+		}
 	}
+	return said("counted"), nil, nil
+}
+
+func waitFile(ctx context.Context, name string) error {
 	for {
-		if _, err := os.Stat(in.Gate); err == nil {
-			return said("counted"), nil, nil
+		if _, err := os.Stat(name); err == nil {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, nil, ctx.Err()
+			return ctx.Err()
 		case <-time.After(10 * time.Millisecond): // nothing tells of a new file
 		}
 	}

@@ -16,7 +16,7 @@
 //     unless configured, at most 8192 bytes. Hosts are read as the WHATWG URL
 //     standard says, so that 0x7f.1 is 127.0.0.1; where readers differ about
 //     the host, the URL is refused.
-//   - Hosts: lists of allowed and refused [Domain]s and address prefixes.
+//   - Hosts: lists of allowed and refused domains ([Domain]) and address prefixes.
 //   - Redirects: at most 5, each judged again, never from https to http;
 //     the caller's header fields go to the first origin only, and so does the
 //     body of a POST, which is never repeated.

@@ -13,9 +13,13 @@ import (
 
 // It needs a Chromium and the Internet, so it is not run as a test.
 func ExampleNew() {
+	chromium, err := render.Find("") // when the program starts: the error says how to install one
+	if err != nil {
+		log.Fatal(err)
+	}
 	client := fetch.New(nil)
 	defer client.Close()
-	browser, err := render.New(render.Options{Client: client})
+	browser, err := render.New(render.Options{Client: client, Path: chromium})
 	if err != nil {
 		log.Fatal(err)
 	}

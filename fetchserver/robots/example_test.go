@@ -27,7 +27,7 @@ func ExampleParse() {
 
 // A checker asks each origin once, by whatever client the program has.
 func ExampleChecker() {
-	fetch := func(_ context.Context, robotsURL string) (status int, body []byte, err error) {
+	var fetch robots.FetchFunc = func(_ context.Context, robotsURL string) (status int, body []byte, err error) {
 		fmt.Println("asked:", robotsURL)
 		return http.StatusOK, []byte("User-agent: examplebot\nDisallow: /drafts/\n"), nil
 	}

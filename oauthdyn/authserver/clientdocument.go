@@ -35,8 +35,9 @@ type ClientDocuments struct {
 	Off bool
 
 	// Hosts are the only ones whose documents are read, in spite of
-	// Options.InitialAccessTokens too, with a port unless it is 443. They may be at addresses that are not public.
-	// Keys are read from other public hosts, too.
+	// Options.InitialAccessTokens too, with a port unless it is 443. They may be
+	// at addresses that are not public. Keys are read from other public hosts,
+	// too. Empty: all public hosts, unless Options.InitialAccessTokens are set.
 	Hosts []string
 
 	// Transport makes the requests, unguarded. Nil: one that keeps to public

@@ -28,9 +28,9 @@
 // 8628), refresh tokens with rotation, revocation (RFC
 // 7009), introspection (RFC 7662), tokens that are bound to a key (RFC 9449),
 // resource indicators (RFC 8707), the issuer in authorization responses (RFC
-// 9207), JWT access tokens (RFC 9068) and a JWK set. Requirements and their names follow the authorization chapter of the MCP
-// specification, 2026-07-28; clients of the revisions since 2025-03-26 are
-// served too.
+// 9207), JWT access tokens (RFC 9068) and a JWK set. Requirements and their
+// names follow the authorization chapter of the MCP specification, 2026-07-28;
+// clients of the revisions since 2025-03-26 are served too.
 //
 // # How it is mounted
 //

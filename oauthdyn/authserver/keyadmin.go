@@ -149,7 +149,7 @@ func (k *Keys) Rotate(ctx context.Context, o KeyRotation) (KeyList, error) {
 	}
 	return k.operate(ctx, reason, &changed, func(r *keyring.Ring, now time.Time) (bool, error) {
 		if !o.LostKey {
-			if err := r.Open(k.o.SealingKey); err != nil {
+			if err := k.open(r); err != nil {
 				return false, err
 			}
 		}
@@ -168,7 +168,9 @@ func (k *Keys) Rotate(ctx context.Context, o KeyRotation) (KeyList, error) {
 	})
 }
 
-// Import adds a key.
+// Import adds a key. Of one that only verifies and is there already the time is
+// extended. What cannot be added, such as another key of the same id, is an
+// *admin.Error with CodeInvalid.
 func (k *Keys) Import(ctx context.Context, i KeyImport) (KeyList, error) {
 	private, err := jose.ParseSigningKey(i.PKCS8, i.ID)
 	if err != nil {
@@ -184,7 +186,7 @@ func (k *Keys) Import(ctx context.Context, i KeyImport) (KeyList, error) {
 	}
 	id := private.Public().ID()
 	return k.operate(ctx, "imported "+id, &id, func(r *keyring.Ring, now time.Time) (bool, error) {
-		if err := r.Open(k.o.SealingKey); err != nil {
+		if err := k.open(r); err != nil {
 			return false, err
 		}
 		if i.Sign {

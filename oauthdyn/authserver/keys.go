@@ -56,6 +56,10 @@ type KeyOptions struct {
 	// are sealed with the next change. Nil: they are kept in clear.
 	SealingKey []byte
 
+	// OldSealingKeys open what was sealed before SealingKey took their place. It
+	// is sealed anew as soon as it is read.
+	OldSealingKeys [][]byte
+
 	// Algorithm is what fresh keys are for: ES256, RS256 or EdDSA. If the key
 	// that signs is for another one, a fresh key takes over. Empty: that of the
 	// key that signs, ES256 for the first one.
@@ -103,12 +107,17 @@ func OpenKeys(o KeyOptions) (*Keys, error) {
 	switch {
 	case o.Store == nil:
 		return nil, errors.New("authserver: no store of keys")
-	case o.SealingKey != nil && len(o.SealingKey) != sealingKeyBytes:
-		return nil, fmt.Errorf("authserver: the key that seals signing keys has %d bytes, not %d", len(o.SealingKey), sealingKeyBytes)
+	case o.SealingKey == nil && o.OldSealingKeys != nil:
+		return nil, errors.New("authserver: there are old sealing keys, and none that took their place")
 	case o.Algorithm != "" && !slices.Contains(jose.Algorithms, o.Algorithm):
 		return nil, fmt.Errorf("authserver: signing algorithm %q is not %s", o.Algorithm, strings.Join(jose.Algorithms, ", "))
 	case o.Rotation > 0 && o.Rotation < minKeyRotation:
 		return nil, fmt.Errorf("authserver: signing keys must be kept for %v at least", minKeyRotation)
+	}
+	for _, key := range append([][]byte{o.SealingKey}, o.OldSealingKeys...) {
+		if key != nil && len(key) != sealingKeyBytes {
+			return nil, fmt.Errorf("authserver: the key that seals signing keys has %d bytes, not %d", len(key), sealingKeyBytes)
+		}
 	}
 	if o.Rotation == 0 {
 		o.Rotation = defaultKeyRotation
@@ -147,16 +156,18 @@ func (k *Keys) keep(ctx context.Context) error {
 		}
 	}
 	return k.update(ctx, func(r *keyring.Ring, now time.Time) (changed bool, err error) {
-		if err := r.Open(k.o.SealingKey); err != nil {
+		if err := k.open(r); err != nil {
 			return false, err
 		}
-		changed = r.Clean(now) || k.o.SealingKey != nil && r.InClear()
+		changed = r.Clean(now) || k.o.SealingKey != nil && r.Unsealed()
 		if r.Due(now, k.o.Rotation, k.o.Algorithm) {
 			changed, err = true, k.introduce(ctx, r, now)
 		}
 		return changed, err
 	})
 }
+
+func (k *Keys) open(r *keyring.Ring) error { return r.Open(k.o.SealingKey, k.o.OldSealingKeys...) }
 
 // introduce adds a fresh key.
 func (k *Keys) introduce(ctx context.Context, r *keyring.Ring, now time.Time) error {

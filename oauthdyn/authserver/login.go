@@ -36,10 +36,10 @@ const MaxAccount = 32 << 10
 type Login interface {
 	// ServeLogin handles one browser request of a sign-in: a GET that starts
 	// it, a POST of the form that Attempt.ShowForm has shown, or a GET of
-	// Attempt.CallbackURL, see Attempt.IsCallback. It returns the user once it knows, without touching
-	// the response. While it does not know, it answers the request itself and
-	// returns nil: with a form, or Attempt.Redirect. An error
-	// ends the sign-in with an error page that does not show it.
+	// Attempt.CallbackURL, see Attempt.IsCallback. It returns the user once it
+	// knows, without touching the response. While it does not know, it answers
+	// the request itself and returns nil: with a form, or Attempt.Redirect. An
+	// error ends the sign-in with an error page that does not show it.
 	//
 	// The request belongs to the browser that consented, and a POST to a form
 	// that was shown there; that has been checked.
@@ -52,9 +52,10 @@ type Login interface {
 type Rechecker interface {
 	Login
 
-	// Recheck returns what is to be kept as User.Account from now on. ErrNotAllowed
-	// ends all grants of the person. It is also the answer to a person of another Login. With any
-	// other error nothing changes: the client is told to try again later.
+	// Recheck returns what is to be kept as User.Account from now on.
+	// ErrNotAllowed ends all grants of the person; it is also the answer to a
+	// person of another Login. With any other error nothing changes: the client
+	// is told to try again later.
 	//
 	// u.Account is what the last sign-in of the person, or the last Recheck,
 	// returned; it is empty if neither left anything.

@@ -111,6 +111,9 @@ type Options struct {
 	// SealingKey seals the private keys in the store; see KeyOptions.SealingKey.
 	SealingKey []byte
 
+	// OldSealingKeys open what was sealed before; see KeyOptions.OldSealingKeys.
+	OldSealingKeys [][]byte
+
 	// Revocations are fed with what is revoked at the store: at once with what
 	// is revoked through this Server, within a second with the rest. Give the
 	// same ones to the resources in this process. Nil: nobody is told.

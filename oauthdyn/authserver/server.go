@@ -99,7 +99,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err := s.checkClientKeys(); err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
 	}
-	s.keys, err = OpenKeys(KeyOptions{Store: o.Store, SealingKey: o.SealingKey, Algorithm: o.SigningAlgorithm, Rotation: o.KeyRotation, Logger: s.log})
+	s.keys, err = OpenKeys(KeyOptions{Store: o.Store, SealingKey: o.SealingKey, OldSealingKeys: o.OldSealingKeys, Algorithm: o.SigningAlgorithm, Rotation: o.KeyRotation, Logger: s.log})
 	if err != nil {
 		return nil, err
 	}

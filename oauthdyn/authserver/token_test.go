@@ -493,7 +493,6 @@ func (b broken) Client(context.Context, string) (*store.Client, error) { return 
 
 func (b broken) CreateClient(context.Context, store.Client) error { return b.err }
 
-
 func TestFailuresOfTheStore(t *testing.T) {
 	s := mustServer(t, func(o *authserver.Options) { o.Store = broken{o.Store, fmt.Errorf("disk is on fire at /secret/path")} })
 	rec := do(s, "POST", "/token", "client_id=x&grant_type=refresh_token", "Content-Type", "application/x-www-form-urlencoded")

@@ -3,6 +3,8 @@
 // Package certs gives commands that serve HTTPS their flags and certificates:
 // from files, which are read again when they change, or from an authority by
 // ACME (RFC 8555).
+//
+// It is made for the commands of this project, and changes with them.
 package certs
 
 import (

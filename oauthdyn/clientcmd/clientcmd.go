@@ -7,6 +7,8 @@
 //	err := out.Token(ctx, client, false)
 //
 // Secrets are printed only by Token, or if Output.Secrets says so.
+//
+// It is made for the commands of this project, and changes with them.
 package clientcmd
 
 import (

@@ -3,6 +3,8 @@
 // Package configfile reads what a command's flags would say from a file, so that
 // commands with many of them all have the same kind of file: a JSON object whose
 // members are flags in camel case, with arrays for those that can be repeated.
+//
+// It is made for the commands of this project, and changes with them.
 package configfile
 
 import (

@@ -4,6 +4,8 @@
 // 0.0.4, and those of the process itself. It keeps no registry: the caller
 // names each family once and then writes the samples it has at that moment.
 //
+// It is made for the commands of this project, and changes with them.
+//
 // [text format]: https://prometheus.io/docs/instrumenting/exposition_formats/
 package exposition
 

@@ -50,7 +50,8 @@ type Faults struct {
 func (s *Server) SetFaults(f Faults) { s.faults.Store(&f) }
 
 // RevokeAccess makes the resource refuse all access tokens that the person has
-// so far, without a word to the authorization server, in whole seconds: a new one is good from the next second on.
+// so far, without a word to the authorization server, in whole seconds: a new one
+// is good from the next second on.
 func (s *Server) RevokeAccess() error {
 	return s.revocations.Add(resource.Revocation{Issuer: s.Issuer, Subject: "local:" + Username})
 }

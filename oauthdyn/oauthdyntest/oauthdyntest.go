@@ -12,7 +12,7 @@
 // The authorization server registers clients and lets them manage that (RFC
 // 7591, RFC 7592), revokes (RFC 7009), introspects (RFC 7662) and binds tokens
 // to keys (RFC 9449), with [Options.Adjust] also otherwise: with DeviceFlow
-// people enter the code of a device by [Browser.Enter], and Clients and
+// people enter the code of a device by Browser.Enter, and Clients and
 // IdentityProviders get tokens for programs without a person and for the people
 // of an organization. [Server.SetFaults]
 // makes it misbehave; [Server.RevokeGrants] and [Server.RevokeAccess] end what

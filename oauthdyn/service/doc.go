@@ -4,4 +4,6 @@
 // stop them or have them read their files again, what systemd wants to know of
 // them, the log, with an id for each request, the probes of their health, and the
 // guard of an address that is for this machine alone.
+//
+// It is made for the commands of this project, and changes with them.
 package service

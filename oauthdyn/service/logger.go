@@ -17,9 +17,9 @@ import (
 type LoggerOptions struct {
 	// Level is the least that is logged (--log-level): debug, info, warn or
 	// error; or, as other programs call them, warning, critical or none. Case
-	// does not matter.
+	// does not matter. Required.
 	Level string
-	// Format is text or json (--log-format).
+	// Format is text or json (--log-format). Required.
 	Format string
 	// File, unless it is empty, is the name of a file to which all is written as
 	// well (LOG_FILE). It is made for its owner alone, and appended to.
@@ -41,7 +41,7 @@ var levels = map[string]slog.Level{
 
 // NewLogger logs to w. What is logged with the context of a request below
 // [AccessLog] has the attribute request_id. Call done when nothing is logged any
-// more.
+// more. The error is [ErrSetting], or that of the file.
 func NewLogger(w io.Writer, o LoggerOptions) (log *slog.Logger, done func(), err error) {
 	least, ok := levels[strings.ToLower(o.Level)]
 	if !ok {

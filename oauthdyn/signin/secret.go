@@ -15,8 +15,9 @@ import (
 const maxSecretBytes = 64 << 10
 
 // ReadSecret reads a secret that is the one line of a file, or of stdin if the
-// name is "-". A secret on the command line could be read by every user of the
-// machine. The error does not quote what was read.
+// name is "-": without the white space around it, at most 64 KiB. A secret on the
+// command line could be read by every user of the machine. The error does not
+// quote what was read.
 func ReadSecret(name string, stdin io.Reader) (string, error) {
 	text, err := ReadSecretFile(name, stdin)
 	if err != nil {

@@ -10,6 +10,8 @@
 //	…
 //	cfg, err := flags.Config("https://mcp.example.com/mcp", signin.Process{LookupEnv: os.LookupEnv, Stderr: os.Stderr})
 //	client, err := oauthdyn.New(*cfg)
+//
+// It is made for the commands of this project, and changes with them.
 package signin
 
 import (
@@ -18,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,10 +54,11 @@ type Flags struct {
 	DPoP              bool          // tokens are bound to a key, and others are refused
 	AuthServer        string        // issuer to use; empty means one that the resource names
 	Scopes            []string      // to ask for
+	AuthorizeParams   []string      // NAME=VALUE to add to the request for a login
 	NoBrowser         bool          // the page is printed instead of opened
 	Device            bool          // a person signs in on another machine, with a code
 	CallbackPort      int           // of the redirect URI; 0 means any
-	AuthTimeout       time.Duration // how long a person has
+	AuthTimeout       time.Duration // how long a person has; 0 means oauthdyn.DefaultLoginTimeout
 	Credentials       string        // file that keeps logins; empty means the one of all programs
 }
 
@@ -87,6 +91,7 @@ func (f *Flags) AddClient(flags *pflag.FlagSet) {
 // AddLogin defines the flags of a login.
 func (f *Flags) AddLogin(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&f.Scopes, "scope", nil, "`scopes` to ask for (default: what the server suggests)")
+	flags.StringArrayVar(&f.AuthorizeParams, "authorize-param", nil, "`NAME=VALUE` to add to the request for a login, as access_type=offline for Google; repeatable")
 	flags.BoolVar(&f.NoBrowser, "no-browser", false, "print the login URL instead of opening it")
 	flags.BoolVar(&f.Device, "device", false, "sign in with a code, on any other machine (RFC 8628)")
 	flags.BoolVar(&f.DPoP, "dpop", false, "ask for a token that is bound to a key (RFC 9449), and take no other")
@@ -148,6 +153,9 @@ func (f *Flags) Config(resource string, p Process) (*oauthdyn.Config, error) {
 		TLSConfig:         p.TLSConfig,
 		Network:           p.Network,
 	}
+	if cfg.AuthorizeParams, err = f.authorizeParams(); err != nil {
+		return nil, err
+	}
 	if cfg.Flow, err = f.flow(p); err != nil {
 		return nil, err
 	}
@@ -159,6 +167,18 @@ func (f *Flags) Config(resource string, p Process) (*oauthdyn.Config, error) {
 	}
 	f.showPage(cfg, p)
 	return cfg, nil
+}
+
+func (f *Flags) authorizeParams() (url.Values, error) {
+	params := url.Values{}
+	for _, text := range f.AuthorizeParams {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--authorize-param %q is not NAME=VALUE", text)
+		}
+		params.Add(name, value)
+	}
+	return params, nil
 }
 
 // authenticate finds the secret or the key of the client.

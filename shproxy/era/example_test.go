@@ -107,6 +107,14 @@ func ExampleSealer() {
 	// true
 }
 
+// Of several bridges the one that a parked call waits at is found from its state.
+func ExamplePlace() {
+	sealer := era.NewSealerAt("bridge-2")
+	state := sealer.Seal("ana", era.Ticket{Process: "p1", Expires: time.Unix(60, 0)})
+	fmt.Println(era.Place(state))
+	// Output: bridge-2 true
+}
+
 // What a modern client says with every request is what a legacy one says once.
 func ExampleProfileOf() {
 	frame := []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28",

@@ -20,11 +20,18 @@ import (
 // Sealer makes the requestState of calls that wait for their client: what it
 // says is hidden, cannot be made up or changed, and is good for one principal.
 // It is safe for concurrent use.
-type Sealer struct{ aead cipher.AEAD }
+type Sealer struct {
+	aead   cipher.AEAD
+	prefix string
+}
 
 // NewSealer returns a sealer with a key of its own, so that what it sealed is
 // worth nothing once it is gone: neither is the call.
-func NewSealer() *Sealer {
+func NewSealer() *Sealer { return NewSealerAt("") }
+
+// NewSealerAt returns a sealer whose requestState tells, for everybody to read,
+// where the call waits: that is what [Place] returns. A place has no dot.
+func NewSealerAt(place string) *Sealer {
 	key := make([]byte, 32)
 	rand.Read(key)
 	block, err := aes.NewCipher(key)
@@ -35,11 +42,26 @@ func NewSealer() *Sealer {
 	if err != nil {
 		panic(err)
 	}
-	return &Sealer{aead}
+	prefix := statePrefix
+	if place != "" {
+		prefix += place + "."
+	}
+	return &Sealer{aead, prefix}
 }
 
 // statePrefix marks what a Sealer made.
 const statePrefix = "mcp-bridge-1."
+
+// Place returns where a call waits whose requestState comes from a sealer of
+// [NewSealerAt]. What it says may be made up.
+func Place(state string) (place string, ok bool) {
+	text, ours := strings.CutPrefix(state, statePrefix)
+	if !ours || len(state) > maxState {
+		return "", false
+	}
+	place, _, ok = strings.Cut(text, ".")
+	return place, ok
+}
 
 // maxState bounds a requestState of ours.
 const maxState = 1 << 10
@@ -50,7 +72,7 @@ type Ticket struct {
 	Call    uint64    `json:"c"` // in that conversation
 	Round   int       `json:"r"` // a ticket is good for one try
 	Expires time.Time `json:"e"`
-	Request []byte    `json:"d"` // digest of what was asked, see fingerprint
+	Request []byte    `json:"d"` // digest of what was asked
 }
 
 // ErrState is returned for a requestState that is none of ours, was changed,
@@ -63,13 +85,13 @@ func (s *Sealer) Seal(principal string, t Ticket) string {
 	if err != nil {
 		panic(err) // there is nothing in it that could not be encoded
 	}
-	return statePrefix + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, text, []byte(principal)))
+	return s.prefix + base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, text, []byte(principal)))
 }
 
 // Open returns the ticket that was sealed for the principal, or [ErrState].
 func (s *Sealer) Open(principal, state string, now time.Time) (Ticket, error) {
 	var t Ticket
-	text, ours := strings.CutPrefix(state, statePrefix)
+	text, ours := strings.CutPrefix(state, s.prefix)
 	if !ours || len(state) > maxState {
 		return t, ErrState
 	}

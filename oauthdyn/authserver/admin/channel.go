@@ -139,7 +139,8 @@ func (s *Service) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 // ServeHTTP does the operation that the path names: a POST of its input, as
-// JSON.
+// JSON. It answers with the result, or with an [Error] and status 400, 404 or 500.
+// It does not ask who calls: mount it where only administrators come.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, out := s.answer(w, r)
 	data, err := json.Marshal(out)

@@ -18,9 +18,9 @@ import (
 
 // Names of the operations on clients.
 const (
-	OpListClients  = "clients/list"
-	OpShowClient   = "clients/show"
-	OpDeleteClient = "clients/delete"
+	OpListClients  = "clients/list"   // takes a ClientQuery, returns a ClientPage
+	OpShowClient   = "clients/show"   // takes a ClientID, returns ClientDetails
+	OpDeleteClient = "clients/delete" // takes a ClientID, returns Ended
 )
 
 // A Client is a client. What it says of itself is foreign text. One that did not

@@ -19,9 +19,9 @@ import (
 
 // Names of the operations on grants.
 const (
-	OpListGrants   = "grants/list"
-	OpRevokeGrant  = "grants/revoke"
-	OpRevokeGrants = "grants/revoke-all"
+	OpListGrants   = "grants/list"       // takes a GrantQuery, returns a GrantPage
+	OpRevokeGrant  = "grants/revoke"     // takes a GrantID, returns the Grant that it was
+	OpRevokeGrants = "grants/revoke-all" // takes an Owner, returns Ended
 )
 
 // A Grant is what a person has allowed a client.

@@ -109,7 +109,7 @@ func WriteFile(ctx context.Context, path string, from Exporter) (records int, er
 	return records, nil
 }
 
-// ReadOptions say what Read leaves out.
+// ReadOptions say what [Read] and [Copy] leave out.
 type ReadOptions struct {
 	// WithoutGrants leaves out what people have consented to: grants, codes,
 	// sessions and approvals. Everybody signs in again, and nothing comes back

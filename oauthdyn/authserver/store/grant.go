@@ -78,6 +78,7 @@ type Rotation struct {
 // Outcome tells what a rotation did.
 type Outcome int
 
+// The outcomes of a rotation that has not failed.
 const (
 	// Rotated: the new token is alive.
 	Rotated Outcome = iota + 1

@@ -82,11 +82,13 @@ type Clients interface {
 	DeleteClient(ctx context.Context, id string) error
 }
 
-// Kind tells kinds of transactions apart.
+// Kind tells kinds of transactions, or of counters, apart: whoever keeps them
+// chooses a word.
 type Kind string
 
 // Transactions are records of browsers on their way, authorizations in progress
-// and sessions, and of what a login keeps of people. Their content is the server's business.
+// and sessions, and of what a login keeps of people. Their content is the
+// server's business.
 type Transactions interface {
 	// PutTransaction stores or replaces a record until it expires. The error is
 	// ErrFull when Limits.Transactions is reached.

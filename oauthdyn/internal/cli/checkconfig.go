@@ -38,7 +38,7 @@ func (a *app) checkConfig(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	var ways []string
-	if o.Login, ways, err = f.login(users, o.SealingKey, log); err != nil {
+	if o.Login, ways, err = f.login(users, sealingKeys{o.SealingKey, o.OldSealingKeys}, log); err != nil {
 		return err
 	}
 	o.Store, o.Logger = memory.New(nil), nil // what it does there is of no interest

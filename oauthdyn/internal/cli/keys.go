@@ -58,11 +58,11 @@ in Redis is changed itself; its servers hear of that within ten seconds.`
 // callKeys does an operation on keys.
 func (a *app) callKeys(ctx context.Context, f *keysFlags, name string, in any) (l authserver.KeyList, err error) {
 	add := func(s *admin.Service, db store.Store) error {
-		key, err := f.key()
+		k, err := f.keys()
 		if err != nil {
 			return err
 		}
-		keys, err := authserver.OpenKeys(authserver.KeyOptions{Store: db, SealingKey: key})
+		keys, err := authserver.OpenKeys(authserver.KeyOptions{Store: db, SealingKey: k.key, OldSealingKeys: k.old})
 		if err == nil {
 			keys.AddTo(s)
 		}

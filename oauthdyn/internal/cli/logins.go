@@ -71,18 +71,18 @@ func (f *loginFlags) add(cmd *cobra.Command) {
 }
 
 // login composes the ways to sign in, and names them: with a password if there
-// are users or there is no other way. key seals the tokens of providers.
-func (f *loginFlags) login(users *local.Users, key []byte, log *slog.Logger) (login authserver.Login, labels []string, err error) {
+// are users or there is no other way. The keys seal the tokens of providers.
+func (f *loginFlags) login(users *local.Users, keys sealingKeys, log *slog.Logger) (login authserver.Login, labels []string, err error) {
 	var ways []choose.Way
 	if id := cmp.Or(f.githubID, os.Getenv(envGitHubID)); id != "" {
-		login, err := f.github(id, key, log)
+		login, err := f.github(id, keys, log)
 		if err != nil {
 			return nil, nil, err
 		}
 		ways = append(ways, choose.Way{Name: "github", Label: "GitHub", Login: login})
 	}
 	if f.oidcIssuer != "" || f.oidcID != "" {
-		login, err := f.oidc(key, log)
+		login, err := f.oidc(keys, log)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -102,7 +102,7 @@ func (f *loginFlags) login(users *local.Users, key []byte, log *slog.Logger) (lo
 	return login, labels, err
 }
 
-func (f *loginFlags) github(id string, key []byte, log *slog.Logger) (*github.Login, error) {
+func (f *loginFlags) github(id string, keys sealingKeys, log *slog.Logger) (*github.Login, error) {
 	if f.githubAllow.users == nil {
 		f.githubAllow.users = []string{os.Getenv(envGitHubUsers)}
 	}
@@ -117,12 +117,12 @@ func (f *loginFlags) github(id string, key []byte, log *slog.Logger) (*github.Lo
 	}
 	login, err := github.New(github.Options{
 		ClientID: id, ClientSecret: secret, Allow: list, URL: f.githubURL, APIURL: f.githubAPIURL,
-		TokenKey: key, MaxAge: f.maxAge, Logger: log,
+		TokenKey: keys.key, OldTokenKeys: keys.old, MaxAge: f.maxAge, Logger: log,
 	})
 	return login, asUsage(err)
 }
 
-func (f *loginFlags) oidc(key []byte, log *slog.Logger) (*oidc.Login, error) {
+func (f *loginFlags) oidc(keys sealingKeys, log *slog.Logger) (*oidc.Login, error) {
 	if f.oidcIssuer == "" || f.oidcID == "" {
 		return nil, &usageError{text: "--oidc-issuer and --oidc-client-id belong together"}
 	}
@@ -153,7 +153,7 @@ func (f *loginFlags) oidc(key []byte, log *slog.Logger) (*oidc.Login, error) {
 	login, err := oidc.New(oidc.Options{
 		Issuer: f.oidcIssuer, ClientID: f.oidcID, ClientSecret: secret, Name: f.oidcName, Allow: list,
 		Scopes: f.oidcScopes, AuthParams: params, GroupsClaim: f.oidcGroupsClaim,
-		TokenKey: key, MaxAge: f.maxAge, Logger: log,
+		TokenKey: keys.key, OldTokenKeys: keys.old, MaxAge: f.maxAge, Logger: log,
 	})
 	return login, asUsage(err)
 }

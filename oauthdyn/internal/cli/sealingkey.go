@@ -5,13 +5,16 @@ package cli
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/signin"
 )
 
 const envKey = "OAUTHDYN_KEY"
@@ -20,27 +23,56 @@ const envKey = "OAUTHDYN_KEY"
 type sealFlags struct{ keyFile string }
 
 func (f *sealFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.keyFile, "key-file", "", "`FILE` with 32 random bytes in base64, which encrypt the signing keys in the store, and the tokens of GitHub or the provider, which are kept with it only (default the value of $"+envKey+")")
+	cmd.Flags().StringVar(&f.keyFile, "key-file", "", "`FILE` with 32 random bytes in base64, which encrypt the signing keys in the store, and the tokens of GitHub or the provider, which are kept with it only; in further lines those that they took the place of (default the value of $"+envKey+")")
 }
 
-// key reads the key; nil if there is none.
-func (f *sealFlags) key() ([]byte, error) {
-	if f.keyFile == "" && os.Getenv(envKey) == "" {
-		return nil, nil
+// sealingKeys are the key that seals, and those that it took the place of.
+type sealingKeys struct {
+	key []byte // nil: none
+	old [][]byte
+}
+
+// maxSealingKeys bounds the lines of the file.
+const maxSealingKeys = 8
+
+// keys reads the keys.
+func (f *sealFlags) keys() (k sealingKeys, err error) {
+	value := os.Getenv(envKey)
+	if f.keyFile == "" && value == "" {
+		return k, nil
 	}
 	const hint = "openssl rand -base64 32 makes one"
-	text, err := secretOf(f.keyFile, "--key-file", envKey)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &hintedError{err, hint}
+	text := []byte(value)
+	if f.keyFile != "" {
+		if value != "" {
+			return k, &usageError{text: "the key is given twice, by --key-file and by $" + envKey}
+		}
+		if text, err = signin.ReadSecretFile(f.keyFile, nil); errors.Is(err, fs.ErrNotExist) {
+			return k, &hintedError{err, hint}
+		} else if err != nil {
+			return k, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	lines := strings.Fields(string(text))
+	if len(lines) > maxSealingKeys {
+		return k, fmt.Errorf("there are more than %d keys", maxSealingKeys)
 	}
-	key, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(key) != 32 {
-		return nil, &hintedError{errors.New("the key is not 32 bytes in base64"), hint}
+	var keys [][]byte
+	for _, line := range lines {
+		key, err := base64.StdEncoding.DecodeString(line)
+		if err != nil || len(key) != 32 {
+			return k, &hintedError{errors.New("the key is not 32 bytes in base64"), hint}
+		}
+		keys = append(keys, key)
 	}
-	return key, nil
+	if len(keys) == 0 {
+		return k, &hintedError{errors.New("there is no key in " + f.keyFile), hint}
+	}
+	k.key = keys[0]
+	if len(keys) > 1 {
+		k.old = keys[1:]
+	}
+	return k, nil
 }
 
 // keyFlags are the flags of serve about its signing keys.
@@ -59,7 +91,8 @@ func (f *keyFlags) add(cmd *cobra.Command) {
 
 func (f *keyFlags) apply(o *authserver.Options) (err error) {
 	o.SigningAlgorithm, o.KeyRotation = f.algorithm, f.rotation
-	o.SealingKey, err = f.key()
+	k, err := f.keys()
+	o.SealingKey, o.OldSealingKeys = k.key, k.old
 	return err
 }
 

@@ -291,7 +291,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	}
 	o.Admins = f.admins
 	var ways []string
-	if o.Login, ways, err = f.login(users, o.SealingKey, log); err != nil {
+	if o.Login, ways, err = f.login(users, sealingKeys{o.SealingKey, o.OldSealingKeys}, log); err != nil {
 		return err
 	}
 	server, err := authserver.New(ctx, o)

@@ -116,11 +116,35 @@ func Start(t testing.TB, pebble, dir, port, listen, control string) *Authority {
 	case <-done:
 		t.Fatal("pebble ended")
 	}
+	// It says so before it does.
+	for _, port := range []string{listen, control} {
+		for tries := 0; ; tries++ {
+			conn, err := net.Dial("tcp", "127.0.0.1:"+port)
+			if err == nil {
+				conn.Close()
+				break
+			}
+			if tries == 1000 {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond) // between two attempts; nothing says when to try
+		}
+	}
 	return a
 }
 
 // Roots are what a client must trust to believe the certificates of the authority.
 func (a *Authority) Roots(t testing.TB) *x509.CertPool {
+	t.Helper()
+	roots := x509.NewCertPool()
+	if root := a.RootsPEM(t); !roots.AppendCertsFromPEM(root) {
+		t.Fatalf("no certificate: %s", root)
+	}
+	return roots
+}
+
+// RootsPEM are those of Roots, for a file that programs are told to trust.
+func (a *Authority) RootsPEM(t testing.TB) []byte {
 	t.Helper()
 	own, err := os.ReadFile(a.CertFile)
 	if err != nil {
@@ -139,11 +163,7 @@ func (a *Authority) Roots(t testing.TB) *x509.CertPool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(root) {
-		t.Fatalf("no certificate: %s", root)
-	}
-	return roots
+	return root
 }
 
 // startDNS answers every question for an address with 127.0.0.1, over TCP, as

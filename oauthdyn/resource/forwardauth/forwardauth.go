@@ -53,8 +53,8 @@ type Options struct {
 	Clear []string
 
 	// TokenHeader is a header in which the server gets the access token; for
-	// Authorization, "Bearer" or "DPoP" stands before it. MCP forbids a server to use it
-	// elsewhere. Empty: the server does not get the token.
+	// Authorization, "Bearer" or "DPoP" stands before it. MCP forbids a server to
+	// use it elsewhere. Empty: the server does not get the token.
 	TokenHeader string
 
 	// PassPreflight lets CORS preflight requests, which carry no token, pass to

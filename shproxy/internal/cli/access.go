@@ -24,6 +24,7 @@ type access struct {
 	issuers  []string      // with that of the embedded server
 	scopes   []string
 	base     string // URL of this program
+	vouched  string // header in which a proxy says who calls; empty: none
 	resource string // instead of the base and the path
 	log      *slog.Logger
 
@@ -36,7 +37,7 @@ const defaultScope = "mcp"
 func (c *config) newAccess(listener net.Listener, log *slog.Logger) (*access, error) {
 	a := &access{
 		issuers: slices.Clone(c.authIssuers), scopes: c.requiredScopes, resource: c.resource, base: c.baseURL(listener),
-		log: log, made: make(map[string]*resource.Resource),
+		vouched: c.identityHeader, log: log, made: make(map[string]*resource.Resource),
 	}
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && addr.IP.IsUnspecified() && c.publicURL == "" &&
 		(c.authEmbedded || len(c.authIssuers) > 0 && c.resource == "") {
@@ -70,7 +71,10 @@ func (a *access) close() error {
 
 // identify tells callers apart, or is nil if nobody is known.
 func (a *access) identify() func(*http.Request) string {
-	if a.tokens == nil && len(a.issuers) == 0 {
+	switch {
+	case a.vouched != "":
+		return func(r *http.Request) string { return r.Header.Get(a.vouched) }
+	case a.tokens == nil && len(a.issuers) == 0:
 		return nil
 	}
 	return caller
@@ -89,6 +93,9 @@ func (a *access) protect(path, server string) (protection, error) {
 	if len(a.issuers) == 0 {
 		if a.tokens != nil {
 			return protection{wrap: a.tokens.middleware}, nil
+		}
+		if a.vouched != "" {
+			return protection{wrap: func(h http.Handler) http.Handler { return vouchedFor(a.vouched, h) }}, nil
 		}
 		return protection{wrap: func(h http.Handler) http.Handler { return h }}, nil
 	}

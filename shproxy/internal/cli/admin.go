@@ -15,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
 )
 
 // adminServer is one of the wrapped servers, as operators know it.
@@ -55,14 +56,16 @@ const readyTime = 10 * time.Second
 // own.
 type admin struct {
 	servers func() []adminServer
+	replica func() replica.Status // nil: there are no replicas
 	since   time.Time
 }
 
 // newAdmin returns the handler of the admin address. servers is called for
 // every request, since servers come and go when the configuration is read
-// again; it must be safe for concurrent use.
-func newAdmin(servers func() []adminServer) http.Handler {
-	a := &admin{servers: servers, since: time.Now()}
+// again; it must be safe for concurrent use, and so must replicas, which
+// is nil if this is no replica.
+func newAdmin(servers func() []adminServer, replicas func() replica.Status) http.Handler {
+	a := &admin{servers: servers, replica: replicas, since: time.Now()}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
 	mux.HandleFunc("GET /healthz", a.health)
@@ -147,9 +150,10 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 
 // report is the answer of /status.
 type report struct {
-	Version string         `json:"version"`
-	Uptime  float64        `json:"uptime_seconds"`
-	Servers []serverStatus `json:"servers"`
+	Version string          `json:"version"`
+	Uptime  float64         `json:"uptime_seconds"`
+	Replica *replica.Status `json:"replica,omitempty"`
+	Servers []serverStatus  `json:"servers"`
 }
 
 type serverStatus struct {
@@ -160,6 +164,10 @@ type serverStatus struct {
 // status answers programs with JSON and people with a page.
 func (a *admin) status(w http.ResponseWriter, r *http.Request) {
 	answer := report{Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(), Servers: a.statuses()}
+	if a.replica != nil {
+		status := a.replica()
+		answer.Replica = &status
+	}
 	w.Header().Set("Vary", "Accept")
 	if prefersHTML(r.Header.Values("Accept")) {
 		statusPage(w, answer, r.URL.Query().Has("refresh"))

@@ -243,3 +243,17 @@ func TestRemoteSessions(t *testing.T) {
 		t.Errorf("bob: %d", status)
 	}
 }
+
+// TestIdentityHeader: a reverse proxy says who calls.
+func TestIdentityHeader(t *testing.T) {
+	c := start(t, "--identity-header", "x-user-id", "--", "testserver", testserver.Good)
+	session := c.open(c.url, "X-User-Id", "alice")
+	for who, want := range map[string]int{"alice": http.StatusOK, "bob": http.StatusNotFound, "": http.StatusForbidden} {
+		if got := c.ping(c.url, session, "X-User-Id", who); got != want {
+			t.Errorf("the session of alice, for %q: %d, want %d", who, got, want)
+		}
+	}
+	if got := c.ping(c.url, session); got != http.StatusForbidden {
+		t.Errorf("without the header: %d", got)
+	}
+}

@@ -49,7 +49,7 @@ func (c *config) check() error {
 	for _, check := range []func() error{
 		func() error { return c.settings.check(flagName) },
 		func() error { return checkPatterns(c.passEnv) },
-		c.certs.Check, c.checkAccess,
+		c.certs.Check, c.checkAccess, c.checkReplicas,
 	} {
 		if err := check(); err != nil {
 			return &usageError{text: err.Error()}
@@ -71,6 +71,12 @@ func (c *config) checkAccess() error {
 	}
 	if c.protected() && c.insecureNoAuth {
 		return fmt.Errorf("--insecure-no-auth contradicts the flags that demand tokens")
+	}
+	if c.protected() && c.identityHeader != "" {
+		return fmt.Errorf("--identity-header contradicts the flags that demand tokens, which tell who calls")
+	}
+	if c.identityHeader != "" && !consistsOf(c.identityHeader, tchar) {
+		return fmt.Errorf("--identity-header: %q is not the name of a header", c.identityHeader)
 	}
 	return c.checkCallers(c.settings)
 }

@@ -31,11 +31,14 @@ type config struct {
 
 	certs certs.Flags
 
+	replicas replicaFlags
+
 	allowHosts     []string
 	allowOrigins   []string
 	corsOrigins    []string
 	insecureNoAuth bool
 
+	identityHeader string
 	tokenFile      string
 	authIssuers    []string
 	resource       string
@@ -83,6 +86,7 @@ func (c *config) register(cmd *cobra.Command) []flagGroup {
 	})
 	c.certs.Program = "shproxy"
 	group("Encryption", c.certs.Add)
+	group("Several replicas", c.replicas.register)
 	group("Operation", c.operationFlags)
 	c.foreign.register(cmd.Flags(), c)
 	return groups
@@ -114,6 +118,7 @@ func (c *config) accessFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.authUsers, "auth-users", "", "`FILE` of its people (default users in that directory)")
 	f.StringVar(&c.resource, "resource", "", "`URL` of the endpoint as clients see it, the audience of their tokens (default the public URL with the path)")
 	f.StringArrayVar(&c.requiredScopes, "required-scope", nil, "`SCOPE` that tokens must have; repeatable")
+	f.StringVar(&c.identityHeader, "identity-header", "", "take the word of a reverse proxy, which alone reaches this program, for who calls: the header `NAME`")
 	f.BoolVar(&c.insecureNoAuth, "insecure-no-auth", false, "let everybody who can reach an address that is not loopback use the servers")
 }
 

@@ -28,6 +28,7 @@ type fleet struct {
 	sse    legacyPaths
 	health []string // further paths of the health endpoint
 	drain  time.Duration
+	pass   func(http.Handler) http.Handler // to the replicas that have a session
 	log    *slog.Logger
 
 	routes   atomic.Pointer[http.ServeMux]

@@ -21,6 +21,18 @@ func caller(r *http.Request) string {
 	return p.Issuer + "\n" + p.Subject
 }
 
+// vouchedFor lets requests pass in which a proxy says who calls: in one header,
+// once. A proxy that forgot to would else make one caller of all.
+func vouchedFor(header string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if values := r.Header.Values(header); len(values) != 1 || values[0] == "" {
+			http.Error(w, "the reverse proxy has to say who calls, in one "+header+" header", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // claimNames are the claims that --claim-env knows: those of RFC 9068 that
 // tell who calls, and not those that differ from token to token.
 var claimNames = []string{"sub", "preferred_username", "client_id", "iss", "scope"}

@@ -35,6 +35,7 @@ type maker struct {
 	hosts, origins []string
 	guard          *guard.Guard
 	identify       func(*http.Request) string
+	cluster        *cluster // nil: there are no other replicas
 	log            *slog.Logger
 }
 
@@ -94,10 +95,13 @@ func (m *maker) options(s settings) *shproxy.Options {
 	o := &shproxy.Options{
 		Identify: m.identify, Environ: s.perCaller(), Clients: eras[s.protocol.Value], AllowedHosts: m.hosts, AllowedOrigins: m.origins,
 		Warm: s.warm, MaxStarts: s.maxStarts, EndOnCrash: s.endOnCrash,
-		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions,
+		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions, MaxCallerSessions: s.callerMost,
 		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout, InputTimeout: s.inputTimeout,
 		KeepAlive: s.keepAlive, ReplayBytes: int(s.replayBytes), ReplayTime: s.replayTime,
 		Logger: m.log,
+	}
+	if m.cluster != nil {
+		o.Replicas = m.cluster.member
 	}
 	if s.mode.Value == modeShared {
 		o.Mode = shproxy.ModeShared
@@ -114,7 +118,7 @@ func (m *maker) remote(s spec) (*remote.Server, error) {
 	}
 	return remote.New(remote.Config{
 		Name: s.name, URL: s.url, Headers: s.headers, PassAuthorization: s.passAuthorization,
-		Identify: m.identify, Guard: m.guard,
+		Identify: m.identify, Guard: m.guard, SealKey: m.cluster.key("sessions of " + s.name),
 		MaxMessageBytes: int64(s.settings.maxMessageBytes), ResponseTimeout: s.settings.requestTimeout,
 		Logger: m.log,
 	})
@@ -147,6 +151,13 @@ func (i *instance) probe(ctx context.Context) error {
 		return &hintedError{err, "the command must be an MCP server on stdio; --start-timeout gives it more time, --no-probe skips this check"}
 	}
 	return nil
+}
+
+// retire hands newcomers on, and waits until nobody is left or ctx ends.
+func (i *instance) retire(ctx context.Context) {
+	if i.proxy != nil {
+		_ = i.proxy.Retire(ctx) // the error only tells that somebody is left
+	}
 }
 
 // drain waits for the calls in flight, until ctx ends, and refuses others.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
 )
 
 // metrics answers Prometheus, from the same numbers as the status.
@@ -20,6 +21,9 @@ func (a *admin) metrics(w http.ResponseWriter, _ *http.Request) {
 	to := exposition.NewWriter(w)
 	exposition.Process(to)
 	writeMetrics(to, a.statuses())
+	if a.replica != nil {
+		writeReplica(to, a.replica())
+	}
 }
 
 // metric is a number that each server has one of.
@@ -74,6 +78,32 @@ func writeMetrics(w *exposition.Writer, servers []serverStatus) {
 	for i := range servers {
 		writeDurations(w, &servers[i])
 	}
+}
+
+// writeReplica writes what is known of the replicas; this one is among them.
+func writeReplica(w *exposition.Writer, s replica.Status) {
+	states := map[replica.State]int{s.State: 1}
+	for _, other := range s.Others {
+		states[other.State]++
+	}
+	w.Family(exposition.Gauge, "shproxy_replicas", "Replicas that live, as far as this one knows, with itself.")
+	for _, state := range []replica.State{replica.StateServing, replica.StateDraining} {
+		w.Sample(float64(states[state]), exposition.Label{Name: "state", Value: string(state)})
+	}
+	w.Family(exposition.Counter, "shproxy_forwarded_requests_total", "Requests passed on to other replicas.")
+	for _, result := range slices.Sorted(maps.Keys(s.Forwarded)) {
+		w.Sample(float64(s.Forwarded[result]), exposition.Label{Name: "result", Value: result})
+	}
+	w.Family(exposition.Counter, "shproxy_received_requests_total", "Requests that other replicas have passed on to this one.")
+	w.Sample(float64(s.Received))
+	up := 1.0
+	if s.Directory != "" {
+		up = 0
+	}
+	w.Family(exposition.Gauge, "shproxy_directory_up", "1 while the directory of the replicas answers.")
+	w.Sample(up)
+	w.Family(exposition.Counter, "shproxy_directory_errors_total", "Looks into the directory that failed.")
+	w.Sample(float64(s.DirectoryErrors))
 }
 
 func writeState(w *exposition.Writer, s *serverStatus) {

@@ -59,7 +59,11 @@ func (f *fleet) protect(b *routeBuilder, i *instance, name, path string) func(ht
 		b.resources = append(b.resources, authserver.Resource{URI: p.resource.ID(), Name: name, Scopes: f.access.scopes})
 	}
 	headers := slices.Sorted(maps.Values(i.spec.settings.headerEnv))
-	return func(h http.Handler) http.Handler { return f.cors.wrap(named(name, p.wrap(h)), headers...) }
+	pass := f.pass
+	if i.proxy == nil {
+		pass = func(h http.Handler) http.Handler { return h } // what is elsewhere has its own sessions
+	}
+	return func(h http.Handler) http.Handler { return f.cors.wrap(named(name, pass(p.wrap(h))), headers...) }
 }
 
 // routeBuilder fills a mux, which panics at conflicts.

@@ -72,6 +72,7 @@ type program struct {
 	manager  *service.Notifier
 	access   *access
 	fleet    *fleet
+	cluster  *cluster      // nil: there are no other replicas
 	keys     *certs.Source // nil: none
 	tls      *tls.Config
 }
@@ -90,13 +91,30 @@ func (p *program) prepare() (err error) {
 	if err != nil {
 		return err
 	}
+	if p.cluster, err = p.openCluster(p.Stop, p.log, p.sessions); err != nil {
+		return err
+	}
+	maker.cluster = p.cluster
 	p.fleet = &fleet{
-		maker: maker, access: p.access, cors: newCORS(p.corsOrigins),
+		maker: maker, access: p.access, cors: newCORS(p.corsOrigins), pass: p.cluster.wrap,
 		sse:    legacyPaths{on: p.legacySSE, events: p.foreign.ssePath, message: p.foreign.messagePath},
 		health: p.foreign.health, drain: p.drainTimeout, log: p.log,
 	}
 	p.Reloads.Store(p.file != "" || p.tokenFile != "" || p.certs.CertFile != "")
 	return nil
+}
+
+// sessions counts those of all servers.
+func (p *program) sessions() (n int) {
+	if p.fleet == nil {
+		return 0
+	}
+	for _, s := range p.fleet.servers() {
+		if s.Proxy != nil {
+			n += s.Proxy.Status().Sessions
+		}
+	}
+	return n
 }
 
 // load reads the configuration and serves what is in it.
@@ -136,10 +154,11 @@ func (p *program) close() error {
 	if p.fleet != nil {
 		p.fleet.background.Wait()
 	}
+	err := p.cluster.close(p.Kill)
 	if p.access != nil {
-		return p.access.close()
+		err = errors.Join(err, p.access.close())
 	}
-	return nil
+	return err
 }
 
 func listen(ctx context.Context, address, hint string) (net.Listener, error) {

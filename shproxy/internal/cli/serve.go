@@ -24,7 +24,13 @@ func (p *program) serve() error {
 		p.fleet.end(ended())
 		return err
 	}
-	server := newServer(service.AccessLog(p.fleet, p.log, "server"), p.log)
+	handler := service.AccessLog(p.fleet, p.log, "server")
+	if err := p.cluster.start(p.Stop, handler); err != nil {
+		stopAdmin()
+		p.fleet.end(ended())
+		return err
+	}
+	server := newServer(p.closing(handler), p.log)
 	server.TLSConfig = p.tls
 	failed := make(chan error, 1)
 	go func() {
@@ -39,7 +45,7 @@ func (p *program) serve() error {
 	err = p.wait(failed)
 	p.manager.Stopping()
 	p.log.LogAttrs(p.Stop, slog.LevelInfo, "stopping")
-	p.fleet.drainAll(p.Kill)
+	p.drain()
 	var both sync.WaitGroup
 	both.Go(func() { p.fleet.end(p.Kill) })
 	both.Go(func() { shutdown(p.Kill, server) })
@@ -49,6 +55,17 @@ func (p *program) serve() error {
 		<-failed
 	}
 	return err
+}
+
+// drain gives calls their time, and with other replicas sessions most of it.
+func (p *program) drain() {
+	ctx, cancel := context.WithTimeout(p.Kill, p.drainTimeout)
+	defer cancel()
+	p.retire(ctx)
+	p.fleet.drainAll(ctx)
+	if p.cluster != nil {
+		p.cluster.member.Drain(ctx)
+	}
 }
 
 // wait returns when the program has to stop, with the error if it is one of
@@ -92,7 +109,7 @@ func (p *program) startAdmin() (stop func(), err error) {
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		p.log.LogAttrs(p.Stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
 	}
-	server := newServer(newAdmin(p.fleet.servers), p.log)
+	server := newServer(newAdmin(p.fleet.servers, p.cluster.status()), p.log)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -22,6 +22,7 @@ type settings struct {
 	warm         int
 	maxStarts    int
 	maxSessions  int
+	callerMost   int // sessions of one caller
 	idleTimeout  time.Duration
 	startTimeout time.Duration
 	endOnCrash   bool
@@ -77,6 +78,7 @@ type setting struct {
 var processSettings = []setting{
 	{"mode", "`MODE` session (a process for each session) or shared (one for all of them)", func(s *settings) any { return &s.mode }, 0},
 	{"max-sessions", "at most `N` sessions at one time", func(s *settings) any { return &s.maxSessions }, 1},
+	{"max-caller-sessions", "at most `N` sessions of one caller, on all replicas together; 0 means no such limit", func(s *settings) any { return &s.callerMost }, 0},
 	{"idle-timeout", "end a session without calls and streams after this `TIME`", func(s *settings) any { return &s.idleTimeout }, 1},
 	{"warm", "keep `N` processes started and waiting for a session", func(s *settings) any { return &s.warm }, 0},
 	{"max-starts", "at most `N` processes are starting at one time", func(s *settings) any { return &s.maxStarts }, 1},

@@ -4,7 +4,6 @@ package session
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"slices"
@@ -37,6 +36,14 @@ type Config struct {
 	// InputTimeout is how long a call waits for its client to come back with
 	// what a legacy server asked for; zero: the translator's default.
 	InputTimeout time.Duration
+	// Place is what the ids of sessions, and the requestState of calls that wait
+	// for their client, begin with; empty: nothing.
+	Place string
+	// Enter counts a session of a principal, or reports false if he has enough;
+	// Leave takes it back, and must not block. Nil: nobody counts. They are not
+	// called for the principal "".
+	Enter func(ctx context.Context, principal string) bool
+	Leave func(principal string)
 	// ToolsChanged is called when a child says so to a client of MCP
 	// 2026-07-28; nil: nobody wants to know. It must not block.
 	ToolsChanged func()
@@ -45,6 +52,12 @@ type Config struct {
 // ErrTooMany is returned when the limit of sessions is reached, or when twice
 // as many children are there, counting those that are ending.
 var ErrTooMany = errors.New("too many sessions")
+
+// ErrCallerTooMany is returned when the caller has as many sessions as he may.
+var ErrCallerTooMany = errors.New("you have too many sessions")
+
+// ErrRetiring is returned to newcomers when the manager takes no more of them.
+var ErrRetiring = errors.New("the proxy is about to shut down")
 
 // evictable is how long a session or worker must have been idle to be ended
 // in favour of a new one.
@@ -62,7 +75,8 @@ type Manager struct {
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup
 
-	draining                                            atomic.Bool
+	retiring                                            atomic.Bool // no newcomers
+	draining                                            atomic.Bool // no calls either
 	started, failed, crashed, restarted, dropped, noise atomic.Int64
 
 	mu       sync.Mutex
@@ -83,7 +97,7 @@ type Manager struct {
 func NewManager(cfg Config) *Manager {
 	m := &Manager{
 		cfg: cfg, spawner: child.NewSpawner(),
-		breaker: breaker{server: cfg.Child.Name}, sealer: era.NewSealer(),
+		breaker: breaker{server: cfg.Child.Name}, sealer: era.NewSealerAt(cfg.Place),
 		starts:   newPlaces(cfg.MaxStarts),
 		sessions: make(map[string]*Session), shared: make(map[string]*Worker),
 		modern: make(map[string][]*Worker), children: make(map[*link]*child.Child),
@@ -98,16 +112,22 @@ func NewManager(cfg Config) *Manager {
 // Start starts a session for the principal, with a fresh child unless children
 // are shared; env is what the child gets beyond the configured environment. ctx
 // bounds the wait for a place among the children that are starting. The error
-// is [ErrTooMany], [ErrShutdown], a [*FailedError], or says why the child could
-// not be started.
+// is [ErrTooMany], [ErrCallerTooMany], [ErrRetiring], [ErrShutdown], a
+// [*FailedError], or says why the child could not be started.
 func (m *Manager) Start(ctx context.Context, principal string, env []string) (*Session, error) {
-	if m.draining.Load() {
+	switch {
+	case m.draining.Load():
 		return nil, ErrShutdown
+	case m.retiring.Load():
+		return nil, ErrRetiring
 	}
 	if err := m.breaker.check(principal); err != nil {
 		return nil, err
 	}
 	if err := m.makeRoom(); err != nil {
+		return nil, err
+	}
+	if err := m.enter(ctx, principal); err != nil {
 		return nil, err
 	}
 	var s *Session
@@ -118,6 +138,7 @@ func (m *Manager) Start(ctx context.Context, principal string, env []string) (*S
 		s, err = m.startOwn(ctx, principal, env)
 	}
 	if err != nil {
+		m.leave(principal)
 		return nil, err
 	}
 	m.log(slog.LevelInfo, "session started")
@@ -131,7 +152,7 @@ func (m *Manager) startOwn(ctx context.Context, principal string, env []string) 
 		w = m.newWorker(own, "", env)
 	}
 	w.belongTo(principal)
-	s := newSession(w, rand.Text(), principal)
+	s := newSession(w, m.newID(), principal)
 	if err := m.addSession(s); err != nil {
 		w.giveUp(err)
 		return nil, err
@@ -164,7 +185,7 @@ func (m *Manager) join(principal string, env []string) (*Session, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := newSession(w, rand.Text(), principal)
+		s := newSession(w, m.newID(), principal)
 		if err := m.addSession(s); err != nil {
 			return nil, err
 		}
@@ -324,14 +345,7 @@ func (m *Manager) makeRoom() error {
 	case !full:
 		return nil
 	}
-	longest, end := evictable, func() {}
-	for _, s := range sessions {
-		s.w.mu.Lock()
-		if idle := s.leftFor(); idle >= longest {
-			longest, end = idle, func() { s.End(ErrIdle) }
-		}
-		s.w.mu.Unlock()
-	}
+	longest, end := longestIdle(sessions)
 	for _, w := range workers {
 		w.mu.Lock()
 		if idle := time.Since(w.used); w.kind == modern && !w.busy() && idle >= longest {
@@ -346,6 +360,20 @@ func (m *Manager) makeRoom() error {
 		return ErrTooMany
 	}
 	return nil
+}
+
+// longestIdle returns how long the session that may be ended was idle which was
+// so longest, and what ends it.
+func longestIdle(sessions []*Session) (longest time.Duration, end func()) {
+	longest, end = evictable, func() {}
+	for _, s := range sessions {
+		s.w.mu.Lock()
+		if idle := s.leftFor(); idle >= longest {
+			longest, end = idle, func() { s.End(ErrIdle) }
+		}
+		s.w.mu.Unlock()
+	}
+	return longest, end
 }
 
 func (w *Worker) retire() {
@@ -396,23 +424,6 @@ func (m *Manager) background(task func()) bool {
 func (m *Manager) log(level slog.Level, message string, attrs ...slog.Attr) {
 	attrs = append(attrs, slog.String("server", m.cfg.Child.Name))
 	m.cfg.Child.Logger.LogAttrs(context.Background(), level, message, attrs...)
-}
-
-// Drain refuses new sessions and calls, and waits until those in flight are
-// answered, or ctx ends. Streams without an answer to come, and subscriptions,
-// are not waited for.
-func (m *Manager) Drain(ctx context.Context) error {
-	m.draining.Store(true)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for m.Stats().Answers > 0 {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }
 
 // Shutdown ends every session and waits until no child is left. When ctx ends

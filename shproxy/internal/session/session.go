@@ -146,7 +146,7 @@ func (s *Session) call(out *Stream, frame []byte, m jsonrpc.Message, edit jsonrp
 		return nil, s.cause
 	}
 	if s.w.m.draining.Load() {
-		return nil, ErrShutdown
+		return nil, s.w.m.refusal()
 	}
 	if out != nil && s.calls >= maxPlainCalls {
 		return nil, child.ErrBusy
@@ -174,7 +174,7 @@ func (s *Session) Batch(frames [][]byte, messages []jsonrpc.Message) (Reader, er
 		return Reader{}, s.cause
 	}
 	if s.w.m.draining.Load() {
-		return Reader{}, ErrShutdown
+		return Reader{}, s.w.m.refusal()
 	}
 	t := &Stream{w: s.w, s: s, wake: make(chan struct{}, 1), answers: len(frames), attended: true}
 	s.use(0)
@@ -383,6 +383,7 @@ func (s *Session) end(cause error) {
 	s.ended, s.cause = true, cause
 	w := s.w
 	w.m.removeSession(s) // first: whoever learns of the end finds no session
+	w.m.leave(s.Principal)
 	for _, c := range s.inFlight() {
 		if w.kind == shared && c.l != nil {
 			c.l.cancel(c.key, cause.Error())

@@ -15,6 +15,7 @@ type Stats struct {
 	Children  int   // processes, including those that are ending
 	Calls     int   // requests of clients in flight
 	Answers   int   // those of them that are not subscriptions
+	Parked    int   // processes that wait for a client to come back
 	Reviving  int   // workers whose child crashed and whose next one is on its way
 	Queued    int   // bytes that wait for a child to read them
 	Started   int64 // children since the beginning
@@ -37,7 +38,7 @@ type Stats struct {
 func (m *Manager) Stats() Stats {
 	m.mu.Lock()
 	stats := Stats{
-		Sessions: len(m.sessions), Children: len(m.children), Closed: m.closed || m.draining.Load(),
+		Sessions: len(m.sessions), Children: len(m.children), Closed: m.closed || m.draining.Load() || m.retiring.Load(),
 		Started: m.started.Load(), Failed: m.failed.Load(), Crashed: m.crashed.Load(),
 		Restarted: m.restarted.Load(), Dropped: m.dropped.Load(), Noise: m.noise.Load(),
 		Stderr: m.tail, Versions: slices.Sorted(maps.Keys(m.versions)), Strays: child.Strays(),
@@ -88,6 +89,9 @@ func (w *Worker) count(stats *Stats) {
 	stats.Queued += l.child.Queued()
 	for _, c := range l.pending {
 		stats.add(c)
+	}
+	if w.kind == modern && w.parked() {
+		stats.Parked++
 	}
 	if tail := l.child.Tail(); tail != "" {
 		stats.Stderr = tail

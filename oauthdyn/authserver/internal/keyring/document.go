@@ -111,29 +111,42 @@ func keyCipher(secret []byte) (cipher.AEAD, error) {
 // bound is what a sealed private key belongs to.
 func (k *Key) bound() []byte { return []byte(k.Public.Algorithm() + " " + k.Public.ID()) }
 
-// Open opens what is sealed. The error matches ErrSealed if the secret is not the
-// right one.
-func (r *Ring) Open(secret []byte) error {
-	aead, err := keyCipher(secret)
-	if err != nil {
-		return err
+// Open opens what is sealed, with the secret or with one of those that it took
+// the place of. The error matches ErrSealed if none is the right one.
+func (r *Ring) Open(secret []byte, old ...[]byte) error {
+	var ciphers []cipher.AEAD
+	for _, secret := range append([][]byte{secret}, old...) {
+		aead, err := keyCipher(secret)
+		if err != nil {
+			return err
+		}
+		if aead != nil {
+			ciphers = append(ciphers, aead)
+		}
 	}
 	for _, k := range r.keys {
 		if k.sealed == nil || k.private != nil {
 			continue
 		}
-		if aead == nil {
+		if len(ciphers) == 0 {
 			return errNoKey
 		}
-		pkcs8, err := aead.Open(nil, nil, k.sealed, k.bound())
-		if err != nil {
-			return errWrongKey
-		}
-		if err := k.take(pkcs8); err != nil {
+		if err := k.open(ciphers); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// open opens a key with the first cipher that can.
+func (k *Key) open(ciphers []cipher.AEAD) error {
+	for i, aead := range ciphers {
+		if pkcs8, err := aead.Open(nil, nil, k.sealed, k.bound()); err == nil {
+			k.outdated = i > 0
+			return k.take(pkcs8)
+		}
+	}
+	return errWrongKey
 }
 
 // Marshal writes the document. Private keys are sealed if there is a secret.

@@ -57,6 +57,8 @@ type Key struct {
 	private *jose.SigningKey // nil: not here any more, or sealed still
 	sealed  []byte           // what private was read from; nil: it was in clear
 	clear   bool             // the store has it in clear
+
+	outdated bool // it was sealed with an old secret
 }
 
 // signing reports that the private half is here.
@@ -266,7 +268,8 @@ func (r *Ring) Clean(now time.Time) (changed bool) {
 	return changed
 }
 
-// InClear reports that the store has a private half in clear.
-func (r *Ring) InClear() bool {
-	return slices.ContainsFunc(r.keys, func(k *Key) bool { return k.clear })
+// Unsealed reports that the store has a private half in clear, or one that an
+// old secret has opened.
+func (r *Ring) Unsealed() bool {
+	return slices.ContainsFunc(r.keys, func(k *Key) bool { return k.clear || k.outdated })
 }

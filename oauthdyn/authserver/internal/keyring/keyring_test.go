@@ -244,7 +244,7 @@ func TestSealed(t *testing.T) {
 		inClear, err := Parse(clear)
 		must(t, err)
 		must(t, inClear.Open(secret)) // one in clear is no error
-		if !inClear.InClear() {
+		if !inClear.Unsealed() {
 			t.Errorf("%s: is not known to be in clear", algorithm)
 		}
 		sealed, err := inClear.Marshal(secret)
@@ -254,7 +254,7 @@ func TestSealed(t *testing.T) {
 		}
 		again, err := Parse(sealed)
 		must(t, err)
-		if k := again.Active(start); again.InClear() || !k.Sealed() || k.Public.ID() != key.Public().ID() {
+		if k := again.Active(start); again.Unsealed() || !k.Sealed() || k.Public.ID() != key.Public().ID() {
 			t.Errorf("%s: %+v", algorithm, k)
 		}
 		if _, err := again.Active(start).Sign(jose.Claims{}); err == nil {
@@ -274,6 +274,18 @@ func TestSealed(t *testing.T) {
 		}
 		if _, err := again.Active(start).Sign(jose.Claims{}); err != nil {
 			t.Errorf("%s: %v", algorithm, err)
+		}
+		// Another secret takes the place of the old one.
+		again, err = Parse(sealed)
+		must(t, err)
+		must(t, again.Open(other, secret))
+		if !again.Unsealed() {
+			t.Errorf("%s: is not known to be sealed with an old secret", algorithm)
+		}
+		anew, err := again.Marshal(other)
+		must(t, err)
+		if again, err = Parse(anew); err != nil || again.Open(other) != nil || again.Unsealed() {
+			t.Errorf("%s: sealed anew: %v", algorithm, err)
 		}
 		// A sealed key cannot be put in the place of another.
 		moved := strings.ReplaceAll(string(sealed), key.Public().ID(), "x")

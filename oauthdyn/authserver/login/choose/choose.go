@@ -35,7 +35,8 @@ type Way struct {
 type ways []Way
 
 // New composes several ways. One alone needs no choice: its Login is returned as
-// it is.
+// it is. The error is about a way that lacks something, two of one name, or none
+// at all.
 func New(all ...Way) (authserver.Rechecker, error) {
 	seen := map[string]bool{}
 	for _, way := range all {

@@ -70,6 +70,10 @@ type Options struct {
 	// addresses. Nil: they are not kept.
 	TokenKey []byte
 
+	// OldTokenKeys decrypt what was encrypted before TokenKey took their place;
+	// a token is encrypted anew when the person is next asked about.
+	OldTokenKeys [][]byte
+
 	// CheckEvery is how long a person is not asked about again, however often
 	// their tokens are refreshed. Default 1 minute; negative: not at all.
 	CheckEvery time.Duration
@@ -135,7 +139,7 @@ func New(o Options) (*Login, error) {
 				AuthStyle: oauth2.AuthStyleInParams,
 			},
 		},
-		keeper: vouch.Keeper{Prefix: prefix, Allow: o.Allow, Key: o.TokenKey, CheckEvery: o.CheckEvery, MaxAge: o.MaxAge},
+		keeper: vouch.Keeper{Prefix: prefix, Allow: o.Allow, Key: o.TokenKey, OldKeys: o.OldTokenKeys, CheckEvery: o.CheckEvery, MaxAge: o.MaxAge},
 	}
 	if l.api.organisations {
 		l.config.Scopes = append(l.config.Scopes, "read:org")

@@ -84,6 +84,10 @@ type Options struct {
 	// the person again. Nil: they are not.
 	TokenKey []byte
 
+	// OldTokenKeys decrypt what was encrypted before TokenKey took their place;
+	// a token is encrypted anew when the person is next asked about.
+	OldTokenKeys [][]byte
+
 	// CheckEvery is how long a person is not asked about again, however often
 	// their tokens are refreshed. Default 1 minute; negative: not at all.
 	CheckEvery time.Duration
@@ -157,6 +161,7 @@ func New(o Options) (*Login, error) {
 			Prefix:     "oidc:" + hex.EncodeToString(issuer[:8]) + ":",
 			Allow:      o.Allow,
 			Key:        o.TokenKey,
+			OldKeys:    o.OldTokenKeys,
 			CheckEvery: o.CheckEvery,
 			MaxAge:     o.MaxAge,
 		},

@@ -44,6 +44,9 @@ type Config struct {
 	// alone can use the sessions started by it. Nil: sessions belong to
 	// whoever knows their id.
 	Identify func(*http.Request) string
+	// SealKey, of 32 bytes, binds sessions to callers. Replicas that serve the
+	// same server share it. Nil: a random one.
+	SealKey []byte
 	// Guard checks Host and Origin. Nil: its zero value.
 	Guard *guard.Guard
 	// MaxMessageBytes bounds a message in either direction. Required.
@@ -91,7 +94,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, target: target, client: transport(cfg.ResponseTimeout), slots: make(chan struct{}, maxRequests)}
 	s.ended, s.end = context.WithCancel(context.Background())
 	if cfg.Identify != nil {
-		s.seal = newSeal()
+		s.seal = newSeal(cfg.SealKey)
 	}
 	s.proxy = &httputil.ReverseProxy{
 		Rewrite: s.rewrite, ModifyResponse: s.reply, ErrorHandler: s.failed,

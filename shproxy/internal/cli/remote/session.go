@@ -19,9 +19,11 @@ const headerSession = "Mcp-Session-Id"
 // about sessions has to be remembered.
 type seal struct{ key [32]byte }
 
-func newSeal() *seal {
+func newSeal(key []byte) *seal {
 	s := &seal{}
-	_, _ = rand.Read(s.key[:]) // it cannot fail
+	if copy(s.key[:], key) < len(s.key) {
+		_, _ = rand.Read(s.key[:]) // it cannot fail
+	}
 	return s
 }
 

@@ -47,6 +47,9 @@ type Keeper struct {
 	// Key encrypts tokens of the provider. Nil: they are not kept.
 	Key []byte
 
+	// OldKeys decrypt what was encrypted before Key took their place.
+	OldKeys [][]byte
+
 	// CheckEvery is how long a person is not asked about again; negative: not
 	// at all.
 	CheckEvery time.Duration
@@ -86,8 +89,10 @@ type kept struct {
 
 // Check checks the fields, and sets defaults.
 func (k *Keeper) Check() error {
-	if k.Key != nil && len(k.Key) < minKey {
-		return fmt.Errorf("the key for tokens has %d bytes; %d random ones are needed", len(k.Key), minKey)
+	for _, key := range append([][]byte{k.Key}, k.OldKeys...) {
+		if key != nil && len(key) < minKey {
+			return fmt.Errorf("the key for tokens has %d bytes; %d random ones are needed", len(key), minKey)
+		}
 	}
 	if k.MaxAge <= 0 {
 		k.MaxAge = DefaultMaxAge
@@ -102,7 +107,7 @@ func (k *Keeper) Check() error {
 func (k *Keeper) Account(a Answer) (string, error) {
 	record := kept{Person: k.Allow.Trim(a.Person, maxUnnamed), Checked: time.Now()}
 	if a.Token != "" && k.Key != nil && !k.lasts(a.Person) {
-		aead, err := k.cipher()
+		aead, err := tokenCipher(k.Key)
 		if err != nil {
 			return "", err
 		}
@@ -172,22 +177,23 @@ func (k *Keeper) askProvider(ctx context.Context, token string) (Answer, error) 
 }
 
 // token returns the token of a record; none if it cannot be decrypted, because
-// the key has changed.
+// the key was changed and the old one is not there.
 func (k *Keeper) token(record kept) string {
 	if record.Token == nil || k.Key == nil {
 		return ""
 	}
-	aead, err := k.cipher()
-	if err != nil {
-		return ""
+	for _, key := range append([][]byte{k.Key}, k.OldKeys...) {
+		aead, err := tokenCipher(key)
+		if err != nil {
+			return ""
+		}
+		if token, err := aead.Open(nil, nil, record.Token, []byte(k.Prefix+record.Person.ID)); err == nil {
+			return string(token)
+		}
 	}
-	token, err := aead.Open(nil, nil, record.Token, []byte(k.Prefix+record.Person.ID))
-	if err != nil {
-		return ""
-	}
-	return string(token)
+	return ""
 }
 
-func (k *Keeper) cipher() (cipher.AEAD, error) {
-	return sealing.Cipher(k.Key, "oauthdyn token of an identity provider")
+func tokenCipher(key []byte) (cipher.AEAD, error) {
+	return sealing.Cipher(key, "oauthdyn token of an identity provider")
 }

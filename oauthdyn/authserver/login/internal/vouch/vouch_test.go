@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,6 +111,34 @@ func TestAsksAgain(t *testing.T) {
 		failure, answer.Person.Groups = nil, nil
 		step(DefaultCheckEvery, authserver.ErrNotAllowed, 8) // no holding off after a revoked token
 	})
+}
+
+// TestOldKeys: after the key was exchanged, a token is read with the old one and
+// kept under the new one.
+func TestOldKeys(t *testing.T) {
+	_, u := keep(t, &Keeper{Allow: staff, Key: key}, "token")
+	fresh := bytes.Repeat([]byte{2}, 32)
+	var asked []string
+	ask := func(_ context.Context, token string) (Answer, error) {
+		asked = append(asked, token)
+		return Answer{Person: alice, Token: token + "+"}, nil
+	}
+	both := &Keeper{Prefix: "p:", Allow: staff, Key: fresh, OldKeys: [][]byte{key}, CheckEvery: -1, Ask: ask}
+	alone := &Keeper{Prefix: "p:", Allow: staff, Key: fresh, CheckEvery: -1, Ask: ask}
+	for _, k := range []*Keeper{alone, both, alone} {
+		if err := k.Check(); err != nil {
+			t.Fatal(err)
+		}
+		if err := allowed(t, k, &u); err != nil {
+			t.Error(err)
+		}
+	}
+	if want := []string{"token", "token+"}; !slices.Equal(asked, want) {
+		t.Errorf("the provider was asked with %q, want %q", asked, want)
+	}
+	if err := (&Keeper{Key: key, OldKeys: [][]byte{{1}}}).Check(); err == nil {
+		t.Error("a short old key is accepted")
+	}
 }
 
 // What is kept of one person says nothing of another.

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package deploy_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// raw sends a request whose target no client library would send.
+func (s *stack) raw(target, token, more string) int {
+	s.t.Helper()
+	config := s.tls()
+	config.ServerName = "mcp." + domain
+	conn, err := tls.Dial("tcp", "127.0.0.1:"+s.ports["443"], config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		s.t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: mcp.%s\r\nAuthorization: Bearer %s\r\n%sConnection: close\r\n\r\n", target, domain, token, more)
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		s.t.Fatalf("%s: %v", target, err)
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+func (s *stack) tricks(read string) {
+	if status := s.raw("/mcp/echo", read, ""); status != 200 {
+		s.t.Errorf("control: %d", status)
+	}
+	s.server.take()
+	for _, target := range []string{
+		"/mcp/x/../admin", "/mcp/x/%2e%2e/admin", "/mcp//admin", "/mcp/./admin", "/mcp/%61dmin", "/mcp/x/..%2fadmin", "/mcp%2fadmin",
+		"/mcp/x/%252e%252e/admin", "/mcp/admin;x", "/mcp/..;/mcp/admin", "/mcp\\admin", "//mcp/admin", "/mcp/admin?x=/mcp/echo", "/mcp/admin/", "/mcp/admin%3f",
+		"/.well-known/oauth-protected-resource/../../mcp/admin", "/.well-known/oauth-authorization-server/../../mcp/admin",
+	} {
+		status := s.raw(target, read, "X-Forwarded-Uri: /mcp/echo\r\nX-Forwarded-Host: mcp."+domain+"\r\nX-Original-Url: /mcp/echo\r\n")
+		if seen := s.server.take(); status == 200 || len(seen) > 0 {
+			s.t.Errorf("%s: %d, %d requests reached the server", target, status, len(seen))
+		}
+	}
+	if status := s.raw("/mcp/echo", "", "X-Forwarded-User: root\r\nX-Forwarded-Method: OPTIONS\r\n"); status != 401 || len(s.server.take()) > 0 {
+		s.t.Errorf("without a token: %d", status)
+	}
+	s.lines.add("17 spellings of a path that is closed", "none reaches the server")
+}
+
+func (s *stack) oddHeaders(read string) {
+	for name, more := range map[string]string{
+		"a second token":       "Authorization: Bearer " + read + "\r\n",
+		"another scheme":       "Authorization: Basic YTpi\r\n",
+		"twice the same field": "authorization: bearer " + read + "\r\n",
+	} {
+		if status := s.raw("/mcp/echo", read, more); status == 200 || len(s.server.take()) > 0 {
+			s.t.Errorf("%s: %d", name, status)
+		}
+	}
+	if status := s.raw("/mcp/echo?access_token="+read, "x", ""); status != 401 || len(s.server.take()) > 0 {
+		s.t.Errorf("token in the query: %d", status)
+	}
+}

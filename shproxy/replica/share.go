@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replica
+
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
+// Enter counts one more of something, such as the sessions of a caller, unless
+// all replicas together have limit of them: then it reports false. While the
+// directory is away, what this replica has counts alone. [Member.Leave] takes
+// it back.
+func (m *Member) Enter(ctx context.Context, what string, limit int) bool {
+	key := m.keys.hide(what)
+	m.counting.Lock()
+	defer m.counting.Unlock()
+	m.mu.Lock()
+	n := m.counts[key] + 1
+	ask := m.started && m.away == nil
+	m.mu.Unlock()
+	ok, shared := n <= limit, false
+	if ok && ask {
+		bounded, cancel := context.WithTimeout(ctx, m.o.Interval)
+		defer cancel()
+		if fits, err := m.o.Directory.Share(bounded, m.name, key, n, limit); err == nil {
+			ok, shared = fits, true
+		} else if ctx.Err() == nil { // otherwise it is the caller who has left
+			m.directory(err)
+		}
+	}
+	if ok {
+		m.mu.Lock()
+		m.counts[key] = n
+		if !shared {
+			m.unshared[key] = true
+		}
+		m.mu.Unlock()
+	}
+	return ok
+}
+
+// Leave takes back what [Member.Enter] has counted. The directory learns of it
+// soon.
+func (m *Member) Leave(what string) {
+	key := m.keys.hide(what)
+	m.mu.Lock()
+	if m.counts[key]--; m.counts[key] <= 0 {
+		delete(m.counts, key)
+	}
+	m.unshared[key] = true
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// shareRest tells the directory what it does not know.
+func (m *Member) shareRest(ctx context.Context) error {
+	m.mu.Lock()
+	keys := slices.Collect(maps.Keys(m.unshared))
+	m.mu.Unlock()
+	for _, key := range keys {
+		if err := m.shareOne(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Member) shareOne(ctx context.Context, key string) error {
+	m.counting.Lock()
+	defer m.counting.Unlock()
+	m.mu.Lock()
+	n := m.counts[key]
+	delete(m.unshared, key)
+	m.mu.Unlock()
+	_, err := m.o.Directory.Share(ctx, m.name, key, n, -1)
+	if err != nil {
+		m.mu.Lock()
+		m.unshared[key] = true
+		m.mu.Unlock()
+	}
+	return err
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shproxy
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+)
+
+// Replicas is what a [Proxy] needs to know of the replicas of which it is one.
+// The member of package replica is what most want. It must be safe for
+// concurrent use.
+type Replicas interface {
+	// Name is that of this replica: letters and digits, and no other replica
+	// has or had it. Session ids begin with it and a dot, by which whoever
+	// stands in front of the proxy can pass requests for sessions on.
+	Name() string
+	// Pass passes a request, whose body was read, on to the replica of that
+	// name, or if that is empty to one that takes newcomers, and copies the
+	// answer. It reports false, and has written nothing, if there is none.
+	Pass(w http.ResponseWriter, r *http.Request, name string, body []byte) bool
+	// Enter counts one more of something, unless all replicas together have
+	// limit of them: then it reports false.
+	Enter(ctx context.Context, what string, limit int) bool
+	// Leave takes back what Enter has counted. It must not block.
+	Leave(what string)
+}
+
+// replicate prepares the sessions for several replicas, and counts those of
+// each caller.
+func (p *Proxy) replicate(c *session.Config) {
+	if p.opts.Replicas != nil {
+		c.Place = p.opts.Replicas.Name()
+	}
+	if p.opts.MaxCallerSessions == 0 {
+		return
+	}
+	var counter interface {
+		Enter(ctx context.Context, what string, limit int) bool
+		Leave(what string)
+	} = &counts{n: make(map[string]int)}
+	if p.opts.Replicas != nil {
+		counter = p.opts.Replicas
+	}
+	what := func(principal string) string { return "sessions\x00" + p.server.Name + "\x00" + principal }
+	c.Enter = func(ctx context.Context, principal string) bool {
+		return counter.Enter(ctx, what(principal), p.opts.MaxCallerSessions)
+	}
+	c.Leave = func(principal string) { counter.Leave(what(principal)) }
+}
+
+// Retire is what to do first when a replica is to end: newcomers are handed to
+// another one, or if there is none refused with status 503, while sessions go
+// on. It returns when there are no sessions and calls left, or when ctx ends;
+// then the error is that of ctx. [Proxy.Drain] is next.
+func (p *Proxy) Retire(ctx context.Context) error { return p.sessions.Retire(ctx) }
+
+// hand hands a request that needs no session over to another replica if this
+// one takes no newcomers, or has no place for one. It reports false, and has
+// written nothing, if it is to be served here. body is that of the request.
+func (p *Proxy) hand(w http.ResponseWriter, r *http.Request, body []byte) bool {
+	if p.opts.Replicas == nil || !p.sessions.Retiring() && !p.sessions.Full() {
+		return false
+	}
+	return p.opts.Replicas.Pass(w, r, "", body)
+}
+
+// handModern does so for a request of MCP 2026-07-28, and passes one for which a
+// call waits elsewhere on.
+func (p *Proxy) handModern(w http.ResponseWriter, r *http.Request, frame []byte, m jsonrpc.Message) bool {
+	if p.opts.Replicas == nil {
+		return false
+	}
+	if state, ok := era.State(frame, m); ok {
+		place, ok := era.Place(state)
+		return ok && place != p.opts.Replicas.Name() && p.opts.Replicas.Pass(w, r, place, frame)
+	}
+	return p.sessions.Retiring() && p.opts.Replicas.Pass(w, r, "", frame)
+}
+
+// counts counts for one replica. It is safe for concurrent use.
+type counts struct {
+	mu sync.Mutex
+	n  map[string]int // guarded by mu
+}
+
+func (c *counts) Enter(_ context.Context, what string, limit int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n[what] >= limit {
+		return false
+	}
+	c.n[what]++
+	return true
+}
+
+func (c *counts) Leave(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n[what]--; c.n[what] == 0 {
+		delete(c.n, what)
+	}
+}
