@@ -19,21 +19,7 @@ import (
 var leftInBrackets = regexp.MustCompile(`\[\*?[A-Za-z_]\w*(\.\w+)*\]`)
 
 func TestLinksInDocumentationLeadSomewhere(t *testing.T) {
-	packages := map[string]*doc.Package{}
-	fset := token.NewFileSet()
-	files := map[string][]*ast.File{}
-	for _, f := range sources(t) {
-		if f.released() && f.file.Name.Name != "main" && !strings.Contains(f.dir+"/", "/internal/") {
-			files[f.dir], fset = append(files[f.dir], f.file), f.fset
-		}
-	}
-	for dir, parsed := range files {
-		p, err := doc.NewFromFiles(fset, parsed, prefix+"/"+dir, doc.PreserveAST)
-		if err != nil {
-			t.Fatal(err)
-		}
-		packages[p.ImportPath] = p
-	}
+	packages := publicPackages(t)
 	for importPath, p := range packages {
 		parser := p.Parser()
 		for at, text := range documentation(p) {
@@ -49,6 +35,65 @@ func TestLinksInDocumentationLeadSomewhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+var (
+	goFence    = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
+	dottedName = regexp.MustCompile(`(?:^|[^\w.])([a-z]\w*)\.([A-Z]\w*)`)
+)
+
+// Code in documentation is too short to be compiled; what it names of our
+// packages has to be there.
+func TestCodeInDocumentationNamesWhatExists(t *testing.T) {
+	packages := publicPackages(t)
+	named := map[string][]*doc.Package{}
+	for _, p := range packages {
+		named[p.Name] = append(named[p.Name], p)
+	}
+	check := func(where, code string) {
+		for _, m := range dottedName.FindAllStringSubmatch(code, -1) {
+			ours := named[m[1]]
+			if len(ours) > 0 && !slices.ContainsFunc(ours, func(p *doc.Package) bool { return has(p, docLink{name: m[2]}) }) {
+				t.Errorf("%s: there is no %s.%s", where, m[1], m[2])
+			}
+		}
+	}
+	for _, page := range filesEndingIn(t, ".md") {
+		for _, fence := range goFence.FindAllStringSubmatch(readFile(t, page), -1) {
+			check(page, fence[1])
+		}
+	}
+	for importPath, p := range packages {
+		parser := p.Parser()
+		for at, text := range documentation(p) {
+			for _, block := range parser.Parse(text).Content {
+				if code, ok := block.(*comment.Code); ok {
+					check(importPath+": "+at, code.Text)
+				}
+			}
+		}
+	}
+}
+
+// publicPackages returns what others can import from the released modules, by
+// import path.
+func publicPackages(t *testing.T) map[string]*doc.Package {
+	t.Helper()
+	fset, files := token.NewFileSet(), map[string][]*ast.File{}
+	for _, f := range sources(t) {
+		if f.released() && f.file.Name.Name != "main" && !strings.Contains(f.dir+"/", "/internal/") {
+			files[f.dir], fset = append(files[f.dir], f.file), f.fset
+		}
+	}
+	packages := map[string]*doc.Package{}
+	for dir, parsed := range files {
+		p, err := doc.NewFromFiles(fset, parsed, prefix+"/"+dir, doc.PreserveAST)
+		if err != nil {
+			t.Fatal(err)
+		}
+		packages[p.ImportPath] = p
+	}
+	return packages
 }
 
 // documentation returns the doc comments that go doc shows, by what they are about.
@@ -97,16 +142,16 @@ func linksIn(b comment.Block) (all []docLink) {
 }
 
 func linksOf(texts []comment.Text) (all []docLink) {
-	plain := ""
+	var plain strings.Builder
 	for _, text := range texts {
 		switch x := text.(type) {
 		case comment.Plain:
-			plain += string(x)
+			plain.WriteString(string(x))
 		case *comment.DocLink:
 			all = append(all, docLink{importPath: x.ImportPath, recv: x.Recv, name: x.Name})
 		}
 	}
-	return append(all, docLink{text: plain})
+	return append(all, docLink{text: plain.String()})
 }
 
 // has reports whether a package exports what a link names. A link to the package

@@ -15,6 +15,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 func ExampleServer() {
@@ -78,6 +79,35 @@ func ExampleServer_Fetch() {
 	// Output:
 	// from a **page**.
 	// Failed to fetch: the host leads to 169.254.169.254, which is not an address of the public Internet. This server fetches public web pages only. Do not retry; use a public URL, or ask the operator to allow this address.
+}
+
+// Any authentication fits into Options.Middleware. This one is package resource
+// of oauthdyn.
+func Example_protected() {
+	res, err := resource.New(resource.Options{
+		Resource:             "https://fetch.example.com/mcp",
+		AuthorizationServers: []string{"https://auth.example.com"},
+	})
+	if err != nil {
+		panic(err)
+	}
+	server, err := fetchserver.New(&fetchserver.Options{
+		AllowedHosts: []string{"fetch.example.com"},
+		Middleware:   res.Middleware,
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	mux := http.NewServeMux()
+	mux.Handle("/mcp", server.Handler())
+	mux.Handle(res.MetadataPath(), res.MetadataHandler())
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("POST", "https://fetch.example.com/mcp", nil))
+	fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	// Output:
+	// 401 Bearer resource_metadata="https://fetch.example.com/.well-known/oauth-protected-resource/mcp"
 }
 
 // A program that counts what became of documents, and looks at the load.

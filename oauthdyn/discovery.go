@@ -56,7 +56,8 @@ type Discovery struct {
 // Discover finds the authorization server of the resource and validates its
 // metadata: RFC 9728, RFC 8414, OpenID Connect Discovery. It asks the resource
 // for its challenge first, which may name an address of the metadata that
-// cannot be guessed.
+// cannot be guessed. The error tells what was missing or did not fit; Config.Trace
+// is told of each step.
 func (c *Client) Discover(ctx context.Context) (*Discovery, error) {
 	d, err := c.discover(ctx, nil)
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 
 // Register returns the client of this program at the authorization server: the
 // configured one, the stored one, or else one that it registers and stores (RFC
-// 7591).
+// 7591). When the authorization server refuses that, there is an *Error in the
+// error.
 func (c *Client) Register(ctx context.Context) (*ClientInformation, error) {
 	info, err := c.register(ctx)
 	if err != nil {

@@ -32,7 +32,8 @@ const (
 // insufficient_scope, the scopes that it names are asked for as well, at most
 // twice. Requests that fail at the same time share one login. A body that
 // cannot be read again and is larger than 1 MiB is not sent again: the refusal
-// is returned, and the next request has the new token.
+// is returned, and the next request has the new token. When no token can be
+// got, the request fails with an error like that of [Client.Authenticate].
 //
 // A nil base means the transport of Config.HTTPClient, else
 // http.DefaultTransport.

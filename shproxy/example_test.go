@@ -15,6 +15,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
@@ -56,6 +57,63 @@ func Example() {
 	// Output: hello
 }
 
+// keys is a resource.Verifier for a few keys that were handed out.
+type keys map[string]string
+
+// Verify implements resource.Verifier.
+func (k keys) Verify(_ context.Context, token string) (*resource.Principal, error) {
+	name, ok := k[token]
+	if !ok {
+		return nil, resource.ErrInvalidToken
+	}
+	return &resource.Principal{Subject: name, Audience: []string{"https://mcp.example.com/mcp"}}, nil
+}
+
+// Any authentication fits around a proxy. This one is package resource of
+// oauthdyn, which also tells clients where to get a token.
+func Example_protected() {
+	res, err := resource.New(resource.Options{
+		Resource:             "https://mcp.example.com/mcp",
+		AuthorizationServers: []string{"https://auth.example.com"},
+		Verifier:             keys{"0c8ca2a9": "alice"}, // leave it out to accept JWTs of https://auth.example.com
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	proxy, err := shproxy.New(stdioServer(), &shproxy.Options{
+		Identify: func(r *http.Request) string { // whose a session is
+			p, _ := resource.FromContext(r.Context())
+			return p.Issuer + " " + p.Subject
+		},
+		AllowedHosts: []string{"mcp.example.com"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer proxy.Close()
+	mux := http.NewServeMux()
+	mux.Handle("/mcp", res.Middleware(proxy))
+	mux.Handle(res.MetadataPath(), res.MetadataHandler())
+
+	for _, token := range []string{"", "0c8ca2a9"} {
+		r := httptest.NewRequest("POST", "https://mcp.example.com/mcp", strings.NewReader(
+			`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"example","version":"1"}}}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
+	}
+	// Output:
+	// 401 Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"
+	// 200
+}
+
 // Several people share a proxy: a session serves the one who started it, and a
 // process has the credentials of its caller.
 func ExampleOptions() {
@@ -80,28 +138,10 @@ func ExampleOptions() {
 	ts := httptest.NewServer(proxy)
 	defer ts.Close()
 
-	post := func(user, session, body string) *http.Response {
-		r, err := http.NewRequest(http.MethodPost, ts.URL, strings.NewReader(body))
-		if err != nil {
-			panic(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Accept", "application/json, text/event-stream")
-		r.Header.Set("X-User-Id", user)
-		if session != "" {
-			r.Header.Set("Mcp-Session-Id", session)
-		}
-		answer, err := ts.Client().Do(r)
-		if err != nil {
-			panic(err)
-		}
-		answer.Body.Close()
-		return answer
-	}
-	session := post("alice", "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"example","version":"1"}}}`).
+	session := post(ts, "alice", "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"example","version":"1"}}}`).
 		Header.Get("Mcp-Session-Id")
-	fmt.Println("alice:", post("alice", session, `{"jsonrpc":"2.0","id":2,"method":"ping"}`).StatusCode)
-	fmt.Println("mallory:", post("mallory", session, `{"jsonrpc":"2.0","id":2,"method":"ping"}`).StatusCode)
+	fmt.Println("alice:", post(ts, "alice", session, `{"jsonrpc":"2.0","id":2,"method":"ping"}`).StatusCode)
+	fmt.Println("mallory:", post(ts, "mallory", session, `{"jsonrpc":"2.0","id":2,"method":"ping"}`).StatusCode)
 	// Output:
 	// alice: 200
 	// mallory: 404
@@ -178,20 +218,21 @@ func ExampleReplicas() {
 	two, stopTwo := start()
 	defer stopTwo()
 
-	answer := post(one, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"example","version":"1"}}}`)
+	answer := post(one, "", "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"example","version":"1"}}}`)
 	session := answer.Header.Get("Mcp-Session-Id")
-	fmt.Println(post(two, session, `{"jsonrpc":"2.0","id":2,"method":"ping"}`).Status)
+	fmt.Println(post(two, "", session, `{"jsonrpc":"2.0","id":2,"method":"ping"}`).Status)
 	// Output: 200 OK
 }
 
-// post sends a message of a session.
-func post(server *httptest.Server, session, message string) *http.Response {
+// post sends a message of somebody in a session.
+func post(server *httptest.Server, user, session, message string) *http.Response {
 	r, err := http.NewRequest(http.MethodPost, server.URL, strings.NewReader(message))
 	if err != nil {
 		panic(err)
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("X-User-Id", user)
 	if session != "" {
 		r.Header.Set("Mcp-Session-Id", session)
 	}

@@ -121,7 +121,7 @@ const readyAge = 10 * time.Second
 // readiness is the answer of Ready, found by one caller at a time.
 type readiness struct {
 	turn chan struct{} // has room for the one who finds out
-	at   time.Time     // his, as is err
+	at   time.Time     // when it was found; goes with err
 	err  error
 }
 

@@ -39,6 +39,7 @@ type Proxy struct {
 	guard    *guard.Guard
 	sessions *session.Manager
 	recorder *stats.Recorder
+	counts   counter // of callers
 	params   paramTables
 	ready    readiness
 	patience time.Duration
@@ -148,8 +149,8 @@ func notAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 	fail(http.StatusMethodNotAllowed, codeTransport, "method %s is not allowed", r.Method).write(w, nil)
 }
 
-// caller is who sent a request: nobody else may use what is his, and a
-// process is started with his environment.
+// caller is who sent a request: nobody else may use what is theirs, and a
+// process is started with their environment.
 type caller struct {
 	principal string
 	env       []string

@@ -18,6 +18,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
 
 func Example() {
@@ -45,6 +46,61 @@ func Example() {
 	fmt.Println(rec.Code, rec.Header().Get("Content-Type"))
 	// Output:
 	// 200 application/json
+}
+
+// Authorization server and protected resource in one process: the resource reads
+// keys without a request over the network, and learns of revocations at once.
+func ExampleServer_Transport() {
+	const uri = "https://mcp.example.com/mcp"
+	revoked := new(resource.Revocations)
+	srv, err := authserver.New(context.Background(), authserver.Options{
+		Issuer: "https://auth.example.com", Store: memory.New(nil), Login: local.New(),
+		Resources:   []authserver.Resource{{URI: uri, Scopes: []string{"mcp"}}},
+		Clients:     []authserver.Client{{ID: "nightly-report", Secret: "read it from a file"}},
+		Revocations: revoked,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	inside := &http.Client{Transport: srv.Transport(nil)}
+	verifier, err := resource.NewJWTVerifier(resource.JWTOptions{
+		Issuers: []string{"https://auth.example.com"}, Audience: uri, HTTPClient: inside,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	res, err := resource.New(resource.Options{
+		Resource: uri, AuthorizationServers: []string{"https://auth.example.com"},
+		Verifier: verifier, Revocations: revoked,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	program, err := oauthdyn.New(oauthdyn.Config{
+		AuthServer: "https://auth.example.com", Flow: oauthdyn.ClientCredentials{}, HTTPClient: inside,
+		ClientID: "nightly-report", ClientSecret: "read it from a file",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token, err := program.Authenticate(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	principal, err := res.Verify(context.Background(), token.AccessToken)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(principal.Subject, principal.IsClient())
+	// Output: nightly-report true
 }
 
 // A program that the operator knows gets a token for itself, and a resource

@@ -16,8 +16,8 @@
 // peer of their own era. It is a state machine over frames: messages of either
 // side go in with FromClient and FromServer, and what is to be sent comes out
 // in an [Output]. It does no I/O, starts no goroutine and reads no clock, so
-// whoever owns it decides about transports and time: he passes the time in,
-// and calls Tick when Due says so. What it holds is bounded.
+// whoever owns it decides about transports and time: the
+// time is passed in, and Tick called when Due says so. What it holds is bounded.
 //
 // Frames have passed [jsonrpc.Scan]. Bytes that mean the same in both eras
 // stay as they were; the ids that the server sees are the translator's own.

@@ -25,7 +25,7 @@ type Translator interface {
 	// Due is when Tick has something to do, or zero.
 	Due() time.Time
 	// Busy reports whether something waits here that a client may still ask
-	// for although no request of his is in flight.
+	// for although no request of its own is in flight.
 	Busy() bool
 }
 

@@ -14,7 +14,7 @@ import (
 // the client has not fetched.
 type legacyCall struct {
 	key    uint64 // the id that the server sees, and the progress token if there is one
-	id     []byte // the client's, raw; nil while no request of his is in flight
+	id     []byte // the client's, raw; nil while no request of its own is in flight
 	traits traits
 	level  int    // severity of the log messages that the client asked for
 	shown  []byte // the progress token of the client's request in flight, raw

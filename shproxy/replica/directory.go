@@ -6,6 +6,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/bucket"
 )
 
 // Directory is what all replicas share. Records are opaque to it. It must be
@@ -14,8 +16,6 @@ type Directory interface {
 	// Put writes the record of a replica, which is there for the duration
 	// lease unless it is put again.
 	Put(ctx context.Context, name string, record []byte, lease time.Duration) error
-	// Remove removes the record of a replica, and what it has shared.
-	Remove(ctx context.Context, name string) error
 	// List returns the records that are there, by name.
 	List(ctx context.Context) (map[string][]byte, error)
 	// Share notes that the replica has n things of the kind key, instead of
@@ -24,6 +24,11 @@ type Directory interface {
 	// negative limit is none. Concurrent calls for one replica and key need
 	// not be supported.
 	Share(ctx context.Context, name, key string, n, limit int) (ok bool, err error)
+	// Take takes n, but no more than burst, of what all replicas may take of a
+	// key, and returns 0; or it takes nothing and returns how long the caller
+	// has to wait. One is earned in the time every, until there are burst of
+	// them.
+	Take(ctx context.Context, key string, n int, every time.Duration, burst int) (wait time.Duration, err error)
 }
 
 // Memory is a Directory in the memory of one process, for programs and tests
@@ -32,6 +37,7 @@ type Memory struct {
 	mu      sync.Mutex
 	records map[string]memoryRecord   // guarded by mu; by name
 	shared  map[string]map[string]int // guarded by mu; by key and name
+	rates   bucket.Buckets
 }
 
 type memoryRecord struct {
@@ -44,17 +50,12 @@ func (d *Memory) expire() {
 	now := time.Now()
 	for name, r := range d.records {
 		if !now.Before(r.ends) {
-			d.remove(name)
-		}
-	}
-}
-
-// remove is Remove. d.mu is held.
-func (d *Memory) remove(name string) {
-	delete(d.records, name)
-	for key, counts := range d.shared {
-		if delete(counts, name); len(counts) == 0 {
-			delete(d.shared, key)
+			delete(d.records, name)
+			for key, counts := range d.shared {
+				if delete(counts, name); len(counts) == 0 {
+					delete(d.shared, key)
+				}
+			}
 		}
 	}
 }
@@ -68,14 +69,6 @@ func (d *Memory) Put(_ context.Context, name string, record []byte, lease time.D
 		d.records = make(map[string]memoryRecord)
 	}
 	d.records[name] = memoryRecord{append([]byte(nil), record...), time.Now().Add(lease)}
-	return nil
-}
-
-// Remove implements [Directory].
-func (d *Memory) Remove(_ context.Context, name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.remove(name)
 	return nil
 }
 
@@ -121,4 +114,9 @@ func (d *Memory) Share(_ context.Context, name, key string, n, limit int) (bool,
 	}
 	counts[name] = n
 	return true, nil
+}
+
+// Take implements [Directory].
+func (d *Memory) Take(_ context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
+	return d.rates.Take(key, n, every, burst), nil
 }

@@ -18,7 +18,7 @@
 // All replicas share a secret key. From it comes the key of a certificate
 // authority, with which each makes its own certificate for its name, and a key
 // that authenticates the records. A request is passed on by TLS, where the
-// owner has to prove the name in the session id, and the sender that he is a
+// owner has to prove the name in the session id, and the sender that it is a
 // replica. So who can write to the directory, but does not have the key, can
 // make replicas unknown and nothing else. An address comes from an authentic
 // record alone, never from a request.

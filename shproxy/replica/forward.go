@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	dialTime = 2 * time.Second // to reach a replica
+	dialTime = 5 * time.Second // to reach a replica
 	idleTime = time.Minute     // of a connection, before it is closed
 	// maxHosts is how many replicas a newcomer is offered to.
 	maxHosts = 3
@@ -88,7 +88,7 @@ func (m *Member) forwarding() {
 		WriteBufferSize: 16 << 10, ReadBufferSize: 16 << 10,
 	}
 	m.proxy = &httputil.ReverseProxy{
-		Rewrite: rewrite, ModifyResponse: refuseFull, ErrorHandler: noteError,
+		Rewrite: rewrite, ModifyResponse: m.answered, ErrorHandler: noteError,
 		Transport: m.client, FlushInterval: -1, BufferPool: &buffers{},
 		ErrorLog: slog.NewLogLogger(m.o.Logger.Handler(), slog.LevelDebug),
 	}
@@ -106,8 +106,10 @@ func rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// refuseFull lets another replica try when one does not take a newcomer.
-func refuseFull(resp *http.Response) error {
+// answered counts, and lets another replica try when one does not take a
+// newcomer.
+func (m *Member) answered(resp *http.Response) error {
+	m.forwarded[passed].Add(1)
 	if p := resp.Request.Context().Value(passingKey{}).(*passing); p.newcomer && resp.StatusCode == http.StatusServiceUnavailable {
 		return errFull
 	}
@@ -117,6 +119,10 @@ func refuseFull(resp *http.Response) error {
 func noteError(_ http.ResponseWriter, r *http.Request, err error) {
 	r.Context().Value(passingKey{}).(*passing).err = err
 }
+
+// dialer notices within half a minute that a machine is cut off, so that calls
+// do not wait for it for ever.
+var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}}
 
 // dial connects to the replica that the host name stands for. It is nobody but
 // that replica who answers, or the connection fails.
@@ -128,7 +134,7 @@ func (m *Member) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, r.Address)
+	conn, err := dialer.DialContext(ctx, network, r.Address)
 	if err != nil {
 		if errors.Is(err, errRefused) {
 			return nil, &goneError{err}
@@ -162,7 +168,9 @@ func (m *Member) Wrap(next http.Handler) http.Handler {
 				return
 			}
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, original{}, r)))
+		came := *r
+		came.Header = maps.Clone(r.Header) // which others take credentials out of
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, original{}, &came)))
 	})
 }
 
@@ -191,7 +199,12 @@ func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
 		out.Body, _ = out.GetBody()
 		p = m.try(w, out, to, false)
 	}
-	switch m.outcome(r.Context(), p) {
+	o := m.outcome(r.Context(), p)
+	if o == broken && out.GetBody != nil && m.ended(r.Context(), to.Name) {
+		o = gone // which answers everything before it tells so: this came too late
+	}
+	m.note(o)
+	switch o {
 	case passed:
 	case gone:
 		if out.GetBody != nil {
@@ -257,7 +270,7 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	return p
 }
 
-// outcome notes how the attempt ended.
+// outcome finds out how the attempt ended.
 func (m *Member) outcome(ctx context.Context, p *passing) outcome {
 	o := broken
 	switch _, isGone := errors.AsType[*goneError](p.err); {
@@ -270,11 +283,22 @@ func (m *Member) outcome(ctx context.Context, p *passing) outcome {
 		if _, never := errors.AsType[*dialError](p.err); never {
 			o = unreachable
 		}
+		if o == unreachable && m.silent(p.to) {
+			o = gone
+			m.miss(p.to, p.err)
+			break
+		}
 		m.o.Logger.LogAttrs(ctx, slog.LevelWarn, "a request could not be passed on",
 			slog.String("replica", p.to.Name), slog.String("error", p.err.Error()))
 	}
-	m.forwarded[o].Add(1)
 	return o
+}
+
+// note counts an attempt that had no answer.
+func (m *Member) note(o outcome) {
+	if o != passed {
+		m.forwarded[o].Add(1)
+	}
 }
 
 // Pass passes a request, whose body was read, on to the replica of that name,
@@ -302,7 +326,9 @@ func (m *Member) Pass(w http.ResponseWriter, r *http.Request, name string, body 
 		again.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 		again.Body, _ = again.GetBody()
 		p := m.try(w, again, host, name == "")
-		switch o := m.outcome(ctx, p); {
+		o := m.outcome(ctx, p)
+		m.note(o)
+		switch {
 		case errors.Is(p.err, errFull), o == gone, o == unreachable && name == "":
 			continue
 		case o == unreachable:

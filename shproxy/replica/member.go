@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/bucket"
 )
 
 const (
@@ -69,7 +71,8 @@ type Member struct {
 
 	running, serving sync.WaitGroup
 
-	counting sync.Mutex // held while something is shared
+	rates    bucket.Buckets // while the directory is away
+	counting sync.Mutex     // held while something is shared
 
 	mu       sync.Mutex
 	started  bool // guarded by mu, as is all that follows
@@ -177,8 +180,9 @@ func (m *Member) Retire(ctx context.Context) {
 // answered, or ctx ends.
 func (m *Member) Drain(ctx context.Context) { m.calls.wait(ctx) }
 
-// Close removes the replica from the directory, waits for the requests that
-// the others have passed on until ctx ends, and lets go of all connections.
+// Close tells the others that the replica has ended, waits for the requests that
+// they have passed on until ctx ends, and lets go of all connections. The error
+// is that of the directory.
 func (m *Member) Close(ctx context.Context) error {
 	m.mu.Lock()
 	started := m.started
@@ -188,9 +192,12 @@ func (m *Member) Close(ctx context.Context) error {
 		return m.o.Listener.Close()
 	}
 	m.running.Wait()
+	m.mu.Lock()
+	m.state = stateEnded
+	m.mu.Unlock()
 	leave, cancel := context.WithTimeout(context.Background(), m.o.Interval)
 	defer cancel()
-	err := m.o.Directory.Remove(leave, m.name)
+	err := errors.Join(m.renew(leave), m.shareRest(leave))
 	if m.server.Shutdown(ctx) != nil {
 		_ = m.server.Close()
 	}

@@ -16,14 +16,20 @@ import (
 type peer struct {
 	record *record
 	seen   time.Time // when there was another record than before
-	gone   bool      // it renews its record no more, or is not at its address
+	stale  bool      // it renews its record no more, but may live
+	gone   bool      // it is not at its address
 }
 
 // maxStrange bounds the records that are complained about once.
 const maxStrange = 100
 
+// forget is after how many silent intervals a replica is forgotten.
+const forget = 60
+
 // update takes what the directory lists. A replica that is not in it is not
-// gone at once: the directory may have lost everything just now.
+// gone at once: the directory may have lost everything just now. One that is
+// silent may only be slow: it gets no newcomers, and is gone when it is not found
+// at its address either.
 func (m *Member) update(records map[string][]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -39,13 +45,18 @@ func (m *Member) update(records map[string][]byte) {
 		}
 		p := m.peers[name]
 		if p == nil {
-			p = &peer{record: &r, seen: now}
-			m.peers[name] = p
+			p = &peer{record: &r, seen: now, gone: r.State == stateEnded}
+			if m.peers[name] = p; p.gone {
+				continue
+			}
 			m.o.Logger.LogAttrs(m.ctx, slog.LevelInfo, "another replica", slog.String("replica", name), slog.String("address", r.Address))
 			continue
 		}
 		if r.Count > p.record.Count {
-			p.record, p.seen, p.gone = &r, now, false
+			if r.State == stateEnded {
+				m.lost(p, "it has ended")
+			}
+			p.record, p.seen, p.stale, p.gone = &r, now, false, r.State == stateEnded
 		}
 	}
 	if _, known := records[m.name]; !known {
@@ -54,10 +65,12 @@ func (m *Member) update(records map[string][]byte) {
 		}
 	}
 	for name, p := range m.peers {
-		if !p.gone && now.Sub(p.seen) > leases*m.o.Interval {
+		silent := now.Sub(p.seen)
+		if !p.stale && silent > leases*m.o.Interval {
+			p.stale = true
 			m.lost(p, "it does not renew its record")
 		}
-		if _, listed := records[name]; p.gone && !listed {
+		if _, listed := records[name]; !listed && silent > forget*m.o.Interval {
 			delete(m.peers, name)
 		}
 	}
@@ -78,9 +91,11 @@ func (m *Member) complain(name string, err error) {
 		slog.String("record", name[:min(len(name), 2*nameLength)]), slog.String("reason", err.Error()))
 }
 
-// lost marks a replica as gone. m.mu is held.
+// lost tells of a replica that is gone. m.mu is held.
 func (m *Member) lost(p *peer, why string) {
-	p.gone = true
+	if p.gone {
+		return
+	}
 	m.o.Logger.LogAttrs(m.ctx, slog.LevelInfo, "a replica is gone", slog.String("replica", p.record.Name), slog.String("reason", why))
 }
 
@@ -89,9 +104,27 @@ func (m *Member) lost(p *peer, why string) {
 func (m *Member) miss(r *record, why error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.peers[r.Name]; p != nil && !p.gone && p.record == r {
+	if p := m.peers[r.Name]; p != nil && p.record == r {
 		m.lost(p, why.Error())
+		p.gone = true
 	}
+}
+
+// ended reports whether the replica has told that it has ended.
+func (m *Member) ended(ctx context.Context, name string) bool {
+	m.look(ctx, false)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.peers[name]
+	return p != nil && p.record.State == stateEnded
+}
+
+// silent reports whether the replica has not renewed its record in time.
+func (m *Member) silent(r *record) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.peers[r.Name]
+	return p == nil || p.stale
 }
 
 // find returns the record of a replica that lives, as far as is known. One
@@ -128,7 +161,7 @@ func (m *Member) hosts() []*record {
 	defer m.mu.Unlock()
 	var all []*record
 	for p := range maps.Values(m.peers) {
-		if !p.gone && p.record.State == StateServing {
+		if !p.gone && !p.stale && p.record.State == StateServing {
 			all = append(all, p.record)
 		}
 	}

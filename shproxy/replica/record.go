@@ -20,6 +20,8 @@ type State string
 const (
 	StateServing  State = "serving"
 	StateDraining State = "draining" // it will end, and serves what it has
+
+	stateEnded State = "ended" // it serves nothing any more
 )
 
 // record is what a replica tells of itself.

@@ -48,7 +48,7 @@ func (m *Member) Status() Status {
 		s.Directory = m.away.Error()
 	}
 	for _, p := range m.peers {
-		if !p.gone {
+		if !p.gone && !p.stale {
 			s.Others = append(s.Others, Peer{p.record.Name, p.record.Address, p.record.State, p.record.Sessions})
 		}
 	}

@@ -58,7 +58,8 @@ var foreignFlagTable = []foreignFlag{
 	{"keepAliveTimeout", true, "streams never end by themselves; --keep-alive keeps them open", nothing},
 	{"maxBodySize", true, "--max-message-bytes", func(c *config, v string) error { return c.maxMessageBytes.Set(v) }},
 	{"eventStoreMaxEvents", true, "--replay-bytes and --replay-time bound what is kept", nothing},
-	{"no-eventStore", false, "--replay-bytes 0", func(c *config, _ string) error { c.replayBytes = 0; return nil }},
+	{"no-eventStore", false, "--replay-bytes 0", noReplay},
+	{"eventStore", false, "--replay-bytes and --replay-time bound what is kept", nothing},
 	{"upstreamProtocol", true, "--server-protocol", func(c *config, v string) error { return c.serverProtocol.Set(v) }},
 	{"corsAddAllowedHeader", true, "the headers of MCP are allowed with --cors-origin", nothing},
 	{"sslCert", true, "--tls-cert", func(c *config, v string) error { c.certs.CertFile = v; return nil }},
@@ -69,7 +70,8 @@ var foreignFlagTable = []foreignFlag{
 	{"sslCa", true, "client certificates are not asked for; a proxy in front can do that", nil},
 	{"tunnel", false, "this program opens no tunnels; run the program of one beside it, and name its host with --allow-host", nil},
 	{"tunnelSubdomain", true, "this program opens no tunnels", nil},
-	{"no-modern", false, "--protocol legacy", func(c *config, _ string) error { return c.protocol.Set(protocolLegacy) }},
+	{"modern", false, "it is served unless --protocol legacy says otherwise", nothing},
+	{"no-modern", false, "--protocol legacy", onlyLegacy},
 
 	// mcp-proxy, Python
 	{"pass-environment", false, "--pass-env '*'", func(c *config, _ string) error { c.passEnv = append(c.passEnv, "*"); return nil }},
@@ -78,8 +80,20 @@ var foreignFlagTable = []foreignFlag{
 	{"sse-port", true, "--port", usePort},
 	{"sse-host", true, "--host", func(c *config, v string) error { c.host = v; return nil }},
 	{"cwd", true, "--dir", func(c *config, v string) error { c.dir = v; return nil }},
+	{"no-pass-environment", false, "it is so without --pass-env", nothing},
+	{"no-debug", false, "it is so without --log-level debug", nothing},
+	{"no-stateless", false, "sessions are always kept", nothing},
+	{"expose-header", true, "those of MCP are exposed with --cors-origin", nothing},
 	{"transport", true, "this program does not bring remote servers to stdio; shclient URL does", nil},
 	{"headers", true, "this program does not bring remote servers to stdio; shclient URL does", nil},
+	{"client-id", true, "it is for remote servers; shclient --client-credentials is the program for them", nil},
+	{"client-secret", true, "it is for remote servers; shclient --client-credentials --client-secret-file is the program for them", nil},
+	{"token-url", true, "it is for remote servers; shclient --client-credentials finds it", nil},
+	{"username", true, "it is for remote servers; shclient --header-file takes a line with it", nil},
+	{"password", true, "it is for remote servers; shclient --header-file takes a line with it", nil},
+	{"digest", false, "it is for remote servers, and shclient has no digest authentication", nil},
+	{"verify-ssl", true, "it is for remote servers; shclient --ca-file trusts a certificate", nil},
+	{"no-verify-ssl", false, "it is for remote servers; shclient --ca-file trusts a certificate", nil},
 
 	// mcp-streamablehttp-proxy
 	{"timeout", true, "--idle-timeout 300s", seconds(func(c *config) *time.Duration { return &c.idleTimeout })},
@@ -132,7 +146,12 @@ func (v *foreignValue) Type() string   { return "" }
 func (v *foreignValue) Set(value string) error {
 	f := &v.c.foreign
 	switch {
-	case f.problem != nil || !v.word && value == "false":
+	case f.problem != nil:
+		return nil
+	case !v.word && value == "false":
+		if off := foreignOff[v.name]; off != nil {
+			return off(v.c, value)
+		}
 		return nil
 	case v.use == nil:
 		f.problem = &usageError{text: fmt.Sprintf("--%s is not taken over: %s", v.as, v.instead)}
@@ -153,7 +172,14 @@ func (f *foreignFlags) tell(log *slog.Logger) {
 	}
 }
 
+// foreignOff is what flags that are on there mean when they are turned off.
+var foreignOff = map[string]func(*config, string) error{"eventStore": noReplay, "modern": onlyLegacy}
+
 func nothing(*config, string) error { return nil }
+
+func noReplay(c *config, _ string) error { c.replayBytes = 0; return nil }
+
+func onlyLegacy(c *config, _ string) error { return c.protocol.Set(protocolLegacy) }
 
 func milliseconds(field func(*config) *time.Duration) func(*config, string) error {
 	return duration(field, time.Millisecond, "milliseconds")

@@ -74,7 +74,13 @@ func TestForeignFlags(t *testing.T) {
 		{[]string{"--debug=false", "a"}, is("log level", func(c *config) bool { return c.logLevel == "info" })},
 		{[]string{"--eventStoreMaxEvents", "10", "--keepAliveTimeout", "1", "--upstreamProtocol", "auto", "a", "b"}, command("a", "b")},
 		{[]string{"--upstreamProtocol", "legacy", "--no-modern", "a"}, is("eras", func(c *config) bool { return c.serverProtocol.Value == "legacy" && c.protocol.Value == "legacy" })},
+		{[]string{"--eventStore", "--modern", "a"}, is("defaults", func(c *config) bool { return c.replayBytes > 0 && c.protocol.Value == "auto" })},
+		{[]string{"--eventStore=false", "--modern=false", "a"}, is("turned off", func(c *config) bool { return c.replayBytes == 0 && c.protocol.Value == "legacy" })},
 		// mcp-proxy, Python
+		{[]string{"-e", "A", "b", "--env", "C", "d=e", "-e", "F=g", "run"}, is("variables in two words", func(c *config) bool {
+			return fmt.Sprint(c.env) == "[A=b C=d=e F=g]" && c.command == "run"
+		})},
+		{[]string{"--no-pass-environment", "--no-debug", "--no-stateless", "--expose-header", "X", "a"}, command("a")},
 		{[]string{"--pass-environment", "--cwd", "/srv", "--sse-port", "99", "--sse-host", "::1", "a"}, is("environment, directory, address", func(c *config) bool {
 			return slices.Equal(c.passEnv, []string{"*"}) && c.dir == "/srv" && c.port == 99 && c.host == "::1"
 		})},
@@ -117,6 +123,9 @@ func TestForeignFlagErrors(t *testing.T) {
 		{[]string{"--tunnel", "a"}, "opens no tunnels"},
 		{[]string{"--sse", "https://secret.example/sse"}, "shclient URL does"},
 		{[]string{"--streamableHttp", "https://secret.example/mcp"}, "--config takes servers with a url"},
+		{[]string{"--client-id", "secret", "a"}, "shclient --client-credentials"},
+		{[]string{"--password", "secret", "a"}, "shclient --header-file"},
+		{[]string{"--no-verify-ssl", "a"}, "shclient --ca-file"},
 		{[]string{"--outputTransport", "ws", "--stdio", "a"}, "WebSocket is no transport of MCP"},
 		{[]string{"--outputTransport", "stdio", "--stdio", "a"}, "shclient URL does"},
 		{[]string{"--server", "both", "a"}, "want stream or sse"},

@@ -100,8 +100,8 @@ func useNamedConfig(c *config, file string) error {
 }
 
 // normalize joins the values that other bridges spread over several words:
-// --named-server NAME COMMAND and --cors ORIGIN ORIGIN. It looks at the flags
-// before the command only.
+// --named-server NAME COMMAND, -e NAME VALUE and --cors ORIGIN ORIGIN. It looks
+// at the flags before the command only.
 func normalize(flags *pflag.FlagSet, args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
@@ -111,6 +111,9 @@ func normalize(flags *pflag.FlagSet, args []string) []string {
 			return append(out, args[i:]...)
 		case arg == "--named-server" && i+2 < len(args):
 			out = append(out, arg+"="+args[i+1]+"="+args[i+2])
+			i += 2
+		case (arg == "-e" || arg == "--env") && i+2 < len(args) && !strings.Contains(args[i+1], "=") && !strings.HasPrefix(args[i+2], "-"):
+			out = append(out, arg, args[i+1]+"="+args[i+2])
 			i += 2
 		case arg == "--cors" && i+1 < len(args) && isOrigin(args[i+1]):
 			for ; i+1 < len(args) && isOrigin(args[i+1]); i++ {

@@ -57,7 +57,8 @@ func (u *Users) reload() error {
 	if state == u.read {
 		return nil
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+	// The group may read it: so do Kubernetes and systemd hand secrets over.
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o037 != 0 {
 		return fmt.Errorf("local: %s can be read by other users of this machine; run: chmod 600 %s", u.path, u.path)
 	}
 	hashes, err := readFile(u.path)

@@ -138,9 +138,14 @@ func TestBadFiles(t *testing.T) {
 	must(t, err)
 	mustVerify(t, u, "a", "x", true)
 	if runtime.GOOS != "windows" {
-		must(t, os.Chmod(path, 0o640))
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-			t.Errorf("readable by the group: %v", err)
+		must(t, os.Chmod(path, 0o440)) // as Kubernetes mounts a secret
+		_, err := Open(path)
+		must(t, err)
+		for _, mode := range []os.FileMode{0o604, 0o620} {
+			must(t, os.Chmod(path, mode))
+			if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+				t.Errorf("mode %o: %v", mode, err)
+			}
 		}
 	}
 }
