@@ -40,9 +40,9 @@ type CallSpan struct {
 	// Context is what the server finds in params._meta instead of what the client
 	// sent. Empty changes nothing.
 	Context TraceContext
-	// End is called once, when the call has ended, with its outcome as in
-	// [MethodStatus.Outcomes] and the code of the JSON-RPC error, which is 0 if
-	// there is none. A notification, and a call whose answer goes to the stream of
+	// End, unless it is nil, is called once, when the call has ended, with its
+	// outcome as in [MethodStatus.Outcomes] and the code of the JSON-RPC error,
+	// which is 0 if there is none. A notification, and a call whose answer goes to the stream of
 	// a batch or of the HTTP+SSE transport, ends when the server has it.
 	End func(outcome string, code int)
 }

@@ -13,4 +13,6 @@
 // not sent in time, because the collector is slow or away, is dropped: it costs no
 // call time, and memory only up to the limit of the queue (2048 spans, unless
 // OTEL_BSP_MAX_QUEUE_SIZE says otherwise).
+//
+// It is made for the commands of this project, and changes with them.
 package tracing

@@ -28,9 +28,9 @@ type Options struct {
 	// LookupEnv finds variables. Those of the exporter, OTEL_SDK_DISABLED and
 	// OTEL_TRACES_EXPORTER are looked up here; those of the SDK, such as
 	// OTEL_TRACES_SAMPLER and OTEL_BSP_MAX_QUEUE_SIZE, in the environment of the
-	// process.
+	// process. Required.
 	LookupEnv func(string) (string, bool)
-	// Logger hears, once a minute at most, that spans could not be sent.
+	// Logger hears, once a minute at most, that spans could not be sent. Required.
 	Logger *slog.Logger
 }
 
@@ -48,7 +48,8 @@ const scope = "github.com/atrawog/mcp-oauth-gateway"
 var flushTime = 5 * time.Second
 
 // Start returns a Tracer, or nil if nothing is to be traced. Its errors are about
-// settings, and hold no secrets.
+// settings, and hold no secrets. What OpenTelemetry has to complain about goes to
+// the logger of the last Start in the process. Call [Tracer.Close] when done.
 func Start(ctx context.Context, o Options) (*Tracer, error) {
 	c, err := readConfig(o.Endpoint, o.LookupEnv)
 	if err != nil || c.endpoint == "" {
