@@ -183,7 +183,7 @@ func newGateway(t *testing.T, site string, more ...string) *gateway {
 	g.fetch = fetch.logged(`msg=listening url=(\S+)`)
 	g.admin["fetchserver"] = fetch.admin()
 	peers := g.replica()
-	peers = append(peers, "--port", port, "--auth-issuer", g.issuer, "--log-level", "debug")
+	peers = append(peers, "--port", port, "--auth-issuer", g.issuer, "--log-level", "debug", "--pass-env", "OTEL_*")
 	child := []string{"--", command("fetchserver"), "--stdio", "--allow-private", strings.TrimPrefix(site, "http://")}
 	child = append(child, more...)
 	for _, name := range []string{"oauthdyn", "verify", "fetchserver"} {
