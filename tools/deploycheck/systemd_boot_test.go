@@ -29,6 +29,9 @@ func TestUnitsUnderSystemd(t *testing.T) {
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
 		t.Skip("systemd runs this machine, and a second one would meddle with its control groups")
 	}
+	if out, err := exec.CommandContext(t.Context(), "unshare", "--fork", "--pid", "--mount", "--mount-proc", "true").CombinedOutput(); err != nil {
+		t.Skipf("no namespaces here: %v\n%s", err, out)
+	}
 	const program = "/lib/systemd/systemd"
 	if _, err := os.Stat(program); err != nil {
 		missing(t, program+" is absent: apt-get install systemd")
