@@ -31,19 +31,14 @@ import (
 //   - an example has an Output comment, so that it runs with the tests, unless it
 //     is listed here with the reason why it cannot.
 var compiledOnly = map[string]string{
-	"fetchserver/render.ExampleNew":                     "it needs a Chromium and the Internet",
-	"oauthdyn/authserver/original.ExampleRead":          "it needs a Redis",
-	"oauthdyn/authserver/store/redis.ExampleNew":        "it needs a Redis",
-	"oauthdyn/authserver/store/redis.ExampleOpen":       "it needs a Redis",
-	"oauthdyn/authserver/store/storetest.ExampleRun":    "only go test makes a *testing.T",
-	"oauthdyn/oauthdyntest.ExampleFaults":               "only go test makes a *testing.T",
-	"oauthdyn/oauthdyntest.ExampleNew":                  "only go test makes a *testing.T",
-	"oauthdyn/oauthdyntest.ExampleNewClientDocument":    "only go test makes a *testing.T",
-	"oauthdyn/oauthdyntest/acmetest.ExampleCertificate": "only go test makes a *testing.T",
-	"oauthdyn/oauthdyntest/acmetest.ExampleStart":       "only go test makes a *testing.T",
-	"shproxy/replica/redis.ExampleNew":                  "it needs a Redis",
-	"shproxy/replica/replicatest.ExampleRun":            "only go test makes a *testing.T",
-	"oauthdyn/service.ExampleWatchSignals":              "it waits for a signal",
+	"fetchserver/render.ExampleNew":                  "it needs a Chromium and the Internet",
+	"oauthdyn/authserver/original.ExampleRead":       "it needs a Redis",
+	"oauthdyn/authserver/store/redis.ExampleNew":     "it needs a Redis",
+	"oauthdyn/authserver/store/redis.ExampleOpen":    "it needs a Redis",
+	"oauthdyn/authserver/store/storetest.ExampleRun": "only go test makes a *testing.T",
+	"oauthdyn/oauthdyntest/acmetest.ExampleStart":    "it needs pebble",
+	"shproxy/replica/redis.ExampleNew":               "it needs a Redis",
+	"shproxy/replica/replicatest.ExampleRun":         "only go test makes a *testing.T",
 }
 
 func TestEveryExportedNameHasAnExample(t *testing.T) {

@@ -63,7 +63,7 @@ var rules = []rule{
 		reason: "a store must not pull in another",
 	}, {
 		from:   []string{"shproxy/replica"},
-		ban:    []string{"shproxy", "shproxy/internal/...", "shproxy/replica/redis"},
+		ban:    []string{"shproxy", "shproxy/internal/session", "shproxy/internal/child", "shproxy/replica/redis"},
 		reason: "replicas find each other whatever they serve, and by any directory",
 	}, {
 		from: []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
@@ -84,6 +84,18 @@ var rules = []rule{
 		except: []string{"oauthdyn/authserver/login/oidc", "oauthdyn/internal/cli", "oauthdyn/cmd/..."},
 		ban:    []string{"github.com/coreos/go-oidc/...", "github.com/go-jose/..."},
 		reason: "only who signs people in at an OpenID provider links a library for it",
+	}, {
+		from: []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
+		except: []string{
+			"oauthdyn/tracing", "oauthdyn/internal/cli", "oauthdyn/cmd/...", "shproxy/internal/cli", "shproxy/cmd/...",
+			"fetchserver/internal/cli", "fetchserver/cmd/...",
+		},
+		ban:    []string{"go.opentelemetry.io/..."},
+		reason: "libraries tell of spans by functions of their own; only commands send them",
+	}, {
+		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
+		ban:    []string{"google.golang.org/grpc/...", "go.opentelemetry.io/otel/exporters/..."},
+		reason: "the official exporter of traces costs 7 MB of program and its memory, even if nothing is traced",
 	}, {
 		from:   []string{"shproxy/...", "fetchserver/..."},
 		except: []string{"shproxy/cmd/...", "shproxy/internal/cli", "fetchserver/cmd/...", "fetchserver/internal/cli"},

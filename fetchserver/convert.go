@@ -43,7 +43,9 @@ type Converter func(ctx context.Context, r *fetch.Response) (*Content, error)
 
 // convert makes content of a response, and tells the trace of ctx what.
 func (s *Server) convert(ctx context.Context, resp *fetch.Response, raw bool) (*Content, error) {
-	c, err := s.chooseConverter(ctx, resp, raw)
+	converting, ended := s.part(ctx, PartExtract, "", resp.MediaType())
+	c, err := s.chooseConverter(converting, resp, raw)
+	ended(0, err)
 	if fetch.Traced(ctx) {
 		e := fetch.Event{Stage: "convert", Detail: resp.MediaType() + ", " + strconv.Itoa(len(resp.Body)) + " bytes", Err: err}
 		if err == nil {

@@ -4,6 +4,7 @@ package fetchserver
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -84,6 +85,10 @@ type Options struct {
 	// Observe is called once for each document that was asked for, when it is
 	// done, from the goroutine that served it. Nil means nobody counts.
 	Observe func(Outcome)
+	// Trace is called when a part of the work on a document begins, from the
+	// goroutine that does it. It returns the context for what belongs to that part,
+	// and what to call when it has ended. Nil means nobody traces.
+	Trace func(context.Context, Part) (context.Context, func(PartEnd))
 	// Fetch holds further options of the client that fetches: lists of domains
 	// and addresses, an upstream proxy, certificate authorities. What the
 	// fields above also say is taken from them where they are set.

@@ -47,10 +47,13 @@ func (t *trip) end() {
 }
 
 // run asks the origin and makes a page of its answer.
-func (t *trip) run(ctx context.Context, conditional http.Header) (*httpcache.Response[*page], error) {
+func (t *trip) run(ctx context.Context, conditional http.Header) (_ *httpcache.Response[*page], err error) {
 	s, r := t.server, t.request
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout) // of the caller too, unless this is in the background
 	defer cancel()
+	ctx, ended := s.part(ctx, PartFetch, r.URL, "")
+	status := 0
+	defer func() { ended(status, err) }()
 	req := &fetch.Request{URL: r.URL, Method: r.Method, Header: r.Header, Body: r.Body, Check: t.hop}
 	if r.NoCache {
 		req.Header = withNoCache(req.Header)
@@ -73,6 +76,7 @@ func (t *trip) run(ctx context.Context, conditional http.Header) (*httpcache.Res
 		return nil, err
 	}
 	received := time.Now()
+	status = resp.Status
 	o := outcomeOf(ctx)
 	o.Received, o.Decoded = o.Received+resp.Received, o.Decoded+int64(len(resp.Body))
 	t.obeyRetryAfter(ctx, resp)
@@ -86,7 +90,9 @@ func (t *trip) run(ctx context.Context, conditional http.Header) (*httpcache.Res
 	}
 	shown := resp
 	if t.wantsScripts(resp, content) {
-		shown, content, answer.Composed = t.render(ctx, req, resp, content)
+		rendering, ended := s.part(ctx, PartRender, r.URL, "")
+		shown, content, answer.Composed = t.render(rendering, req, resp, content)
+		ended(0, nil)                        // the page as it was is good enough
 		answer.OneReading = !answer.Composed // it may work the next time
 	}
 	t.end() // for the Markdown may be at the same host
@@ -130,7 +136,10 @@ func (t *trip) hop(ctx context.Context, u *url.URL) error {
 		t.end() // robots.txt may take its time
 	}
 	if s.robots != nil && !t.request.ByPerson {
-		if err := s.robots.Check(ctx, u); err != nil {
+		checking, ended := s.part(ctx, PartRobots, u.String(), "")
+		err := s.robots.Check(checking, u)
+		ended(0, err)
+		if err != nil {
 			fetch.Trace(ctx, fetch.Event{Stage: "robots", Detail: "forbidden", Err: err})
 			return err
 		}

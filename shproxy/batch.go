@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"net/http"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/stats"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -40,7 +41,8 @@ func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *pro
 		if err != nil {
 			return scanProblem(err)
 		}
-		element, m = withTrace(r.Header, element, m)
+		span, element, m := p.sent(r, element, m)
+		defer span.end(stats.OK, 0) // the answers are not told apart
 		switch {
 		case m.Kind != jsonrpc.Request:
 			others, posts = append(others, element), append(posts, m)
@@ -55,6 +57,9 @@ func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *pro
 		problem = fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")
 	}
 	if problem != nil {
+		return problem
+	}
+	if problem := p.limit(r, len(requests)); problem != nil {
 		return problem
 	}
 	for i, other := range others {

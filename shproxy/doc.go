@@ -55,6 +55,9 @@
 // the client had told the first. A process that keeps ending is started after
 // growing pauses, and one that never says anything not at all for a while.
 //
+// Several proxies can serve one endpoint, each with sessions of its own: see
+// [Options.Replicas] and package replica.
+//
 // # Security
 //
 // The handler does not authenticate. Wrap it, and tell the proxy with

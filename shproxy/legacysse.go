@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/stats"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
@@ -116,14 +117,23 @@ func (p *Proxy) legacyMessage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if m.Kind == jsonrpc.Request {
-		err = s.CallPlain(frame, m, p.edit(r, frame, m))
+		if problem := p.limit(r, 1); problem != nil {
+			problem.write(w, m.ID.Of(frame))
+			return
+		}
+	}
+	span, with, passed := p.sent(r, frame, m)
+	if m.Kind == jsonrpc.Request {
+		err = s.CallPlain(with, passed, jsonrpc.Edit{})
 	} else {
-		err = s.Post(withTrace(r.Header, frame, m))
+		err = s.Post(with, passed)
 	}
 	if err != nil {
+		span.end(stats.Refused, 0)
 		sendProblem(err).refusal().write(w, m.ID.Of(frame))
 		return
 	}
+	span.end(stats.OK, 0)
 	p.recorder.BytesIn.Add(int64(len(frame)))
 	w.WriteHeader(http.StatusAccepted)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/stats"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/mcpheader"
 )
@@ -42,10 +43,12 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 		return fail(http.StatusBadRequest, jsonrpc.InvalidParams, "params._meta must hold %q", jsonrpc.MetaClientCapabilities)
 	}
 	if m.Kind == jsonrpc.Notification {
-		frame, m := withTrace(r.Header, frame, m)
+		span, frame, m := p.sent(r, frame, m)
 		if err := p.sessions.Post(c, frame, m); err != nil {
+			span.end(stats.Refused, 0)
 			return sendProblem(err).refusal()
 		}
+		span.end(stats.OK, 0)
 		w.WriteHeader(http.StatusAccepted)
 		return nil
 	}
@@ -54,13 +57,20 @@ func (p *Proxy) modern(w http.ResponseWriter, r *http.Request, frame []byte, m j
 			return problem
 		}
 	}
+	if problem := p.limit(r, 1); problem != nil {
+		return problem
+	}
 	listen := jsonrpc.Is(frame, m.Method, "subscriptions/listen")
 	if listen && !reply.events {
 		return fail(http.StatusNotAcceptable, codeTransport, "Accept must list text/event-stream")
 	}
 	reply.begins(frame, m)
-	call, err := p.sessions.Call(c, frame, m, p.edit(r, frame, m), reply.events)
+	span, with, sent, edit := p.traced(r, frame, m)
+	reply.span = span
+	defer reply.span.end(stats.Gone, 0)
+	call, err := p.sessions.Call(c, with, sent, edit, reply.events)
 	if errors.Is(err, session.ErrTooMany) && p.opts.Replicas != nil && p.opts.Replicas.Pass(w, r, "", frame) {
+		reply.span.end(stats.OK, 0) // of the other replica's span
 		return nil
 	}
 	if err != nil {

@@ -3,6 +3,7 @@
 package shproxy
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -132,11 +133,20 @@ type Options struct {
 	// interrupted stream waits for its client. Default 5 minutes.
 	ReplayTime time.Duration
 
+	// Trace is called for each request and notification of a client that goes to
+	// the server, with the context of its HTTP request, from the goroutine that
+	// serves it. Nil means that nobody traces: then the trace context of the
+	// request's headers goes into params._meta as it is.
+	Trace func(context.Context, TracedCall) CallSpan
 	// MaxCallerSessions bounds the sessions of one caller, as far as Identify
 	// tells callers apart, on all replicas together. When it is reached, the
 	// caller's session on this replica that was idle longest, for at least a
 	// minute, makes room. Default none.
 	MaxCallerSessions int
+	// MaxCallerRate bounds the requests a second of one caller, as far as
+	// Identify tells callers apart, on all replicas together; those of ten
+	// seconds may come at once. Default none.
+	MaxCallerRate int
 	// Replicas makes the proxy one of several, see package replica. Nil means
 	// that it is the only one.
 	Replicas Replicas
@@ -161,7 +171,7 @@ const (
 // complete checks the options and fills in the defaults.
 func (o *Options) complete() error {
 	switch {
-	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm, o.MaxCallerSessions) < 0,
+	case min(o.MaxMessageBytes, o.MaxSessions, o.MaxStarts, o.Warm, o.MaxCallerSessions, o.MaxCallerRate) < 0,
 		min(o.IdleTimeout, o.StartTimeout, o.RequestTimeout, o.InputTimeout, o.KeepAlive, o.ReplayTime) < 0:
 		return errors.New("shproxy: a limit in Options is negative")
 	case o.Mode > ModeShared:

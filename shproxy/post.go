@@ -12,6 +12,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/stats"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -64,9 +65,12 @@ func (p *Proxy) accept(w http.ResponseWriter, r *http.Request, frame []byte, m j
 	if problem != nil {
 		return problem
 	}
-	if err := s.Post(withTrace(r.Header, frame, m)); err != nil {
+	span, with, m := p.sent(r, frame, m)
+	if err := s.Post(with, m); err != nil {
+		span.end(stats.Refused, 0)
 		return sendProblem(err).refusal()
 	}
+	span.end(stats.OK, 0)
 	p.recorder.BytesIn.Add(int64(len(frame)))
 	w.WriteHeader(http.StatusAccepted)
 	return nil
@@ -83,7 +87,13 @@ func (p *Proxy) call(w http.ResponseWriter, r *http.Request, frame []byte, m jso
 	if problem != nil {
 		return problem
 	}
-	call, err := s.Call(frame, m, p.edit(r, frame, m), reply.events)
+	if problem := p.limit(r, 1); problem != nil {
+		return reply.refused(problem)
+	}
+	var edit jsonrpc.Edit
+	reply.span, frame, m, edit = p.traced(r, frame, m)
+	defer reply.span.end(stats.Gone, 0)
+	call, err := s.Call(frame, m, edit, reply.events)
 	if err != nil {
 		return reply.refused(sendProblem(err))
 	}
@@ -109,6 +119,9 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	if p.hand(w, r, frame) {
 		return nil
 	}
+	if problem := p.limit(r, 1); problem != nil {
+		return reply.refused(problem)
+	}
 	c := p.caller(r)
 	ctx, cancel := context.WithTimeout(r.Context(), p.opts.StartTimeout)
 	defer cancel()
@@ -118,7 +131,10 @@ func (p *Proxy) initialize(w http.ResponseWriter, r *http.Request, frame []byte,
 	}
 	timeout := time.AfterFunc(p.opts.StartTimeout, func() { s.End(p.tooSlow(s)) })
 	defer timeout.Stop()
-	call, err := s.Call(frame, m, p.edit(r, frame, m), reply.events)
+	var edit jsonrpc.Edit
+	reply.span, frame, m, edit = p.traced(r, frame, m)
+	defer reply.span.end(stats.Gone, 0)
+	call, err := s.Call(frame, m, edit, reply.events)
 	if err != nil {
 		s.End(err)
 		return reply.refused(p.startProblem(err))
@@ -172,12 +188,6 @@ func (p *Proxy) session(r *http.Request) (*session.Session, *problem) {
 func (p *Proxy) find(r *http.Request, id string) (*session.Session, bool) {
 	c := p.caller(r)
 	return p.sessions.Find(id, c.principal, c.env)
-}
-
-// edit puts the trace context of the HTTP request into the message.
-func (p *Proxy) edit(r *http.Request, frame []byte, m jsonrpc.Message) jsonrpc.Edit {
-	edit, _ := traceEdit(r.Header, frame, m)
-	return edit
 }
 
 // scanProblem is the answer to a frame that [jsonrpc.Scan] refused.

@@ -3,9 +3,11 @@
 package shproxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
@@ -24,6 +26,8 @@ type problem struct {
 	code   int
 	text   string
 	data   []byte // raw JSON
+
+	retry time.Duration // after which another try is worth it; 0: soon
 }
 
 func fail(status, code int, format string, args ...any) *problem {
@@ -45,7 +49,8 @@ func (p *problem) write(w http.ResponseWriter, id []byte) {
 	defer f.Release()
 	f.Data = jsonrpc.AppendError(f.Data, id, p.code, p.text, p.data)
 	if p.status == http.StatusServiceUnavailable || p.status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "5")
+		seconds := cmp.Or((p.retry+time.Second-1)/time.Second, 5)
+		w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 	}
 	writeJSON(w, p.status, f.Data)
 }

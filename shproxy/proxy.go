@@ -39,6 +39,7 @@ type Proxy struct {
 	guard    *guard.Guard
 	sessions *session.Manager
 	recorder *stats.Recorder
+	counts   counter // of callers
 	params   paramTables
 	ready    readiness
 	patience time.Duration

@@ -6,8 +6,10 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/era"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/bucket"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/session"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
@@ -29,29 +31,65 @@ type Replicas interface {
 	Enter(ctx context.Context, what string, limit int) bool
 	// Leave takes back what Enter has counted. It must not block.
 	Leave(what string)
+	// Take takes n of what all replicas together may take, of which one is
+	// earned in the time every, and burst may be taken at once. It returns 0,
+	// or takes nothing and returns how long to wait.
+	Take(ctx context.Context, what string, n int, every time.Duration, burst int) (wait time.Duration)
 }
 
 // replicate prepares the sessions for several replicas, and counts those of
 // each caller.
 func (p *Proxy) replicate(c *session.Config) {
+	p.counts = &counts{n: make(map[string]int)}
 	if p.opts.Replicas != nil {
 		c.Place = p.opts.Replicas.Name()
+		p.counts = p.opts.Replicas
 	}
 	if p.opts.MaxCallerSessions == 0 {
 		return
 	}
-	var counter interface {
-		Enter(ctx context.Context, what string, limit int) bool
-		Leave(what string)
-	} = &counts{n: make(map[string]int)}
-	if p.opts.Replicas != nil {
-		counter = p.opts.Replicas
-	}
-	what := func(principal string) string { return "sessions\x00" + p.server.Name + "\x00" + principal }
 	c.Enter = func(ctx context.Context, principal string) bool {
-		return counter.Enter(ctx, what(principal), p.opts.MaxCallerSessions)
+		return p.counts.Enter(ctx, p.counted("sessions", principal), p.opts.MaxCallerSessions)
 	}
-	c.Leave = func(principal string) { counter.Leave(what(principal)) }
+	c.Leave = func(principal string) { p.counts.Leave(p.counted("sessions", principal)) }
+}
+
+// counter is the part of [Replicas] that counts.
+type counter interface {
+	Enter(ctx context.Context, what string, limit int) bool
+	Leave(what string)
+	Take(ctx context.Context, what string, n int, every time.Duration, burst int) time.Duration
+}
+
+// counted names what is counted for a principal.
+func (p *Proxy) counted(what, principal string) string {
+	return what + "\x00" + p.server.Name + "\x00" + principal
+}
+
+// rateBurst is the time whose calls a caller may make at once.
+const rateBurst = 10 * time.Second
+
+// maxRate is more than anybody reaches.
+const maxRate = 1_000_000
+
+// limit refuses n calls of a caller who has made too many. Who is known to
+// nobody is not limited.
+func (p *Proxy) limit(r *http.Request, n int) *problem {
+	rate := min(p.opts.MaxCallerRate, maxRate)
+	if rate == 0 || n == 0 {
+		return nil
+	}
+	principal := p.opts.Identify(r)
+	if principal == "" {
+		return nil
+	}
+	wait := p.counts.Take(r.Context(), p.counted("calls", principal), n, time.Second/time.Duration(rate), rate*int(rateBurst/time.Second))
+	if wait == 0 {
+		return nil
+	}
+	problem := fail(http.StatusTooManyRequests, codeTransport, "you have made too many calls; no more than %d a second", rate)
+	problem.retry = wait
+	return problem
 }
 
 // Retire is what to do first when a replica is to end: newcomers are handed to
@@ -85,6 +123,7 @@ func (p *Proxy) handModern(w http.ResponseWriter, r *http.Request, frame []byte,
 
 // counts counts for one replica. It is safe for concurrent use.
 type counts struct {
+	bucket.Buckets
 	mu sync.Mutex
 	n  map[string]int // guarded by mu
 }
@@ -97,6 +136,10 @@ func (c *counts) Enter(_ context.Context, what string, limit int) bool {
 	}
 	c.n[what]++
 	return true
+}
+
+func (c *counts) Take(_ context.Context, what string, n int, every time.Duration, burst int) time.Duration {
+	return c.Buckets.Take(what, n, every, burst)
 }
 
 func (c *counts) Leave(what string) {

@@ -45,6 +45,7 @@ type reply struct {
 	recorder *stats.Recorder
 	method   stats.Method
 	start    time.Time
+	span     span
 }
 
 // flusher lets events that are there already leave together.
@@ -90,6 +91,7 @@ func (rp *reply) begins(frame []byte, m jsonrpc.Message) {
 // refused counts a call that was not sent to the server.
 func (rp *reply) refused(p *problem) *problem {
 	rp.recorder.Call(rp.method, stats.Refused, time.Since(rp.start))
+	rp.span.end(stats.Refused, 0)
 	return p
 }
 
@@ -99,12 +101,12 @@ func (rp *reply) ended(f *session.Frame, cause error) {
 	if rp.start.IsZero() {
 		return
 	}
-	outcome := stats.OK
+	outcome, code := stats.OK, 0
 	switch {
 	case f != nil && f.Cause != nil:
 		outcome = outcomeOf(f.Cause)
 	case f != nil && f.Code != 0:
-		outcome = stats.Error
+		outcome, code = stats.Error, int(f.Code)
 	case f != nil && f.ToolError:
 		outcome = stats.ToolError
 	case f == nil && cause != nil:
@@ -113,6 +115,7 @@ func (rp *reply) ended(f *session.Frame, cause error) {
 		outcome = stats.Gone
 	}
 	rp.recorder.Call(rp.method, outcome, time.Since(rp.start))
+	rp.span.end(outcome, code)
 	rp.start = time.Time{}
 }
 

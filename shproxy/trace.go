@@ -40,21 +40,6 @@ func traceEdit(h http.Header, frame []byte, m jsonrpc.Message) (jsonrpc.Edit, bo
 	return metaEdit(frame, m, members)
 }
 
-// withTrace returns the message with the trace context of the headers in it, for
-// those that pass without other edits.
-func withTrace(h http.Header, frame []byte, m jsonrpc.Message) ([]byte, jsonrpc.Message) {
-	edit, ok := traceEdit(h, frame, m)
-	if !ok {
-		return frame, m
-	}
-	with := jsonrpc.AppendSplice(nil, frame, edit)
-	again, err := jsonrpc.Scan(with)
-	if err != nil { // it was at a bound before
-		return frame, m
-	}
-	return with, again
-}
-
 func hasMember(frame []byte, object jsonrpc.Span, name string) bool {
 	_, ok := jsonrpc.Lookup(frame, object, name)
 	return ok

@@ -34,7 +34,7 @@ type wrapped struct {
 var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // reservedNames are the first path segments that the gateway itself serves.
-var reservedNames = []string{"authorize", "consent", "fetch", "healthz", "jwks", "login", "logout", "register", "revoke", "token"}
+var reservedNames = []string{"authorize", "consent", "fetch", "healthz", "jwks", "login", "logout", "readyz", "register", "revoke", "status", "token"}
 
 // readConfig reads the mcpServers JSON that MCP clients use.
 func readConfig(path string) ([]wrapped, error) {

@@ -46,6 +46,7 @@ type gateway struct {
 
 	users   *local.Users
 	proxies []*shproxy.Proxy
+	fetch   *fetchserver.Server
 	failed  chan error // what ended one of the HTTP servers
 	closers []func(context.Context) error
 }
@@ -81,7 +82,6 @@ func start(ctx context.Context, o *options) (_ *gateway, err error) {
 	g.origin = "http://" + listener.Addr().String()
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	page, err := g.servePage()
 	if err != nil {
 		return nil, err
@@ -146,6 +146,7 @@ func (g *gateway) mountServers(mux *http.ServeMux, o *options, page netip.AddrPo
 	if err != nil {
 		return err
 	}
+	g.fetch = fetch
 	g.onClose(func(context.Context) error { fetch.Close(); return nil })
 	mux.Handle("/"+fetchName+"/mcp", fetch.Handler())
 	return nil
@@ -214,6 +215,7 @@ func (g *gateway) mountAuthServer(ctx context.Context, mux *http.ServeMux, o *op
 	}
 	g.onClose(func(context.Context) error { server.Close(); return nil })
 	mux.Handle("/", server)
+	g.mountStatus(mux, server)
 	return nil
 }
 

@@ -85,7 +85,17 @@ var teamHeader = regexp.MustCompile(`X-Team: \w+`)
 
 // All pages can be read, and what they show of configurations is JSON.
 func TestPages(t *testing.T) {
-	for _, name := range []string{"original.md", "supergateway.md", "mcp-proxy.md", "mcp-remote.md"} {
+	files, err := filepath.Glob("../../docs/migration/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		files[i] = filepath.Base(files[i])
+	}
+	if diff := cmp.Diff([]string{"mcp-proxy.md", "mcp-remote.md", "original.md", "supergateway.md"}, files); diff != "" {
+		t.Fatalf("pages that have tests, and those that are there:\n%s", diff)
+	}
+	for _, name := range files {
 		p := readPage(t, name)
 		if len(p.pairs(t)) == 0 {
 			t.Errorf("%s: nothing old that becomes something new", name)

@@ -151,7 +151,8 @@ func (s *sandbox) do(method, url, contentType, bearer, body string) (*http.Respo
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
-	response, err := http.DefaultClient.Do(req)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(req)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -207,6 +208,19 @@ func TestOriginal(t *testing.T) {
 	response, body = s.do(http.MethodGet, issuer+"/register/"+client.ID, "", client.Registration, "")
 	if response.StatusCode != http.StatusOK || !bytes.Contains(body, []byte(redirectURI)) {
 		t.Errorf("the registration, with the original's token: %s, %s", response.Status, body)
+	}
+	for _, id := range []string{client.ID, "client_unknown"} {
+		if response, _ := s.do(http.MethodGet, issuer+"/register/"+id, "", "reg-wrong", ""); response.StatusCode != http.StatusUnauthorized {
+			t.Errorf("the registration of %s, with a wrong token: %s", id, response.Status)
+		}
+	}
+	if response, _ := s.do(http.MethodGet, issuer+"/authorize?response_type=code&state=s", "", "", ""); response.StatusCode != http.StatusBadRequest {
+		t.Errorf("/authorize without a client: %s", response.Status)
+	}
+	authorize := url.Values{"client_id": {client.ID}, "redirect_uri": {redirectURI}, "response_type": {"code"}, "state": {"s"}}
+	response, _ = s.do(http.MethodGet, issuer+"/authorize?"+authorize.Encode(), "", "", "")
+	if location := response.Header.Get("Location"); response.StatusCode/100 != 3 || !strings.HasPrefix(location, redirectURI) || !strings.Contains(location, "error=invalid_request") {
+		t.Errorf("/authorize without PKCE: %s to %s", response.Status, location)
 	}
 }
 

@@ -67,6 +67,11 @@ func readPage(t *testing.T, name string) *page {
 		if b.language != "sh" && b.language != "json" {
 			t.Errorf("%s:%d: a block of %s is not tested", name, b.line, b.language)
 		}
+		for _, word := range b.words {
+			if !slices.Contains([]string{"was", "now", "stdio", "server"}, word) && !strings.HasSuffix(word, ".json") {
+				t.Errorf("%s:%d: nobody knows what %s means", name, b.line, word)
+			}
+		}
 	}
 	return p
 }

@@ -48,8 +48,8 @@ func (l *accountLocks) lock(ctx context.Context, id store.Hash) (unlock func(), 
 
 // keepAccount keeps what the Login said at a sign-in.
 func (s *Server) keepAccount(ctx context.Context, u User) error {
-	if len(u.Account) > MaxAccount {
-		return fmt.Errorf("the login keeps %d bytes, more than %d", len(u.Account), MaxAccount)
+	if err := u.check(); err != nil {
+		return err
 	}
 	if u.Account == "" {
 		return nil
@@ -63,9 +63,20 @@ func (s *Server) keepAccount(ctx context.Context, u User) error {
 	return s.putAccount(ctx, id, account{u.Account, time.Now().Add(s.o.SessionTTL + s.o.CodeTTL + s.o.GrantTTL)})
 }
 
-// AccountRecord is what a Server keeps of a person for their grants, until the
-// last of those ends, for a store that people are moved to from another server.
+func (u User) check() error {
+	if len(u.Account) > MaxAccount {
+		return fmt.Errorf("the login keeps %d bytes, more than %d", len(u.Account), MaxAccount)
+	}
+	return nil
+}
+
+// AccountRecord returns the record that a [Server] keeps of a person beside their
+// grants, for a store that people are moved to from another server. It expires
+// with the last of the grants. The error is about a User.Account that is too long.
 func AccountRecord(u User, expires time.Time) (store.Record, error) {
+	if err := u.check(); err != nil {
+		return store.Record{}, err
+	}
 	data, err := json.Marshal(account{u.Account, expires})
 	if err != nil {
 		return store.Record{}, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
@@ -223,5 +224,9 @@ func TestAccountsAreBounded(t *testing.T) {
 	at, err := h.Browser().Authorize(t.Context(), h.authorizeURL(client.ClientID))
 	if err != nil || at.Query().Get("error") != "server_error" {
 		t.Errorf("%v %v", at, err)
+	}
+	long := authserver.User{Subject: "once:alice", Account: strings.Repeat("x", authserver.MaxAccount+1)}
+	if _, err := authserver.AccountRecord(long, time.Now()); err == nil {
+		t.Error("a record for a longer one")
 	}
 }

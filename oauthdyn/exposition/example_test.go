@@ -67,3 +67,13 @@ func ExampleProcess() {
 	fmt.Println(strings.Contains(text.String(), "process_start_time_seconds"))
 	// Output: true
 }
+
+// Which version runs is a metric too, whose labels tell it.
+func ExampleBuild() {
+	var text strings.Builder
+	exposition.Build(exposition.NewWriter(&text), "example", "v1.0.0")
+	_, sample, _ := strings.Cut(text.String(), "example_build_info{")
+	labels, _, _ := strings.Cut(sample, ",")
+	fmt.Println(labels)
+	// Output: version="v1.0.0"
+}

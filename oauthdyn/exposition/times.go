@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Times counts durations in buckets, for a histogram. It is for one user at
-// once.
+// Times counts durations in buckets, for a histogram. It is not safe
+// for concurrent use.
 type Times struct {
 	bounds []float64
 	counts []int64 // one more than bounds

@@ -61,7 +61,9 @@ func (id *requestID) String() string {
 func AccessLog(next http.Handler, log *slog.Logger, label string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := &requestID{given: r.Header.Get("X-Request-Id"), trace: r.Header.Get("Traceparent")}
+		outer := r
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		defer func() { outer.Pattern = r.Pattern }() // for who counts requests by it
 		if !log.Enabled(r.Context(), slog.LevelDebug) {
 			next.ServeHTTP(w, r)
 			return

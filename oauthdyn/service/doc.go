@@ -2,8 +2,9 @@
 
 // Package service is what programs that serve have in common: the signals that
 // stop them or have them read their files again, what systemd wants to know of
-// them, the log, with an id for each request, the probes of their health, and the
-// guard of an address that is for this machine alone.
+// them, the log, with an id for each request, the count of their HTTP requests,
+// and the address where operators and monitors look: probes of their health,
+// status and metrics, with the guard of an address that is for this machine alone.
 //
 // It is made for the commands of this project, and changes with them.
 package service

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os/signal"
+	"os"
 	"strings"
 	"sync/atomic"
 
@@ -111,24 +111,28 @@ func ExampleNewNotifier() {
 	// Output:
 }
 
-// What a command does until somebody stops it.
+// What a command does until somebody stops it. It passes signal.Notify and
+// signal.Stop; here somebody stops it at once.
 func ExampleWatchSignals() {
-	sig, done := service.WatchSignals(signal.Notify, signal.Stop)
+	notify := func(c chan<- os.Signal, _ ...os.Signal) { c <- os.Interrupt }
+	sig, done := service.WatchSignals(notify, func(chan<- os.Signal) {})
 	defer done()
 	sig.Reloads.Store(true) // a hangup does not end the program
 
 	server := &http.Server{Addr: "127.0.0.1:0"}
 	ended := make(chan error, 1)
 	go func() { ended <- server.ListenAndServe() }()
-	for {
+	for running := true; running; {
 		select {
 		case <-sig.Reload:
 			fmt.Println("reading the configuration again")
 		case <-sig.Stop.Done():
-			_ = server.Shutdown(sig.Kill) // a second signal ends the patience
-		case err := <-ended:
-			fmt.Println(err)
-			return
+			running = false
 		}
 	}
+	fmt.Println(server.Shutdown(sig.Kill)) // a second signal ends the patience
+	fmt.Println(<-ended)
+	// Output:
+	// <nil>
+	// http: Server closed
 }

@@ -43,17 +43,24 @@ func (p *Probes) Health(w http.ResponseWriter, _ *http.Request) {
 // Ready tells whether requests should be sent here: 200, or 503 with the reason
 // in the member error.
 func (p *Probes) Ready(w http.ResponseWriter, r *http.Request) {
-	if p.Stopping.Load() {
-		tell(w, http.StatusServiceUnavailable, condition{Status: "stopping"})
-		return
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
-	if err := p.Check(ctx); err != nil {
-		tell(w, http.StatusServiceUnavailable, condition{Status: "failed", Error: strings.Join(strings.Fields(err.Error()), " ")})
-		return
+	answer, code := p.state(ctx), http.StatusOK
+	if answer.Status != "ok" {
+		code = http.StatusServiceUnavailable
 	}
-	tell(w, http.StatusOK, condition{Status: "ok"})
+	tell(w, code, answer)
+}
+
+// state is whether the program can work.
+func (p *Probes) state(ctx context.Context) condition {
+	if p.Stopping.Load() {
+		return condition{Status: "stopping"}
+	}
+	if err := p.Check(ctx); err != nil {
+		return condition{Status: "failed", Error: strings.Join(strings.Fields(err.Error()), " ")}
+	}
+	return condition{Status: "ok"}
 }
 
 func tell(w http.ResponseWriter, status int, answer condition) {

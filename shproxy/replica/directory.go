@@ -6,6 +6,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/bucket"
 )
 
 // Directory is what all replicas share. Records are opaque to it. It must be
@@ -22,6 +24,11 @@ type Directory interface {
 	// negative limit is none. Concurrent calls for one replica and key need
 	// not be supported.
 	Share(ctx context.Context, name, key string, n, limit int) (ok bool, err error)
+	// Take takes n, but no more than burst, of what all replicas may take of a
+	// key, and returns 0; or it takes nothing and returns how long the caller
+	// has to wait. One is earned in the time every, until there are burst of
+	// them.
+	Take(ctx context.Context, key string, n int, every time.Duration, burst int) (wait time.Duration, err error)
 }
 
 // Memory is a Directory in the memory of one process, for programs and tests
@@ -30,6 +37,7 @@ type Memory struct {
 	mu      sync.Mutex
 	records map[string]memoryRecord   // guarded by mu; by name
 	shared  map[string]map[string]int // guarded by mu; by key and name
+	rates   bucket.Buckets
 }
 
 type memoryRecord struct {
@@ -106,4 +114,9 @@ func (d *Memory) Share(_ context.Context, name, key string, n, limit int) (bool,
 	}
 	counts[name] = n
 	return true, nil
+}
+
+// Take implements [Directory].
+func (d *Memory) Take(_ context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
+	return d.rates.Take(key, n, every, burst), nil
 }

@@ -88,7 +88,7 @@ func (m *Member) forwarding() {
 		WriteBufferSize: 16 << 10, ReadBufferSize: 16 << 10,
 	}
 	m.proxy = &httputil.ReverseProxy{
-		Rewrite: rewrite, ModifyResponse: refuseFull, ErrorHandler: noteError,
+		Rewrite: rewrite, ModifyResponse: m.answered, ErrorHandler: noteError,
 		Transport: m.client, FlushInterval: -1, BufferPool: &buffers{},
 		ErrorLog: slog.NewLogLogger(m.o.Logger.Handler(), slog.LevelDebug),
 	}
@@ -106,8 +106,10 @@ func rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// refuseFull lets another replica try when one does not take a newcomer.
-func refuseFull(resp *http.Response) error {
+// answered counts, and lets another replica try when one does not take a
+// newcomer.
+func (m *Member) answered(resp *http.Response) error {
+	m.forwarded[passed].Add(1)
 	if p := resp.Request.Context().Value(passingKey{}).(*passing); p.newcomer && resp.StatusCode == http.StatusServiceUnavailable {
 		return errFull
 	}
@@ -201,7 +203,7 @@ func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
 	if o == broken && out.GetBody != nil && m.ended(r.Context(), to.Name) {
 		o = gone // which answers everything before it tells so: this came too late
 	}
-	m.forwarded[o].Add(1)
+	m.note(o)
 	switch o {
 	case passed:
 	case gone:
@@ -292,6 +294,13 @@ func (m *Member) outcome(ctx context.Context, p *passing) outcome {
 	return o
 }
 
+// note counts an attempt that had no answer.
+func (m *Member) note(o outcome) {
+	if o != passed {
+		m.forwarded[o].Add(1)
+	}
+}
+
 // Pass passes a request, whose body was read, on to the replica of that name,
 // or if that is empty to one that takes newcomers, and copies the answer. It
 // reports false, and has written nothing, if there is none, or if the request
@@ -318,7 +327,7 @@ func (m *Member) Pass(w http.ResponseWriter, r *http.Request, name string, body 
 		again.Body, _ = again.GetBody()
 		p := m.try(w, again, host, name == "")
 		o := m.outcome(ctx, p)
-		m.forwarded[o].Add(1)
+		m.note(o)
 		switch {
 		case errors.Is(p.err, errFull), o == gone, o == unreachable && name == "":
 			continue

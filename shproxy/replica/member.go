@@ -15,6 +15,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/bucket"
 )
 
 const (
@@ -69,7 +71,8 @@ type Member struct {
 
 	running, serving sync.WaitGroup
 
-	counting sync.Mutex // held while something is shared
+	rates    bucket.Buckets // while the directory is away
+	counting sync.Mutex     // held while something is shared
 
 	mu       sync.Mutex
 	started  bool // guarded by mu, as is all that follows

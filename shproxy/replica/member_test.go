@@ -18,8 +18,12 @@ import (
 	"time"
 )
 
-// interval is short, so that leases end during a test.
-const interval = 20 * time.Millisecond
+// A short interval is for tests in which leases end; with a long one they do not,
+// however busy the machine.
+const (
+	shortInterval = 20 * time.Millisecond
+	longInterval  = 500 * time.Millisecond
+)
 
 var testKey = bytes.Repeat([]byte("k"), MinKey)
 
@@ -63,6 +67,13 @@ func (d *faulty) Share(ctx context.Context, name, key string, n, limit int) (boo
 		return false, err
 	}
 	return d.Memory.Share(ctx, name, key, n, limit)
+}
+
+func (d *faulty) Take(ctx context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
+	if err := d.err(); err != nil {
+		return 0, err
+	}
+	return d.Memory.Take(ctx, key, n, every, burst)
 }
 
 // tester is a member with what clients reach, which tells who has answered.
@@ -110,14 +121,25 @@ func answering(m *Member) http.Handler {
 // join starts a member; h makes its handler, nil: answering.
 func join(t *testing.T, d Directory, key []byte, h func(*Member) http.Handler) *tester {
 	t.Helper()
+	return joinAt(t, listen(t), longInterval, d, key, h)
+}
+
+// joinShortly is join with leases that end.
+func joinShortly(t *testing.T, d Directory) *tester {
+	t.Helper()
+	return joinAt(t, listen(t), shortInterval, d, testKey, nil)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return joinAt(t, listener, d, key, h)
+	return listener
 }
 
-func joinAt(t *testing.T, listener net.Listener, d Directory, key []byte, h func(*Member) http.Handler) *tester {
+func joinAt(t *testing.T, listener net.Listener, interval time.Duration, d Directory, key []byte, h func(*Member) http.Handler) *tester {
 	t.Helper()
 	log := new(syncBuffer)
 	m, err := New(Options{Directory: d, Key: key, Listener: listener, Interval: interval, Logger: slog.New(slog.NewTextHandler(log, nil))})
@@ -148,7 +170,7 @@ func (m *tester) knows(n int) {
 
 func (m *tester) eventually(is func() bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(interval / 4) { // between two questions
+	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) { // between two questions
 		if time.Now().After(deadline) {
 			m.t.Fatalf("it does not become so; %+v\n%s", m.Status(), m.log)
 		}
@@ -240,7 +262,7 @@ func TestUnknownNamesArePaced(t *testing.T) {
 	all.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if most := int(time.Since(start)/pace+time.Since(start)/interval) + 10; d.lists > most {
+	if most := int(time.Since(start)/pace+time.Since(start)/longInterval) + 10; d.lists > most {
 		t.Errorf("%d looks into the directory", d.lists)
 	}
 }
@@ -248,7 +270,7 @@ func TestUnknownNamesArePaced(t *testing.T) {
 func TestLeaseEnds(t *testing.T) {
 	t.Parallel()
 	d := new(faulty)
-	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	a, b := joinShortly(t, d), joinShortly(t, d)
 	a.knows(1)
 	b.die()
 	a.knows(0)
@@ -259,7 +281,7 @@ func TestLeaseEnds(t *testing.T) {
 func TestSlowIsNotDead(t *testing.T) {
 	t.Parallel()
 	d := new(faulty)
-	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	a, b := joinShortly(t, d), joinShortly(t, d)
 	a.knows(1)
 	b.stop()
 	b.running.Wait()
@@ -273,11 +295,11 @@ func TestSlowIsNotDead(t *testing.T) {
 func TestDirectoryAway(t *testing.T) {
 	t.Parallel()
 	d := new(faulty)
-	a, b, c := join(t, d, testKey, nil), join(t, d, testKey, nil), join(t, d, testKey, nil)
+	a, b, c := joinShortly(t, d), joinShortly(t, d), joinShortly(t, d)
 	a.knows(2)
 	d.fail(errors.New("away"))
 	a.eventually(func() bool { return a.Status().Directory == "away" })
-	time.Sleep(2 * leases * interval) // the leases end, which must not matter
+	time.Sleep(2 * leases * shortInterval) // the leases end, which must not matter
 	a.wantStatus(b.name+".1", http.StatusOK)
 	c.die()
 	for range 2 {
@@ -294,10 +316,7 @@ func TestDirectoryAway(t *testing.T) {
 	d.fail(nil)
 	a.eventually(func() bool { return a.Status().Directory == "" })
 	a.wantStatus(b.name+".1", http.StatusOK)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	d.fail(errors.New("away"))
 	m, err := New(Options{Directory: d, Key: testKey, Listener: listener})
 	if err != nil {
@@ -381,6 +400,34 @@ func TestEnter(t *testing.T) {
 	a.eventually(func() bool { return a.Enter(t.Context(), "alice", 4) })
 }
 
+func TestTake(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	const burst = 3
+	take := func(m *tester, want bool) {
+		t.Helper()
+		if wait := m.Take(t.Context(), "alice", 1, time.Hour, burst); (wait == 0) != want {
+			t.Errorf("wait %v", wait)
+		}
+	}
+	take(a, true)
+	take(b, true)
+	take(a, true)
+	take(a, false)
+	take(b, false)
+	d.fail(errors.New("away"))
+	for range burst { // each for itself
+		take(a, true)
+		take(b, true)
+	}
+	take(a, false)
+	take(b, false)
+	d.fail(nil)
+	a.eventually(func() bool { return a.Status().Directory == "" })
+	take(a, false)
+}
+
 func TestNewcomers(t *testing.T) {
 	t.Parallel()
 	d := new(faulty)
@@ -430,10 +477,7 @@ func TestNewcomers(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t)
 	defer listener.Close()
 	good := Options{Directory: new(Memory), Key: testKey, Listener: listener}
 	for name, change := range map[string]func(*Options){

@@ -131,8 +131,8 @@ func TestSessionIDIsNoAddress(t *testing.T) {
 func TestReplayedRecord(t *testing.T) {
 	t.Parallel()
 	d := new(faulty)
-	a := join(t, d, testKey, nil)
-	b := join(t, d, testKey, nil)
+	a := joinShortly(t, d)
+	b := joinShortly(t, d)
 	a.knows(1)
 	records, err := d.List(t.Context())
 	if err != nil {
@@ -157,7 +157,7 @@ func TestReplayedRecord(t *testing.T) {
 	again := func() {
 		t.Helper()
 		put(t, d, b.name, records[b.name])
-		for _, m := range []*tester{a, join(t, d, testKey, nil)} { // one that has known it, and one that has not
+		for _, m := range []*tester{a, joinShortly(t, d)} { // one that has known it, and one that has not
 			resp, body := m.send(b.name+".1", "{}", "Authorization", "Bearer secret")
 			if resp.StatusCode != http.StatusNotFound && resp.StatusCode != http.StatusServiceUnavailable {
 				t.Errorf("%s %s", resp.Status, body)
@@ -198,7 +198,7 @@ func TestReplayedRecord(t *testing.T) {
 		again()
 	})
 	t.Run("OtherReplica", func(t *testing.T) {
-		c := joinAt(t, listen(), d, testKey, func(*Member) http.Handler { return note })
+		c := joinAt(t, listen(), shortInterval, d, testKey, func(*Member) http.Handler { return note })
 		a.eventually(func() bool { return strings.Contains(strings.Join(names(a.Status()), " "), c.name) })
 		again()
 	})

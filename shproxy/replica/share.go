@@ -6,6 +6,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Enter counts one more of something, such as the sessions of a caller, unless
@@ -84,4 +85,26 @@ func (m *Member) shareOne(ctx context.Context, key string) error {
 		m.mu.Unlock()
 	}
 	return err
+}
+
+// Take takes n of what all replicas together may take, such as the calls of a
+// caller, and returns 0, or takes nothing and returns how long to wait. One is
+// earned in the time every, and burst of them may be taken at once. While the directory is away, this replica counts for itself.
+func (m *Member) Take(ctx context.Context, what string, n int, every time.Duration, burst int) (wait time.Duration) {
+	key := m.keys.hide(what)
+	m.mu.Lock()
+	ask := m.started && m.away == nil
+	m.mu.Unlock()
+	if ask {
+		bounded, cancel := context.WithTimeout(ctx, m.o.Interval)
+		defer cancel()
+		wait, err := m.o.Directory.Take(bounded, key, n, every, burst)
+		if err == nil {
+			return wait
+		}
+		if ctx.Err() == nil { // otherwise it is the caller who has left
+			m.directory(err)
+		}
+	}
+	return m.rates.Take(key, n, every, burst)
 }

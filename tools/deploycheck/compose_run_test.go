@@ -125,8 +125,8 @@ func entryPoint(image string) string {
 func composeProbe(t *testing.T, s *types.ServiceConfig, g *gateway, mapped *strings.Replacer, addr string) probe {
 	t.Helper()
 	test := s.HealthCheck.Test
-	if strings.HasPrefix(s.Image, "valkey/") {
-		return tcpProbe(addr + ":6379")
+	if strings.HasPrefix(s.Image, "valkey/") && test[0] == "CMD-SHELL" {
+		return execProbe(g.bin+":/usr/bin:/bin", "sh", "-c", strings.Replace(test[1], "valkey-cli", "valkey-cli -h "+addr, 1))
 	}
 	if test[0] != "CMD" {
 		t.Fatalf("%s: there is no shell for %q", s.Name, test)

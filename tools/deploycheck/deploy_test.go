@@ -80,13 +80,15 @@ func bin(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	server, err := exec.LookPath("valkey-server")
-	if err != nil {
-		if server, err = exec.LookPath("redis-server"); err != nil {
-			missing(t, "neither valkey-server nor redis-server is there: apt-get install redis-server")
+	for _, name := range []string{"server", "cli"} {
+		program, err := exec.LookPath("valkey-" + name)
+		if err != nil {
+			if program, err = exec.LookPath("redis-" + name); err != nil {
+				missing(t, "neither valkey-"+name+" nor redis-"+name+" is there: apt-get install redis-server")
+			}
 		}
+		link("valkey-"+name, program)
 	}
-	link("valkey-server", server)
 	everything, err := filepath.Abs(root + "/examples/interop/testdata/node_modules/.bin/mcp-server-everything")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ package deploycheck
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -31,12 +32,41 @@ type gateway struct {
 
 // newPage is a page for fetchserver.
 func newPage(t *testing.T) *httptest.Server {
-	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/tides.pdf" {
+			_, _ = w.Write(pdf("The sea rises and falls"))
+			return
+		}
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprint(w, "<title>Tides</title><p>The sea rises and falls twice a day.</p>")
 	}))
 	t.Cleanup(page.Close)
 	return page
+}
+
+// pdf is a page with a text.
+func pdf(text string) []byte {
+	show := "BT /F1 24 Tf 50 80 Td (" + text + ") Tj ET"
+	var b bytes.Buffer
+	b.WriteString("%PDF-1.4\n")
+	var offsets []int
+	for i, object := range []string{
+		"<< /Type /Catalog /Pages 2 0 R >>",
+		"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+		"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 500 144] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+		fmt.Sprintf("<< /Length %d >>\nstream\n%s\nendstream", len(show), show),
+		"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+	} {
+		offsets = append(offsets, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n%s\nendobj\n", i+1, object)
+	}
+	start := b.Len()
+	b.WriteString("xref\n0 6\n0000000000 65535 f \n")
+	for _, offset := range offsets {
+		fmt.Fprintf(&b, "%010d 00000 n \n", offset)
+	}
+	fmt.Fprintf(&b, "trailer << /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n", start)
+	return b.Bytes()
 }
 
 // play starts everything, lets a person sign in and call both servers, and ends
@@ -47,6 +77,14 @@ func (g *gateway) play(t *testing.T) {
 	for _, c := range g.commands {
 		running = append(running, c.start(t))
 	}
+	g.use(t)
+	stopAll(slices.DeleteFunc(slices.Clone(running), (*process).isStore))
+	stopAll(slices.DeleteFunc(running, func(p *process) bool { return !p.isStore() }))
+}
+
+// use lets a person sign in and call both servers.
+func (g *gateway) use(t *testing.T) {
+	t.Helper()
 	mcp, fetch := "https://mcp."+domain+"/everything/mcp", "https://fetch."+domain+"/mcp"
 	client := g.front.client()
 	for _, address := range []string{mcp, fetch} {
@@ -70,8 +108,6 @@ func (g *gateway) play(t *testing.T) {
 	if got := g.shclient(t, "call", fetch, "fetch", "url="+g.page.URL, "raw=false"); !strings.Contains(got, "The sea rises and falls twice a day.") {
 		t.Errorf("fetch: %s", got)
 	}
-	stopAll(slices.DeleteFunc(slices.Clone(running), (*process).isStore))
-	stopAll(slices.DeleteFunc(running, func(p *process) bool { return !p.isStore() }))
 }
 
 // stopAll ends processes at the same time.

@@ -232,9 +232,6 @@ func (c *cluster) checkContainer(t *testing.T, w workload, container corev1.Cont
 	}
 	checkImage(t, w.name, container.Image, program)
 	need := flagSeconds(t, container.Args, "--drain-timeout") + flagSeconds(t, container.Args, "--drain-delay")
-	if l := container.Lifecycle; l != nil && l.PreStop != nil && l.PreStop.Sleep != nil {
-		need += float64(l.PreStop.Sleep.Seconds)
-	}
 	if grace := float64(*w.template.Spec.TerminationGracePeriodSeconds); grace < need+5 || need < 10 {
 		t.Errorf("%s has %v s to end, and takes up to %v s", w.name, grace, need)
 	}

@@ -208,9 +208,18 @@ func (m *manager) reloaded(context.Context) error {
 
 var reloaded = regexp.MustCompile(`^READY=1 RELOADING=1 MONOTONIC_USEC=\d+ READY=1( STOPPING=1)?$`)
 
+// stopped waits for what the process may have said just before its end.
 func (m *manager) stopped(t *testing.T) {
 	t.Helper()
-	if states := m.states(); !reloaded.MatchString(states) || !strings.HasSuffix(states, " STOPPING=1") {
-		t.Errorf("it said %s", states)
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		states := m.states()
+		if reloaded.MatchString(states) && strings.HasSuffix(states, " STOPPING=1") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("it said %s", states)
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks
 	}
 }

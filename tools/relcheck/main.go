@@ -22,11 +22,15 @@ const usage = `usage:
   relcheck fuzz [-together] TIME [PATTERN]
                          run fuzz tests of the workspace for TIME each, for example 30s: all, or those
                          that match, as in "fetchserver/robots FuzzRules"; one by one, or all together
-  relcheck rehearse      release HEAD in a scratch clone and use it as a stranger would
+  relcheck rehearse [alone|use]
+                         release HEAD in a scratch clone, run each module's tests alone, and use what is
+                         released as a stranger would; or do one of the two after the release
   relcheck sums          write the sums of siblings that are released together into go.sum
   relcheck notes TAG     check a release tag and print its changelog section
-  relcheck dist TAG DIR  build the tagged command for all platforms into DIR, with bills of materials and checksums
-  relcheck wrap TAG DIR  pack the binaries that dist has written into DIR for npm and PyPI, into DIR/npm
+  relcheck dist TAG DIR [GOOS/GOARCH...]
+                         build the tagged command for all platforms into DIR, with bills of materials and checksums
+  relcheck wrap TAG DIR [GOOS/GOARCH...]
+                         pack the binaries that dist has written into DIR for npm and PyPI, into DIR/npm
                          and DIR/pypi; prints the npm packages in the order in which to publish them
 `
 
@@ -74,16 +78,26 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 		return fuzz(ctx, repo, o, out)
 	case command == "rehearse" && len(args) == 0:
-		return rehearse(ctx, repo, out)
+		return rehearse(ctx, repo, "", out)
+	case command == "rehearse" && len(args) == 1 && (args[0] == "alone" || args[0] == "use"):
+		return rehearse(ctx, repo, args[0], out)
 	case command == "sums" && len(args) == 0:
 		return sums(ctx, repo, out)
 	case command == "notes" && len(args) == 1:
 		return notes(ctx, repo, args[0], out)
-	case command == "dist" && len(args) == 2:
-		return dist(ctx, repo, args[0], args[1], platforms)
-	case command == "wrap" && len(args) == 2:
-		return wrapBinaries(ctx, repo, args[0], args[1], platforms, out)
+	case command == "dist" && len(args) >= 2:
+		return dist(ctx, repo, args[0], args[1], orAll(args[2:]))
+	case command == "wrap" && len(args) >= 2:
+		return wrapBinaries(ctx, repo, args[0], args[1], orAll(args[2:]), out)
 	default:
 		return errUsage
 	}
+}
+
+// orAll is the platforms that are named, or all.
+func orAll(named []string) []string {
+	if len(named) > 0 {
+		return named
+	}
+	return platforms
 }

@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/semver"
@@ -29,7 +31,9 @@ type rehearsal struct {
 	repo  string              // the user's repository; only read
 	clone string              // the scratch clone
 	tags  map[string][]string // module directory -> released versions, the last is newest
-	out   io.Writer
+
+	printing sync.Mutex // guards out
+	out      io.Writer
 }
 
 func newRehearsal(ctx context.Context, repo string, out io.Writer) (*rehearsal, error) {
@@ -44,8 +48,9 @@ func newRehearsal(ctx context.Context, repo string, out io.Writer) (*rehearsal, 
 }
 
 // rehearse runs every step of a release that needs no network and shows how
-// long each took.
-func rehearse(ctx context.Context, repo string, out io.Writer) error {
+// long each took. After the release it checks that modules work alone, and uses
+// what is released: part is "alone", "use", or empty for both.
+func rehearse(ctx context.Context, repo, part string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, rehearsalTimeout)
 	defer cancel()
 	r, err := newRehearsal(ctx, repo, out)
@@ -56,11 +61,6 @@ func rehearse(ctx context.Context, repo string, out io.Writer) error {
 	if err := r.releaseAll(ctx); err != nil {
 		return err
 	}
-	for _, dir := range modules() {
-		if err := r.checkAlone(ctx, dir); err != nil {
-			return err
-		}
-	}
 	for _, dir := range twice {
 		version := nextPatch(r.newest(dir))
 		err := r.step(dir+" "+version+": tag and serve a second version", func() error { return r.releaseAgain(ctx, dir, version) })
@@ -68,7 +68,55 @@ func rehearse(ctx context.Context, repo string, out io.Writer) error {
 			return err
 		}
 	}
-	return r.useAsStranger(ctx)
+	for _, dir := range modules() {
+		if !slices.Contains(released, dir) {
+			if err := r.step(dir+": fill go.sum", func() error { return r.fillSums(ctx, dir) }); err != nil {
+				return err
+			}
+		}
+	}
+	// Nothing changes the clone from here on. The tests of the modules wait much.
+	parts := map[string]func() error{
+		"alone": func() error {
+			for _, dir := range modules() {
+				if err := r.checkAlone(ctx, dir); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"use": func() error {
+			if err := r.useAsStranger(ctx); err != nil {
+				return err
+			}
+			for _, walk := range walks {
+				if err := walk(r, ctx); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	if part != "" {
+		return parts[part]()
+	}
+	return sideBySide(parts["alone"], parts["use"])
+}
+
+// walks use the commands; those of a toy can only tell their version.
+var walks = []func(*rehearsal, context.Context) error{
+	(*rehearsal).usePackages, (*rehearsal).upgradeStores, (*rehearsal).makeImage,
+}
+
+// sideBySide runs all to their end.
+func sideBySide(all ...func() error) error {
+	errs := make([]error, len(all))
+	var running sync.WaitGroup
+	for i, do := range all {
+		running.Go(func() { errs[i] = do() })
+	}
+	running.Wait()
+	return errors.Join(errs...)
 }
 
 // sums writes the go.sum files that a release commit needs into the working
@@ -177,6 +225,9 @@ func (r *rehearsal) release(ctx context.Context, dir, version string) error {
 	if err := r.fillSums(ctx, dir); err != nil {
 		return err
 	}
+	if err := r.announce(dir, version); err != nil {
+		return err
+	}
 	if err := r.commit(ctx, "release: "+dir+" "+version); err != nil {
 		return err
 	}
@@ -216,11 +267,6 @@ func untidy(diff string) []string {
 
 // checkAlone checks a module as a clone without the workspace would.
 func (r *rehearsal) checkAlone(ctx context.Context, dir string) error {
-	if !slices.Contains(released, dir) {
-		if err := r.step(dir+": fill go.sum", func() error { return r.fillSums(ctx, dir) }); err != nil {
-			return err
-		}
-	}
 	for _, args := range [][]string{{"mod", "tidy", "-diff"}, {"vet", "./..."}, {"test", "-short", "-timeout=8m", "./..."}} {
 		err := r.step(dir+" alone: go "+strings.Join(args, " "), func() error {
 			_, err := r.run(ctx, filepath.Join(r.clone, dir), "go", args...)
@@ -233,9 +279,26 @@ func (r *rehearsal) checkAlone(ctx context.Context, dir string) error {
 	return nil
 }
 
+// announce gives a version its section in the changelog of the clone, if a release
+// commit has not done that.
+func (r *rehearsal) announce(dir, version string) error {
+	sections, err := readChangelog(r.clone, dir)
+	if err != nil || slices.Contains(versions(sections), version) {
+		return err
+	}
+	name := filepath.Join(r.clone, dir, "CHANGELOG.md")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	const top = "## [Unreleased]\n"
+	heading := top + "\n## [" + version + "] - " + time.Now().UTC().Format(time.DateOnly) + "\n"
+	return os.WriteFile(name, []byte(strings.Replace(string(text), top, heading, 1)), 0o644)
+}
+
 // releaseAgain tags a module once more after a change that matters to nobody.
 func (r *rehearsal) releaseAgain(ctx context.Context, dir, version string) error {
-	if err := appendLine(filepath.Join(r.clone, dir, "CHANGELOG.md"), "\nRehearsed as "+version+"."); err != nil {
+	if err := r.announce(dir, version); err != nil {
 		return err
 	}
 	if err := r.commit(ctx, "release: "+dir+" "+version); err != nil {
@@ -283,14 +346,20 @@ func (r *rehearsal) git(ctx context.Context, args ...string) (string, error) {
 	return r.run(ctx, r.clone, "git", append(config, args...)...)
 }
 
-// step runs one step and says how it went and how long it took.
+// step runs one step and says how it went and how long it took. One that a
+// program is absent for is left out.
 func (r *rehearsal) step(name string, do func() error) error {
 	start := time.Now()
 	err := do()
-	result := "ok  "
-	if err != nil {
+	result, without := "ok  ", (*absent)(nil)
+	switch {
+	case errors.As(err, &without):
+		result, name, err = "skip", name+": "+without.what, nil
+	case err != nil:
 		result = "FAIL"
 	}
+	r.printing.Lock()
+	defer r.printing.Unlock()
 	fmt.Fprintf(r.out, "%s %6.1fs  %s\n", result, time.Since(start).Seconds(), name)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

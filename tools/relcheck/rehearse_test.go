@@ -37,6 +37,7 @@ func main() {
 
 func TestMain(m *testing.M) {
 	strangerMain = strings.ReplaceAll(toyStranger, "PREFIX", prefix)
+	walks = nil
 	os.Exit(m.Run())
 }
 
@@ -66,7 +67,7 @@ func TestRehearse(t *testing.T) {
 			}
 			commit(t, repo)
 			var out strings.Builder
-			err := rehearse(t.Context(), repo, &out)
+			err := rehearse(t.Context(), repo, "", &out)
 			if !errorLike(err, test.err) {
 				t.Errorf("error: %v\nwant one that contains %q", err, test.err)
 			}
@@ -108,7 +109,7 @@ func TestRelease(t *testing.T) {
 	}
 	platform := runtime.GOOS + "/" + runtime.GOARCH
 	at := t.TempDir()
-	if err := rehearse(ctx, repo, t.Output()); err != nil {
+	if err := rehearse(ctx, repo, "", t.Output()); err != nil {
 		t.Errorf("rehearsal of the next release: %v", err)
 	}
 	if err := dist(ctx, repo, "oauthdyn/v0.1.0", at, []string{platform}); err != nil {

@@ -40,6 +40,8 @@ func newSandbox(ctx context.Context) (*sandbox, error) {
 		"GOWORK=off", "GOTOOLCHAIN=local",
 		// -trimpath lets builds in a scratch directory use the build cache.
 		"GOFLAGS=-modcacherw -trimpath",
+		// As releases and images are built, which shares the build cache too.
+		"CGO_ENABLED=0",
 		// The checksum database cannot know unreleased versions. The other
 		// modules are verified by our go.sum files, in the same module cache.
 		"GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=",

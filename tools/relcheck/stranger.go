@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -106,12 +107,21 @@ func (r *rehearsal) importPinned(ctx context.Context, at string, pins map[string
 	return nil
 }
 
+// command is the path of a command that install has installed.
+func (r *rehearsal) command(name, version string) string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(r.bin(), version, name+".exe")
+	}
+	return filepath.Join(r.bin(), version, name)
+}
+
 // install installs a command at a version and asks it which one it is.
 func (r *rehearsal) install(ctx context.Context, name, target, version string) error {
-	if _, err := r.run(ctx, r.dir, "go", "install", target); err != nil {
+	command := r.command(name, version)
+	if _, err := r.run(ctx, r.dir, "env", "GOBIN="+filepath.Dir(command), "go", "install", target); err != nil {
 		return err
 	}
-	got, err := r.run(ctx, r.dir, filepath.Join(r.bin(), name), "--version")
+	got, err := r.run(ctx, r.dir, command, "--version")
 	if err != nil {
 		return err
 	}

@@ -98,10 +98,7 @@ func (r *Release) writeTarball(dir string, m manifest, license []byte, readme st
 	name := strings.ReplaceAll(strings.TrimPrefix(m.Name, "@"), "/", "-") + "-" + m.Version + ".tgz"
 	path := filepath.Join(dir, name)
 	return path, writeFile(path, func(f *os.File) error {
-		z, err := gzip.NewWriterLevel(f, gzip.BestCompression)
-		if err != nil {
-			return err
-		}
+		z := gzip.NewWriter(f)
 		t := tar.NewWriter(z)
 		for _, e := range entries {
 			header := &tar.Header{Typeflag: tar.TypeReg, Name: "package/" + e.name, Size: int64(len(e.data)), Mode: int64(e.mode), ModTime: r.Time, Format: tar.FormatUSTAR}

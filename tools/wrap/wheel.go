@@ -80,11 +80,12 @@ func (r *Release) metadata(version string) string {
 // wheelFile says what the wheel is; it has a line for each tag that its name
 // compresses into one.
 func wheelFile(tags string) string {
-	text := "Wheel-Version: 1.0\nGenerator: relcheck\nRoot-Is-Purelib: false\n"
+	var text strings.Builder
+	text.WriteString("Wheel-Version: 1.0\nGenerator: relcheck\nRoot-Is-Purelib: false\n")
 	for tag := range strings.SplitSeq(tags, ".") {
-		text += "Tag: py3-none-" + tag + "\n"
+		text.WriteString("Tag: py3-none-" + tag + "\n")
 	}
-	return text
+	return text.String()
 }
 
 // record lists the files with their hashes, and itself without.

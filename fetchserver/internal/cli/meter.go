@@ -3,17 +3,14 @@
 package cli
 
 import (
-	"cmp"
 	"maps"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
-	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/buildinfo"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
@@ -21,10 +18,10 @@ import (
 // A meter counts what happens for Prometheus. No label is what somebody asked
 // for, so that there are few series. It is safe for concurrent use.
 type meter struct {
+	http *service.HTTPMeter
+
 	mu sync.Mutex
 	// mu guards the fields below.
-	open     int64               // HTTP requests
-	requests map[[2]string]int64 // by endpoint and class of status
 	outcomes map[fetchserver.Result]int64
 	refusals map[fetch.Code]int64
 	caches   map[fetchserver.CacheStatus]int64
@@ -35,9 +32,10 @@ type meter struct {
 	waits    *exposition.Times
 }
 
-func newMeter() *meter {
+func newMeter(c *config) *meter {
 	return &meter{
-		requests: map[[2]string]int64{}, outcomes: map[fetchserver.Result]int64{}, refusals: map[fetch.Code]int64{},
+		http:     service.NewHTTPMeter("fetchserver", func(r *http.Request) string { return c.endpoint(r.URL.Path) }),
+		outcomes: map[fetchserver.Result]int64{}, refusals: map[fetch.Code]int64{},
 		caches: map[fetchserver.CacheStatus]int64{}, statuses: map[string]int64{}, times: map[fetchserver.CacheStatus]*exposition.Times{},
 		waits: exposition.NewTimes(bounds...),
 	}
@@ -72,23 +70,6 @@ func (m *meter) observe(o fetchserver.Outcome) {
 	m.waits.Add(o.Waited)
 }
 
-// counted counts the requests to a handler.
-func (m *meter) counted(next http.Handler, c *config) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m.mu.Lock()
-		m.open++
-		m.mu.Unlock()
-		answer := &service.CountedWriter{ResponseWriter: w}
-		defer func() {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.open--
-			m.requests[[2]string{c.endpoint(r.URL.Path), class(max(answer.Status, http.StatusOK))}]++
-		}()
-		next.ServeHTTP(answer, r)
-	})
-}
-
 // endpoint is the label of a path; there are few, whatever is asked for.
 func (c *config) endpoint(path string) string {
 	switch {
@@ -104,24 +85,15 @@ func (c *config) endpoint(path string) string {
 
 // write writes all that was counted.
 func (m *meter) write(w *exposition.Writer) {
+	m.http.Write(w)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w.Family(exposition.Gauge, "fetchserver_build_info", "1, for the version that runs.")
-	w.Sample(1, exposition.Label{Name: "version", Value: buildinfo.Version()}, exposition.Label{Name: "go_version", Value: runtime.Version()})
-	w.Family(exposition.Gauge, "fetchserver_requests_in_flight", "HTTP requests of clients that are being answered.")
-	w.Sample(float64(m.open))
-	w.Family(exposition.Counter, "fetchserver_requests_total", "HTTP requests of clients that were answered.")
-	for _, key := range slices.SortedFunc(maps.Keys(m.requests), func(a, b [2]string) int {
-		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
-	}) {
-		w.Sample(float64(m.requests[key]), exposition.Label{Name: "endpoint", Value: key[0]}, exposition.Label{Name: "status", Value: key[1]})
-	}
 	w.Family(exposition.Counter, "fetchserver_documents_total", "Documents that were asked for, by what became of it.")
 	writeSeries(w, m.outcomes, "outcome")
 	w.Family(exposition.Counter, "fetchserver_failures_total", "Documents that were not had, by the reason.")
 	writeSeries(w, m.refusals, "reason")
 	w.Family(exposition.Counter, "fetchserver_origin_responses_total", "Answers of sites for documents, by the class of their status.")
-	writeSeries(w, m.statuses, "status")
+	writeSeries(w, m.statuses, "code")
 	w.Family(exposition.Counter, "fetchserver_cache_lookups_total", "Documents, by what the cache had to do with them.")
 	writeSeries(w, m.caches, "result")
 	w.Family(exposition.Counter, "fetchserver_received_bytes_total", "Bytes of bodies as they came from sites.")

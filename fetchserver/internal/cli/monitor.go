@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver/internal/buildinfo"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
@@ -22,13 +24,7 @@ func (p *program) probes() *service.Probes {
 	}
 }
 
-func (p *program) metrics(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", exposition.ContentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	to := exposition.NewWriter(w)
-	exposition.Process(to)
+func (p *program) metrics(to *exposition.Writer) {
 	p.meter.write(to)
 	load := p.handler.generation().server.Load()
 	for _, g := range []struct {
@@ -45,13 +41,23 @@ func (p *program) metrics(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// admin answers probes and Prometheus, at an address of its own.
+// admin answers probes, operators and Prometheus, at an address of its own.
 func (p *program) admin() http.Handler {
-	mux, probes := http.NewServeMux(), p.probes()
-	mux.HandleFunc("GET "+healthPath, probes.Health)
-	mux.HandleFunc("GET "+readyPath, probes.Ready)
-	mux.HandleFunc("GET /metrics", p.metrics)
-	return service.OnLoopback(mux)
+	return (&service.Admin{
+		Program: "fetchserver", Version: buildinfo.Version(), Probes: p.probes(),
+		Metrics: p.metrics, Facts: p.facts, Peers: p.peersOfStatus,
+	}).Handler()
+}
+
+// facts are what the status page tells.
+func (p *program) facts() []service.Fact {
+	load := p.handler.generation().server.Load()
+	return []service.Fact{
+		{Name: "fetches in flight", Value: strconv.Itoa(load.Working)},
+		{Name: "fetches waiting", Value: strconv.Itoa(load.Waiting)},
+		{Name: "documents kept", Value: strconv.Itoa(load.CacheEntries)},
+		{Name: "their bytes", Value: strconv.FormatInt(load.CacheBytes, 10)},
+	}
 }
 
 // startAdmin serves the admin address, if there is one, until stop is called.
@@ -71,7 +77,7 @@ func (p *program) startAdmin() (stop func(), err error) {
 			p.log.LogAttrs(ctx, slog.LevelError, "admin address failed", slog.String("error", err.Error()))
 		}
 	})
-	p.log.LogAttrs(ctx, slog.LevelInfo, "admin address", slog.String("url", "http://"+listener.Addr().String()+"/metrics"))
+	p.log.LogAttrs(ctx, slog.LevelInfo, "admin address", slog.String("url", "http://"+listener.Addr().String()+"/status"))
 	return func() {
 		_ = server.Close()
 		serving.Wait()

@@ -72,7 +72,7 @@ func start(t *testing.T, args ...string) *process {
 	p.url = p.logged("listening").URL
 	for _, r := range p.records() {
 		if r.Msg == "admin address" {
-			p.admin = strings.TrimSuffix(r.URL, "/metrics")
+			p.admin = strings.TrimSuffix(r.URL, "/status")
 		}
 	}
 	return p

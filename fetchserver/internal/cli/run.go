@@ -14,7 +14,9 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/tracing"
 )
 
 // runStdio serves one client until it closes stdin or a signal comes.
@@ -25,9 +27,18 @@ func (a *app) runStdio(c *config) error {
 	}
 	defer done()
 	c.tellForeign(log)
-	server, parts, err := c.server(log, nil)
+	tracer, err := c.tracer(a.signals.Stop, tracing.Options{Logger: log})
 	if err != nil {
 		return err
+	}
+	defer tracer.Close()
+	log = tracer.Logger(log)
+	server, parts, err := c.server(log, func(o *fetchserver.Options) { trace(o, tracer) })
+	if err != nil {
+		return err
+	}
+	if tracer != nil {
+		server.MCP().AddReceivingMiddleware(traceMethods(tracer, "pipe"))
 	}
 	ctx := a.signals.Stop
 	err = server.MCP().Run(ctx, &patient{&mcp.IOTransport{Reader: a.stdin, Writer: a.stdout}, c.drainTimeout})
@@ -84,12 +95,18 @@ func (a *app) runHTTP(c *config) error {
 	if _, err := c.options(silent); err != nil {
 		return err
 	}
+	tracer, err := c.tracer(a.signals.Stop, tracing.Options{Logger: log})
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
+	log = tracer.Logger(log)
 	listener, err := listen(a.signals.Stop, c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	p := &program{app: a, config: c, log: log, listener: listener, manager: service.NewNotifier(a.environment.lookup, log), meter: newMeter()}
+	p := &program{app: a, config: c, log: log, listener: listener, manager: service.NewNotifier(a.environment.lookup, log), meter: newMeter(c), tracer: tracer}
 	if p.keys, err = c.certs.Open(log); err != nil {
 		return err
 	}

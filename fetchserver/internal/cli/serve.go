@@ -18,6 +18,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource/gosdk"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/tracing"
 )
 
 // lastWords is how long calls that were cancelled may take to tell so.
@@ -33,6 +34,7 @@ type program struct {
 	keys     *certs.Source // nil: none
 	handler  current
 	meter    *meter
+	tracer   *tracing.Tracer // nil: nothing is traced
 	stopping atomic.Bool
 }
 
@@ -44,6 +46,7 @@ func (p *program) use(c *config) error {
 	}
 	server, parts, err := c.server(p.log, func(o *fetchserver.Options) {
 		o.Observe = p.meter.observe
+		trace(o, p.tracer)
 		if guard != nil {
 			// The cache keeps what is private apart by person.
 			o.Middleware = func(next http.Handler) http.Handler { return gosdk.Middleware(guard, next) }
@@ -51,6 +54,9 @@ func (p *program) use(c *config) error {
 	})
 	if err != nil {
 		return err
+	}
+	if p.tracer != nil {
+		server.MCP().AddReceivingMiddleware(traceMethods(p.tracer, "tcp"))
 	}
 	mux := http.NewServeMux()
 	route(mux, c.path, server.Handler())
@@ -117,7 +123,7 @@ func (p *program) serve() error {
 	defer stopAdmin()
 	calls, cancel := context.WithCancel(context.WithoutCancel(p.signals.Stop))
 	defer cancel()
-	server := newServer(p.meter.counted(service.AccessLog(&p.handler, p.log, ""), p.config), p.log)
+	server := newServer(p.tracer.Handler(p.meter.http.Count(service.AccessLog(&p.handler, p.log, "")), p.routeOf), p.log)
 	server.BaseContext = func(net.Listener) context.Context { return calls }
 	server.TLSConfig = p.keys.Config()
 	failed := make(chan error, 1)

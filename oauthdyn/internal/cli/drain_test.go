@@ -105,7 +105,7 @@ func TestDrainTimeout(t *testing.T) {
 // ends that.
 func TestDrainDelay(t *testing.T) {
 	p := serve(t, nil, "--admin-addr", "127.0.0.1:0", "--drain-delay", "10m")
-	admin := strings.TrimSuffix(p.logged(`msg="admin address" url=(\S+)`)[1], "/metrics")
+	admin := strings.TrimSuffix(p.logged(`msg="admin address" url=(\S+)`)[1], "/status")
 	if status, body := get(t, admin+"/readyz"); status != 200 || body != `{"status":"ok"}`+"\n" {
 		t.Errorf("ready: %d %s", status, body)
 	}

@@ -82,6 +82,7 @@ type customers struct {
 	t           *testing.T
 	data        string
 	addr        string
+	flags       []string // of the server, besides those that all have
 	issuer      string
 	http        *http.Client
 	person      *browser.Browser
@@ -140,8 +141,11 @@ func (c *customers) start() *killedServer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	cmd := exec.CommandContext(c.t.Context(), exe, "serve", "--addr", c.addr, "--data", c.data, "--resource", killResource, "--log-level", "error",
-		"--registration-limits", "network=off software=off all=off")
+	args := []string{
+		"serve", "--addr", c.addr, "--data", c.data, "--resource", killResource, "--log-level", "error",
+		"--registration-limits", "network=off software=off all=off",
+	}
+	cmd := exec.CommandContext(c.t.Context(), exe, append(args, c.flags...)...)
 	cmd.Env = append(os.Environ(), commandVar+"=1")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

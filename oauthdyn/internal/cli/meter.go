@@ -21,11 +21,10 @@ import (
 // A meter counts what happens for Prometheus. It is safe for concurrent use.
 type meter struct {
 	base string // path of the issuer; set before requests come
+	http *service.HTTPMeter
 
 	mu sync.Mutex
 	// mu guards the fields below.
-	requests map[[2]string]int64 // by endpoint and class of status
-	times    map[string]*exposition.Times
 	events   map[[2]string]int64 // by kind and outcome
 	issued   map[string]int64    // tokens, by grant type
 	refusals map[[2]string]int64 // by kind and error code
@@ -43,10 +42,9 @@ type storeUse struct {
 const maxSeries = 200
 
 func newMeter() *meter {
-	return &meter{
-		requests: map[[2]string]int64{}, times: map[string]*exposition.Times{}, events: map[[2]string]int64{},
-		issued: map[string]int64{}, refusals: map[[2]string]int64{}, store: map[string]*storeUse{},
-	}
+	m := &meter{events: map[[2]string]int64{}, issued: map[string]int64{}, refusals: map[[2]string]int64{}, store: map[string]*storeUse{}}
+	m.http = service.NewHTTPMeter("oauthdyn", func(r *http.Request) string { return m.endpoint(r.URL.Path) })
+	return m
 }
 
 // endpoints are the first segments of paths that are counted each on its own.
@@ -71,6 +69,20 @@ func (m *meter) endpoint(path string) string {
 	return name
 }
 
+// route is the path of a request for its span, without what is a client's own.
+func (m *meter) route(r *http.Request) string {
+	switch name := m.endpoint(r.URL.Path); name {
+	case "other":
+		return ""
+	case "metadata":
+		return m.base + "/.well-known"
+	case "manage":
+		return m.base + "/register/{client_id}"
+	default:
+		return m.base + "/" + name
+	}
+}
+
 // pathOf is the path of a URL that was found valid.
 func pathOf(issuer string) string {
 	u, err := url.Parse(issuer)
@@ -78,23 +90,6 @@ func pathOf(issuer string) string {
 		return ""
 	}
 	return u.Path
-}
-
-// counted counts the requests to a handler.
-func (m *meter) counted(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		started := time.Now()
-		answer := &service.CountedWriter{ResponseWriter: w}
-		next.ServeHTTP(answer, r)
-		name, class := m.endpoint(r.URL.Path), string('0'+byte(max(answer.Status, http.StatusOK)/100))+"xx"
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.requests[[2]string{name, class}]++
-		if m.times[name] == nil {
-			m.times[name] = exposition.NewTimes(bounds...)
-		}
-		m.times[name].Add(time.Since(started))
-	})
 }
 
 // record counts an event of the audit log.
@@ -135,14 +130,9 @@ func (m *meter) stored(operation string, started time.Time, failed bool) {
 
 // write writes all that was counted.
 func (m *meter) write(w *exposition.Writer) {
+	m.http.Write(w)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w.Family(exposition.Counter, "oauthdyn_requests_total", "Requests that were answered.")
-	writePairs(w, m.requests, "endpoint", "status")
-	w.Family(exposition.Histogram, "oauthdyn_request_duration_seconds", "Time from the arrival of a request to its answer.")
-	for _, name := range slices.Sorted(maps.Keys(m.times)) {
-		w.Distribution(m.times[name].Distribution(), exposition.Label{Name: "endpoint", Value: name})
-	}
 	w.Family(exposition.Counter, "oauthdyn_events_total", "Events of the audit log, such as sign_in and client.create.")
 	writePairs(w, m.events, "event", "outcome")
 	w.Family(exposition.Counter, "oauthdyn_tokens_issued_total", "Requests to the token endpoint that got tokens.")

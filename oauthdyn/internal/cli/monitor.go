@@ -18,33 +18,31 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
-// A monitor answers probes and Prometheus, at an address of its own.
+// A monitor answers probes, operators and Prometheus, at an address of its own.
 type monitor struct {
 	meter    *meter
-	server   *authserver.Server
-	journal  *audit.Log // nil: none
+	ready    func(context.Context) error
+	server   *authserver.Server // nil: none
+	journal  *audit.Log         // nil: none
+	facts    func() []service.Fact
+	peers    *service.Peers
 	stopping atomic.Bool
 }
 
 func (m *monitor) handler() http.Handler {
-	mux, probes := http.NewServeMux(), &service.Probes{Stopping: &m.stopping, Check: m.server.Ready}
-	mux.HandleFunc("GET /healthz", probes.Health)
-	mux.HandleFunc("GET /readyz", probes.Ready)
-	mux.HandleFunc("GET /metrics", m.metrics)
-	return service.OnLoopback(mux)
+	return (&service.Admin{
+		Program: "oauthdyn", Version: version(), Probes: &service.Probes{Stopping: &m.stopping, Check: m.ready},
+		Metrics: m.metrics, Facts: m.facts, Peers: m.peers,
+	}).Handler()
 }
 
-func (m *monitor) metrics(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", exposition.ContentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	to := exposition.NewWriter(w)
-	exposition.Process(to)
+func (m *monitor) metrics(to *exposition.Writer) {
 	m.meter.write(to)
-	if read := m.server.RevocationsRead(); !read.IsZero() {
-		to.Family(exposition.Gauge, "oauthdyn_revocations_age_seconds", "Time since all revocations were last read from the store.")
-		to.Sample(time.Since(read).Seconds())
+	if m.server != nil {
+		if read := m.server.RevocationsRead(); !read.IsZero() {
+			to.Family(exposition.Gauge, "oauthdyn_revocations_age_seconds", "Time since all revocations were last read from the store.")
+			to.Sample(time.Since(read).Seconds())
+		}
 	}
 	if m.journal != nil {
 		to.Family(exposition.Counter, "oauthdyn_audit_events_lost_total", "Events that could not be written to the audit log.")
@@ -65,7 +63,7 @@ func (m *monitor) start(ctx context.Context, addr string, log *slog.Logger) (sto
 			log.LogAttrs(ctx, slog.LevelError, "admin address failed", slog.String("error", err.Error()))
 		}
 	})
-	log.LogAttrs(ctx, slog.LevelInfo, "admin address", slog.String("url", "http://"+listener.Addr().String()+"/metrics"))
+	log.LogAttrs(ctx, slog.LevelInfo, "admin address", slog.String("url", "http://"+listener.Addr().String()+"/status"))
 	return func() {
 		_ = server.Close()
 		serving.Wait()

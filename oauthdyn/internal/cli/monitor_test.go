@@ -32,7 +32,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := serve(t, nil, "--admin-addr", "127.0.0.1:0", "--users", users, "--verify", "--audit-log", filepath.Join(t.TempDir(), "audit.log"))
-	admin := strings.TrimSuffix(p.logged(`msg="admin address" url=(\S+)`)[1], "/metrics")
+	admin := strings.TrimSuffix(p.logged(`msg="admin address" url=(\S+)`)[1], "/status")
 	issuer := "http://" + p.addr
 	b := &browser.Browser{Username: "alice", Password: "correct horse"}
 	client, err := oauthdyn.New(oauthdyn.Config{AuthServer: issuer, Resource: "https://mcp.example.com/mcp", OpenURL: b.Open,
@@ -59,9 +59,9 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(status, text)
 	}
 	for _, want := range []string{
-		`oauthdyn_requests_total{endpoint="token",status="2xx"} 1`,
-		`oauthdyn_requests_total{endpoint="token",status="4xx"} 1`,
-		`oauthdyn_request_duration_seconds_count{endpoint="token"} 2`,
+		`oauthdyn_http_requests_total{endpoint="token",method="POST",code="200"} 1`,
+		`oauthdyn_http_requests_total{endpoint="token",method="POST",code="401"} 1`,
+		`oauthdyn_http_request_duration_seconds_count{endpoint="token",method="POST"} 2`,
 		`oauthdyn_events_total{event="client.create",outcome="success"} 1`,
 		`oauthdyn_events_total{event="sign_in",outcome="success"} 1`,
 		`oauthdyn_tokens_issued_total{grant_type="authorization_code"} 1`,
@@ -74,10 +74,10 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	if n := strings.Count(text, "\noauthdyn_requests_total{"); n > 15 || !strings.Contains(text, `{endpoint="other",status="4xx"}`) {
+	if n := strings.Count(text, "\noauthdyn_http_requests_total{"); n > 20 || !strings.Contains(text, `{endpoint="other",method="GET",code="404"}`) {
 		t.Errorf("%d series of requests", n)
 	}
-	for _, want := range []string{"\noauthdyn_revocations_age_seconds ", "\ngo_goroutines "} {
+	for _, want := range []string{"\noauthdyn_revocations_age_seconds ", "\ngo_goroutines ", "\noauthdyn_build_info{version="} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the metrics lack %s", want)
 		}

@@ -16,15 +16,17 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/configfile"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/tracing"
 )
 
 // operationFlags are about running the server for a long time.
 type operationFlags struct {
-	config       string
-	checkConfig  bool
-	auditLog     string
-	trusted      []string
-	adminAddr    string
+	config      string
+	checkConfig bool
+	auditLog    string
+	trusted     []string
+	monitorFlags
 	drainDelay   time.Duration
 	drainTimeout time.Duration
 	certs        certs.Flags
@@ -41,9 +43,43 @@ func (f *operationFlags) add(cmd *cobra.Command) {
 	flags.BoolVar(&f.checkConfig, "check-config", false, "say whether the server could start like that, and end")
 	flags.StringArrayVar(&f.trusted, "trusted-proxy", nil, "`NETWORK` like 10.0.0.0/8, or address, of reverse proxies whose X-Forwarded-For and X-Forwarded-Host are believed; repeatable")
 	flags.StringVar(&f.auditLog, "audit-log", "", "append who did what to `FILE`, as JSON lines; - means stdout; opened again on SIGHUP")
-	flags.StringVar(&f.adminAddr, "admin-addr", "", "`HOST:PORT` for /healthz, /readyz and /metrics (default none)")
+	f.monitorFlags.add(flags)
 	flags.DurationVar(&f.drainDelay, "drain-delay", 0, "`TIME` between a signal, from which on /readyz answers 503, and the end of new requests")
 	flags.DurationVar(&f.drainTimeout, "drain-timeout", drainTimeout, "`TIME` after that for requests to end; a second signal ends everything at once")
+}
+
+// monitorFlags are about the address for operators and monitors.
+type monitorFlags struct {
+	adminAddr string
+	peers     []string
+	otlp      string
+}
+
+func (f *monitorFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.adminAddr, "admin-addr", "", "`HOST:PORT` for /healthz, /readyz, /status and /metrics (default none)")
+	flags.StringArrayVar(&f.peers, "peer", nil, "`NAME=URL` of the admin address of another program of the gateway, which /status shows as well; repeatable")
+	flags.StringVar(&f.otlp, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector for traces, by OTLP over HTTP (default OTEL_EXPORTER_OTLP_ENDPOINT, or none)")
+}
+
+// tracer is that of --otlp-endpoint; nil if nothing is traced.
+func (f *monitorFlags) tracer(ctx context.Context, lookup func(string) (string, bool), log *slog.Logger) (*tracing.Tracer, error) {
+	t, err := tracing.Start(ctx, tracing.Options{Endpoint: f.otlp, Program: "oauthdyn", Version: version(), LookupEnv: lookup, Logger: log})
+	if err != nil {
+		return nil, &usageError{text: err.Error()}
+	}
+	return t, nil
+}
+
+// others are the programs of --peer.
+func (f *monitorFlags) others() (*service.Peers, error) {
+	if len(f.peers) > 0 && f.adminAddr == "" {
+		return nil, &usageError{text: "--peer is for the page at --admin-addr, which is missing"}
+	}
+	peers, err := service.ParsePeers(f.peers)
+	if err != nil {
+		return nil, &usageError{text: err.Error()}
+	}
+	return peers, nil
 }
 
 // configure takes what is not given by flags from the configuration file, and

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -247,6 +248,17 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	peers, err := f.monitorFlags.others()
+	if err != nil {
+		return err
+	}
+	tracer, err := f.monitorFlags.tracer(ctx, a.lookupEnv, log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
+	log = tracer.Logger(log)
+	o.Logger = log
 	listener, err := listen(ctx, f.addr)
 	if err != nil {
 		return err
@@ -286,8 +298,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		return err
 	}
 	o.Store = db
-	if f.adminAddr != "" {
-		o.Store = &meteredStore{db, counters}
+	if f.adminAddr != "" || tracer != nil {
+		o.Store = &meteredStore{db, counters, tracer}
 	}
 	o.Admins = f.admins
 	var ways []string
@@ -315,10 +327,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()), slog.String("issuer", o.Issuer),
 		slog.Any("sign_in", ways))
 	run := httpService{handler: handler, tls: source.Config(), log: log, manager: manager, drainDelay: f.drainDelay, drainTimeout: f.drainTimeout}
+	counters.base = pathOf(o.Issuer)
+	run.handler = tracer.Handler(run.handler, counters.route)
 	if f.adminAddr != "" {
-		counters.base = pathOf(o.Issuer)
-		run.handler = counters.counted(handler)
-		run.monitor = &monitor{meter: counters, server: server, journal: journal}
+		run.handler = counters.http.Count(run.handler)
+		run.monitor = &monitor{meter: counters, ready: server.Ready, server: server, journal: journal, peers: peers, facts: f.facts(o.Issuer, ways)}
 		stop, err := run.monitor.start(ctx, f.adminAddr, log)
 		if err != nil {
 			return err
@@ -326,6 +339,17 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 		defer stop()
 	}
 	return run.serve(ctx, listener)
+}
+
+// facts are what the status page tells of the server.
+func (f *serveFlags) facts(issuer string, ways []string) func() []service.Fact {
+	return func() []service.Fact {
+		return []service.Fact{
+			{Name: "issuer", Value: issuer},
+			{Name: "sign-in", Value: strings.Join(ways, ", ")},
+			{Name: "resources", Value: strconv.Itoa(len(f.resources))},
+		}
+	}
 }
 
 // guarded is the server with forward-auth for its own tokens beside it.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,6 +59,7 @@ type verifyFlags struct {
 	clientAsSubject bool
 	logLevel        string
 	logFormat       string
+	monitorFlags
 }
 
 func (a *app) verifyCommand() *cobra.Command {
@@ -95,6 +97,7 @@ issuer is asked about each token, and its answer counts for 30 seconds.`,
 	flags.StringVar(&f.introspectAs, "introspect-as", "", "`CLIENT_ID` with which to ask the issuer about tokens (RFC 7662)")
 	flags.StringVar(&f.secretFile, "secret-file", "", "`FILE` with the secret of that client")
 	flags.BoolVar(&f.clientAsSubject, "client-as-subject", false, "a token of which the issuer names no person speaks for its client; only with an issuer that names every person")
+	f.monitorFlags.add(flags)
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	return cmd
@@ -118,6 +121,16 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	case (f.introspectAs == "") != (f.secretFile == ""):
 		return &usageError{text: "--introspect-as and --secret-file belong together"}
 	}
+	peers, err := f.monitorFlags.others()
+	if err != nil {
+		return err
+	}
+	tracer, err := f.monitorFlags.tracer(ctx, a.lookupEnv, log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close()
+	log = tracer.Logger(log)
 	secret := ""
 	if f.secretFile != "" {
 		var err error
@@ -147,7 +160,26 @@ func (a *app) verify(ctx context.Context, f *verifyFlags) error {
 	}
 	defer listener.Close()
 	log.LogAttrs(ctx, slog.LevelInfo, "listening", slog.String("addr", listener.Addr().String()))
-	return (&httpService{handler: handler, log: log, manager: service.NewNotifier(a.lookupEnv, log), drainTimeout: drainTimeout}).serve(ctx, listener)
+	counters := newMeter()
+	run := httpService{handler: tracer.Handler(handler, counters.route), log: log, manager: service.NewNotifier(a.lookupEnv, log), drainTimeout: drainTimeout}
+	if f.adminAddr != "" {
+		run.handler = counters.http.Count(run.handler)
+		run.monitor = &monitor{meter: counters, peers: peers, facts: f.facts, ready: func(context.Context) error { return nil }}
+		stop, err := run.monitor.start(ctx, f.adminAddr, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	return run.serve(ctx, listener)
+}
+
+// facts are what the status page tells.
+func (f *verifyFlags) facts() []service.Fact {
+	return []service.Fact{
+		{Name: "issuers", Value: strings.Join(f.issuers, ", ")},
+		{Name: "resources", Value: strconv.Itoa(len(f.resources))},
+	}
 }
 
 // A guard builds the forward-auth service from flags.

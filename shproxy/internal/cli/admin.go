@@ -5,14 +5,12 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"mime"
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
@@ -58,20 +56,22 @@ type admin struct {
 	servers func() []adminServer
 	replica func() replica.Status // nil: there are no replicas
 	since   time.Time
+	meter   *service.HTTPMeter // nil: none
+	peers   *service.Peers     // nil: none
 }
 
 // newAdmin returns the handler of the admin address. servers is called for
 // every request, since servers come and go when the configuration is read
 // again; it must be safe for concurrent use, and so must replicas, which
 // is nil if this is no replica.
-func newAdmin(servers func() []adminServer, replicas func() replica.Status) http.Handler {
-	a := &admin{servers: servers, replica: replicas, since: time.Now()}
+func newAdmin(servers func() []adminServer, replicas func() replica.Status, meter *service.HTTPMeter, peers *service.Peers) http.Handler {
+	a := &admin{servers: servers, replica: replicas, since: time.Now(), meter: meter, peers: peers}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
 	mux.HandleFunc("GET /healthz", a.health)
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.HandleFunc("GET /status", a.status)
-	mux.HandleFunc("GET /metrics", a.metrics)
+	mux.Handle("GET /metrics", service.MetricsHandler("shproxy", version(), a.metrics))
 	return onLoopback(mux)
 }
 
@@ -150,10 +150,12 @@ func (a *admin) ready(w http.ResponseWriter, r *http.Request) {
 
 // report is the answer of /status.
 type report struct {
-	Version string          `json:"version"`
-	Uptime  float64         `json:"uptime_seconds"`
-	Replica *replica.Status `json:"replica,omitempty"`
-	Servers []serverStatus  `json:"servers"`
+	Program string               `json:"program"`
+	Version string               `json:"version"`
+	Uptime  float64              `json:"uptime_seconds"`
+	Replica *replica.Status      `json:"replica,omitempty"`
+	Servers []serverStatus       `json:"servers"`
+	Peers   []service.PeerStatus `json:"peers,omitempty"`
 }
 
 type serverStatus struct {
@@ -163,13 +165,16 @@ type serverStatus struct {
 
 // status answers programs with JSON and people with a page.
 func (a *admin) status(w http.ResponseWriter, r *http.Request) {
-	answer := report{Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(), Servers: a.statuses()}
+	answer := report{
+		Program: "shproxy", Version: version(), Uptime: time.Since(a.since).Round(time.Second).Seconds(),
+		Servers: a.statuses(), Peers: a.peers.Ask(r),
+	}
 	if a.replica != nil {
 		status := a.replica()
 		answer.Replica = &status
 	}
 	w.Header().Set("Vary", "Accept")
-	if prefersHTML(r.Header.Values("Accept")) {
+	if service.PrefersHTML(r.Header.Values("Accept")) {
 		statusPage(w, answer, r.URL.Query().Has("refresh"))
 		return
 	}
@@ -183,30 +188,6 @@ func (a *admin) statuses() []serverStatus {
 		all = append(all, serverStatus{s.Path, s.status()})
 	}
 	return all
-}
-
-// prefersHTML reports whether a client would rather have a page than JSON: it
-// names text/html, and does not name JSON with at least the same weight (RFC
-// 9110 section 12.5.1).
-func prefersHTML(accept []string) bool {
-	var html, json float64
-	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
-		mediaType, params, err := mime.ParseMediaType(part)
-		if err != nil {
-			continue
-		}
-		weight := 1.0
-		if q, ok := params["q"]; ok {
-			weight, _ = strconv.ParseFloat(q, 64)
-		}
-		switch mediaType {
-		case "text/html":
-			html = weight
-		case "application/json":
-			json = weight
-		}
-	}
-	return html > json
 }
 
 // respond writes a JSON answer that is not to be kept.

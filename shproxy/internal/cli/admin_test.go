@@ -42,7 +42,7 @@ func wrap(t *testing.T, name, command string, args ...string) adminServer {
 
 func newTestAdmin(t *testing.T, servers ...adminServer) string {
 	t.Helper()
-	admin := httptest.NewServer(newAdmin(func() []adminServer { return servers }, nil))
+	admin := httptest.NewServer(newAdmin(func() []adminServer { return servers }, nil, nil, nil))
 	t.Cleanup(admin.Close)
 	return admin.URL
 }
@@ -187,30 +187,6 @@ func TestStatusJSON(t *testing.T) {
 	}
 }
 
-func TestPrefersHTML(t *testing.T) {
-	for accept, want := range map[string]bool{
-		"":                 false,
-		"*/*":              false,
-		"application/json": false,
-		"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": true,
-		"text/html, application/json":                                     false,
-		"text/html, application/json;q=0.5":                               true,
-		"text/html;q=0.4, application/json;q=0.5":                         false,
-		"TEXT/HTML":             true,
-		"text/html;q=0":         false,
-		"text/html;q=x":         false,
-		"text/*":                false,
-		"nonsense//, text/html": true,
-	} {
-		if got := prefersHTML([]string{accept}); got != want {
-			t.Errorf("%q: %v", accept, got)
-		}
-	}
-	if !prefersHTML([]string{"application/json;q=0.1", "text/html"}) {
-		t.Error("a second header does not count")
-	}
-}
-
 // A page that reaches the loopback address by DNS rebinding sees nothing.
 func TestAdminChecksHost(t *testing.T) {
 	url := newTestAdmin(t)
@@ -228,7 +204,7 @@ func TestAdminChecksHost(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "http://shproxy.monitoring.svc/healthz", nil)
 	r = r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}))
 	w := httptest.NewRecorder()
-	newAdmin(func() []adminServer { return nil }, nil).ServeHTTP(w, r)
+	newAdmin(func() []adminServer { return nil }, nil, nil, nil).ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		t.Errorf("at another address: %d %s", w.Code, w.Body)
 	}

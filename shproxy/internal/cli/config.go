@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // fromEnvironment takes the defaults that the original proxy's variables give.
@@ -49,7 +52,7 @@ func (c *config) check() error {
 	for _, check := range []func() error{
 		func() error { return c.settings.check(flagName) },
 		func() error { return checkPatterns(c.passEnv) },
-		c.certs.Check, c.checkAccess, c.checkReplicas,
+		c.certs.Check, c.checkAccess, c.checkPeers, c.checkReplicas,
 	} {
 		if err := check(); err != nil {
 			return &usageError{text: err.Error()}
@@ -59,6 +62,14 @@ func (c *config) check() error {
 		return &usageError{text: "--drain-timeout must not be negative"}
 	}
 	return nil
+}
+
+func (c *config) checkPeers() (err error) {
+	if len(c.peers) > 0 && c.adminAddr == "" {
+		return errors.New("--peer is for the page at --admin-addr, which is missing")
+	}
+	c.peersOfStatus, err = service.ParsePeers(c.peers)
+	return err
 }
 
 func (c *config) checkAccess() error {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
 
 // config holds the flags and the command.
@@ -26,6 +27,8 @@ type config struct {
 	path         string
 	publicURL    string
 	adminAddr    string
+	peers        []string
+	otlp         string
 	drainTimeout time.Duration
 	legacySSE    bool
 
@@ -52,6 +55,8 @@ type config struct {
 
 	command string
 	args    []string
+
+	peersOfStatus *service.Peers // of peers; nil: none
 
 	foreign     foreignFlags // those of other bridges
 	environment environment
@@ -124,6 +129,8 @@ func (c *config) accessFlags(f *pflag.FlagSet) {
 
 func (c *config) operationFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.adminAddr, "admin-addr", "", "`HOST:PORT` for /healthz, /readyz, /status and /metrics (default none)")
+	f.StringArrayVar(&c.peers, "peer", nil, "`NAME=URL` of the admin address of another program of the gateway, which /status shows as well; repeatable")
+	f.StringVar(&c.otlp, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector for traces, by OTLP over HTTP (default OTEL_EXPORTER_OTLP_ENDPOINT, or none)")
 	f.DurationVar(&c.drainTimeout, "drain-timeout", 10*time.Second, "`TIME` for calls to end after a signal; a second signal ends everything at once")
 	f.StringVar(&c.logLevel, "log-level", "info", "log from `LEVEL` on: debug, info, warn or error")
 	f.StringVar(&c.logFormat, "log-format", "text", "log in this `FORMAT`: text or json")

@@ -37,6 +37,7 @@ type maker struct {
 	identify       func(*http.Request) string
 	cluster        *cluster // nil: there are no other replicas
 	log            *slog.Logger
+	trace          func(context.Context, shproxy.TracedCall) shproxy.CallSpan // nil: nobody traces
 }
 
 func newMaker(hosts, origins []string, identify func(*http.Request) string, log *slog.Logger) (*maker, error) {
@@ -95,10 +96,10 @@ func (m *maker) options(s settings) *shproxy.Options {
 	o := &shproxy.Options{
 		Identify: m.identify, Environ: s.perCaller(), Clients: eras[s.protocol.Value], AllowedHosts: m.hosts, AllowedOrigins: m.origins,
 		Warm: s.warm, MaxStarts: s.maxStarts, EndOnCrash: s.endOnCrash,
-		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions, MaxCallerSessions: s.callerMost,
+		MaxMessageBytes: int(s.maxMessageBytes), MaxSessions: s.maxSessions, MaxCallerSessions: s.callerMost, MaxCallerRate: s.callerRate,
 		IdleTimeout: s.idleTimeout, StartTimeout: s.startTimeout, RequestTimeout: s.requestTimeout, InputTimeout: s.inputTimeout,
 		KeepAlive: s.keepAlive, ReplayBytes: int(s.replayBytes), ReplayTime: s.replayTime,
-		Logger: m.log,
+		Logger: m.log, Trace: m.trace,
 	}
 	if m.cluster != nil {
 		o.Replicas = m.cluster.member

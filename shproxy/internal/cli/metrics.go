@@ -6,24 +6,38 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
 )
 
-// metrics answers Prometheus, from the same numbers as the status.
-func (a *admin) metrics(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", exposition.ContentType)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	to := exposition.NewWriter(w)
-	exposition.Process(to)
+// metrics writes the same numbers as the status has.
+func (a *admin) metrics(to *exposition.Writer) {
+	if a.meter != nil {
+		a.meter.Write(to)
+	}
 	writeMetrics(to, a.statuses())
 	if a.replica != nil {
 		writeReplica(to, a.replica())
 	}
+}
+
+// endpointOf is under which name a request is counted and traced. There are few,
+// whatever is asked for.
+func (f *fleet) endpointOf(r *http.Request) string {
+	switch pattern := strings.TrimSuffix(r.Pattern, "/{$}"); {
+	case pattern == healthPath, slices.Contains(f.health, pattern):
+		return "health"
+	case strings.HasPrefix(pattern, "/.well-known/"):
+		return "metadata"
+	case pattern == "":
+		return "other"
+	case pattern == "/" && f.access.embedded != nil:
+		return "auth"
+	}
+	return "mcp"
 }
 
 // metric is a number that each server has one of.

@@ -267,10 +267,15 @@ func TestReplicas(t *testing.T) {
 // modern sends a request of MCP 2026-07-28 for a tool as alice.
 func (m *member) modern(tool, rest string) (*http.Response, string) {
 	m.t.Helper()
+	return m.modernAs(aliceToken, tool, rest)
+}
+
+func (m *member) modernAs(token, tool, rest string) (*http.Response, string) {
+	m.t.Helper()
 	frame := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":{"text":"x"}%s,"_meta":{`+
 		`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"test","version":"1"},`+
 		`"io.modelcontextprotocol/clientCapabilities":{"sampling":{}}}}}`, tool, rest)
-	resp, body := m.post(frame, append(alice, "MCP-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", tool)...)
+	resp, body := m.post(frame, "Authorization", "Bearer "+token, "MCP-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", tool)
 	return resp, string(lastMessage(body))
 }
 
@@ -408,18 +413,27 @@ func TestReplicasDrain(t *testing.T) {
 // The sessions of one caller are counted over all replicas.
 func TestReplicasCallerLimit(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, 2, "--max-caller-sessions", "3", "--", "testserver", testserver.Good)
+	g := newGroup(t, 2, "--max-caller-sessions", "3", "--max-caller-rate", "2", "--", "testserver", testserver.Good)
 	a, b := g.all[0], g.all[1]
+	served, start := 0, time.Now()
+	for ; served < 1000; served++ { // a burst of 20 for both, and what is earned meanwhile
+		if resp, _ := g.all[served%2].modernAs(bobToken, "echo", ""); resp.StatusCode == http.StatusTooManyRequests {
+			break
+		}
+	}
+	if most := 21 + 2*int(time.Since(start)/time.Second+1); served < 20 || served > most {
+		t.Errorf("%d calls of bob were served", served)
+	}
 	sessions := []string{a.open(a.url, alice...), b.open(b.url, alice...), b.open(b.url, alice...)}
 	for _, m := range g.all {
 		if resp, body := m.post(initialize, alice...); resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("a fourth session: %s %s", resp.Status, body)
 		}
 	}
-	b.open(b.url, "Authorization", "Bearer "+bobToken)
 	a.request(http.MethodDelete, a.url, "", append(alice, "Mcp-Session-Id", sessions[1])...)
 	g.eventually(func() bool {
 		resp, _ := a.post(initialize, alice...)
+		time.Sleep(500 * time.Millisecond) // as many tries as are allowed
 		return resp.StatusCode == http.StatusOK
 	}, "the place of a session that has ended is not free")
 	if resp, body := b.post(initialize, alice...); resp.StatusCode != http.StatusTooManyRequests {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/tracing"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/child"
 )
 
@@ -34,6 +35,14 @@ func (c *config) run(sig *service.Signals, stderr io.Writer) (err error) {
 	}
 	defer done()
 	c.foreign.tell(log)
+	tracer, err := tracing.Start(sig.Stop, tracing.Options{
+		Endpoint: c.otlp, Program: "shproxy", Version: version(), LookupEnv: c.environment.lookup, Logger: log,
+	})
+	if err != nil {
+		return &usageError{text: err.Error()}
+	}
+	defer tracer.Close()
+	log = tracer.Logger(log)
 	if stop, err := child.Subreaper(signal.Notify, signal.Stop); err == nil {
 		defer stop()
 	} else {
@@ -47,7 +56,7 @@ func (c *config) run(sig *service.Signals, stderr io.Writer) (err error) {
 	if err := c.checkAddress(listener.Addr()); err != nil {
 		return err
 	}
-	p := &program{config: c, Signals: sig, log: log, listener: listener, manager: service.NewNotifier(c.environment.lookup, log)}
+	p := &program{config: c, Signals: sig, log: log, listener: listener, manager: service.NewNotifier(c.environment.lookup, log), tracer: tracer}
 	defer func() { err = errors.Join(err, p.close()) }()
 	if err := p.prepare(); err != nil {
 		return err
@@ -75,6 +84,8 @@ type program struct {
 	cluster  *cluster      // nil: there are no other replicas
 	keys     *certs.Source // nil: none
 	tls      *tls.Config
+	meter    *service.HTTPMeter // of requests; nil: nobody can ask for it
+	tracer   *tracing.Tracer    // nil: nothing is traced
 }
 
 // prepare opens what lasts until the end.
@@ -91,6 +102,7 @@ func (p *program) prepare() (err error) {
 	if err != nil {
 		return err
 	}
+	maker.trace = traceCalls(p.tracer)
 	if p.cluster, err = p.openCluster(p.Stop, p.log, p.sessions); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (p *program) serve() error {
 		p.fleet.end(ended())
 		return err
 	}
-	handler := service.AccessLog(p.fleet, p.log, "server")
+	handler := p.tracer.Handler(service.AccessLog(p.counted(), p.log, "server"), p.fleet.routeOf)
 	if err := p.cluster.start(p.Stop, handler); err != nil {
 		stopAdmin()
 		p.fleet.end(ended())
@@ -55,6 +55,14 @@ func (p *program) serve() error {
 		<-failed
 	}
 	return err
+}
+
+// counted counts requests, if anybody can ask for their number.
+func (p *program) counted() http.Handler {
+	if p.adminAddr == "" {
+		return p.fleet
+	}
+	return p.meter.Count(p.fleet)
 }
 
 // drain gives calls their time, and with other replicas sessions most of it.
@@ -109,7 +117,8 @@ func (p *program) startAdmin() (stop func(), err error) {
 	if addr, ok := listener.Addr().(*net.TCPAddr); ok && !addr.IP.IsLoopback() {
 		p.log.LogAttrs(p.Stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
 	}
-	server := newServer(newAdmin(p.fleet.servers, p.cluster.status()), p.log)
+	p.meter = service.NewHTTPMeter("shproxy", p.fleet.endpointOf)
+	server := newServer(newAdmin(p.fleet.servers, p.cluster.status(), p.meter, p.peersOfStatus), p.log)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -23,6 +23,7 @@ type settings struct {
 	maxStarts    int
 	maxSessions  int
 	callerMost   int // sessions of one caller
+	callerRate   int // requests of one caller in a second
 	idleTimeout  time.Duration
 	startTimeout time.Duration
 	endOnCrash   bool
@@ -79,6 +80,7 @@ var processSettings = []setting{
 	{"mode", "`MODE` session (a process for each session) or shared (one for all of them)", func(s *settings) any { return &s.mode }, 0},
 	{"max-sessions", "at most `N` sessions at one time", func(s *settings) any { return &s.maxSessions }, 1},
 	{"max-caller-sessions", "at most `N` sessions of one caller, on all replicas together; 0 means no such limit", func(s *settings) any { return &s.callerMost }, 0},
+	{"max-caller-rate", "at most `N` requests a second of one caller, those of ten seconds at once, on all replicas together; 0 means no such limit", func(s *settings) any { return &s.callerRate }, 0},
 	{"idle-timeout", "end a session without calls and streams after this `TIME`", func(s *settings) any { return &s.idleTimeout }, 1},
 	{"warm", "keep `N` processes started and waiting for a session", func(s *settings) any { return &s.warm }, 0},
 	{"max-starts", "at most `N` processes are starting at one time", func(s *settings) any { return &s.maxStarts }, 1},

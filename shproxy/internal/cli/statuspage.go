@@ -3,68 +3,39 @@
 package cli
 
 import (
-	"bytes"
-	"crypto/sha256"
-	_ "embed" // the page's parts
-	"encoding/base64"
+	_ "embed" // the page
 	"fmt"
 	"html/template"
 	"net/http"
 	"regexp"
 	"strings"
 	"sync"
-	"time"
 	"unicode"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 )
 
 var (
 	//go:embed statuspage.html
 	statusHTML string
-	//go:embed statuspage.css
-	statusCSS string
-
 	// Most commands never show the page, so it is parsed when it is needed.
 	statusTemplate = sync.OnceValue(func() *template.Template {
-		return template.Must(template.New("status").Funcs(template.FuncMap{
-			"style":    func() template.CSS { return template.CSS(statusCSS) },
+		return service.NewStatusTemplate("shproxy", template.FuncMap{
 			"bytes":    showBytes,
 			"duration": showSeconds,
-			"uptime":   func(s float64) string { return (time.Duration(s) * time.Second).String() },
 			"clean":    clean,
 			"failures": failures,
-		}).Parse(statusHTML))
+		}, statusHTML)
 	})
-
-	// Nothing but the page's own style may act on it, whatever gets into it.
-	statusCSP = "default-src 'none'; style-src " + sourceHash(statusCSS) + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-func sourceHash(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
-}
 
 // statusPage writes the report for people.
 func statusPage(w http.ResponseWriter, r report, refresh bool) {
-	var body bytes.Buffer
-	if err := statusTemplate().Execute(&body, struct {
+	service.WriteStatusPage(w, statusTemplate(), struct {
 		report
 		Refresh bool
-	}{r, refresh}); err != nil {
-		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", statusCSP)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	_, _ = w.Write(body.Bytes()) // the browser may be gone
+	}{r, refresh})
 }
 
 // showBytes writes a number of bytes with its unit.

@@ -36,10 +36,13 @@ var (
 	putLua string
 	//go:embed share.lua
 	shareLua string
+	//go:embed take.lua
+	takeLua string
 
 	listScript  = goredis.NewScript(listLua)
 	putScript   = goredis.NewScript(putLua)
 	shareScript = goredis.NewScript(shareLua)
+	takeScript  = goredis.NewScript(takeLua)
 )
 
 // Options of a [Directory].
@@ -52,8 +55,8 @@ type Options struct {
 // Directory keeps the records of replicas in a Redis or Valkey server or
 // cluster. It is safe for concurrent use, by several processes too.
 type Directory struct {
-	client                 goredis.UniversalClient
-	records, leases, count string // keys; the last is the beginning of some
+	client                       goredis.UniversalClient
+	records, leases, count, rate string // keys; the last two are the beginnings of some
 }
 
 var _ replica.Directory = (*Directory)(nil)
@@ -70,7 +73,7 @@ func New(client goredis.UniversalClient, o *Options) (*Directory, error) {
 		return nil, fmt.Errorf("redis: prefix %q holds a brace", prefix)
 	}
 	tag := "{" + prefix + "}:replicas"
-	return &Directory{client: client, records: tag, leases: tag + ":leases", count: tag + ":count:"}, nil
+	return &Directory{client: client, records: tag, leases: tag + ":leases", count: tag + ":count:", rate: tag + ":rate:"}, nil
 }
 
 // Put implements [replica.Directory].
@@ -95,4 +98,11 @@ func (d *Directory) List(ctx context.Context) (map[string][]byte, error) {
 func (d *Directory) Share(ctx context.Context, name, key string, n, limit int) (bool, error) {
 	ok, err := shareScript.Run(ctx, d.client, []string{d.leases, d.count + key}, name, n, max(limit, -1), forget.Milliseconds()).Int()
 	return ok == 1, err
+}
+
+// Take implements [replica.Directory].
+func (d *Directory) Take(ctx context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
+	cost, most := time.Duration(min(n, burst))*every, time.Duration(burst)*every
+	wait, err := takeScript.Run(ctx, d.client, []string{d.rate + key}, cost.Microseconds(), most.Microseconds()).Int64()
+	return time.Duration(wait) * time.Microsecond, err
 }

@@ -25,7 +25,7 @@ const (
 // Run tests directories. open returns one that is empty.
 func Run(t *testing.T, open func(t *testing.T) replica.Directory) {
 	for name, test := range map[string]func(*testing.T, replica.Directory){
-		"Records": records, "Lease": lease, "Share": share, "ShareOfTheDead": shareOfTheDead, "Race": race,
+		"Records": records, "Lease": lease, "Share": share, "ShareOfTheDead": shareOfTheDead, "Race": race, "Take": take,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -151,5 +151,56 @@ func race(t *testing.T, d replica.Directory) {
 	all.Wait()
 	if taken.Load() != limit {
 		t.Errorf("%d places were taken of %d", taken.Load(), limit)
+	}
+}
+
+// take takes from several replicas at one time what is earned too slowly to
+// matter, and then something that is earned at once.
+func take(t *testing.T, d replica.Directory) {
+	const slow, fast, burst = time.Hour, time.Microsecond, 20
+	var taken atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range burst {
+				wait, err := d.Take(t.Context(), "x", 1, slow, burst)
+				if err != nil || wait < 0 || wait > slow {
+					t.Errorf("wait %v, %v", wait, err)
+				}
+				if wait == 0 {
+					taken.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if taken.Load() != burst {
+		t.Errorf("%d were taken of %d", taken.Load(), burst)
+	}
+	for _, test := range []struct {
+		key      string
+		n        int
+		every    time.Duration
+		min, max time.Duration
+	}{
+		{"x", 2, slow, time.Hour, 2 * time.Hour},
+		{"y", 1000, slow, 0, 0}, // as many as there can be
+		{"y", 1, slow, time.Hour - time.Minute, time.Hour},
+		{"z", burst, fast, 0, 0},
+	} {
+		wait, err := d.Take(t.Context(), test.key, test.n, test.every, burst)
+		if err != nil || wait < test.min || wait > test.max {
+			t.Errorf("Take(%s, %d): %v, %v", test.key, test.n, wait, err)
+		}
+	}
+	for { // what was taken is earned again
+		wait, err := d.Take(t.Context(), "z", burst, fast, burst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wait == 0 {
+			return
+		}
+		time.Sleep(short) // between two questions
 	}
 }
