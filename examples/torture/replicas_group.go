@@ -428,6 +428,9 @@ func (g *group) close() {
 			}
 		}
 	}
+	if said, _ := os.ReadFile(filepath.Join(g.scratch, "nginx.log")); g.logTo != nil {
+		_, _ = g.logTo.Write(said)
+	}
 	for _, cmd := range []*exec.Cmd{g.nginx, g.redis} {
 		if cmd != nil && cmd.Process != nil {
 			_ = cmd.Process.Kill()

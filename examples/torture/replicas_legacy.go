@@ -29,6 +29,7 @@ type sojourn struct {
 	owner   string // the replica that the id names
 	journal journal
 	streams sync.WaitGroup
+	answers sync.WaitGroup
 	leave   context.CancelFunc // closes the streams
 	primed  chan struct{}      // closed once the standalone stream can be resumed
 
@@ -37,11 +38,15 @@ type sojourn struct {
 	answered int  // guarded by mu
 	cut      int  // guarded by mu; calls that may have been made
 	gone     bool // guarded by mu; with its replica
+
+	hurt    context.Context // ends with the first call that is cut
+	setHurt context.CancelFunc
 }
 
 var (
 	errSessionGone = errors.New("the session is gone with its replica")
 	errCutAtHop    = errors.New("the request was at a replica that was killed")
+	errStuck       = errors.New("the question was on a stream that cannot be resumed")
 	errJudged      = errors.New("reported")
 )
 
@@ -51,9 +56,15 @@ func (v *visitor) visitLegacy() {
 		s := &sojourn{visitor: v, nonce: rand.Text(), primed: make(chan struct{})}
 		s.journal = journal{session: s.nonce, seen: make(map[int]bool), wrong: func(kind, want, got string) { s.violate(kind, 0, want, got) }}
 		s.ctx, s.leave = context.WithCancel(v.ctx)
+		s.hurt, s.setHurt = context.WithCancel(v.ctx)
 		err := s.live()
+		if err == nil {
+			s.answers.Wait()
+		}
 		s.leave()
+		s.setHurt()
 		s.streams.Wait()
+		s.answers.Wait()
 		switch {
 		case err == nil:
 			v.count(sawSurvived, 1)
@@ -69,7 +80,8 @@ func (s *sojourn) violate(kind string, call int, want, got string) {
 
 // bad reports what is no excuse, and returns an error that says so.
 func (s *sojourn) bad(kind string, call int, want string, got any) error {
-	if s.ctx.Err() == nil {
+	err, _ := got.(error)
+	if s.ctx.Err() == nil && !errors.Is(err, errStuck) {
 		s.violate(kind, call, want, fmt.Sprintf("%v (session on %s)", got, s.owner))
 	}
 	return errJudged
@@ -188,6 +200,13 @@ func (s *sojourn) call(last bool) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, callTimeout)
 	defer cancel()
+	ctx, stick := context.WithCancelCause(ctx)
+	defer stick(nil)
+	if e.Ask && cut == 0 {
+		// Its question may be on the stream of a call that is cut before its
+		// first event, which cannot be resumed.
+		defer context.AfterFunc(s.hurt, func() { time.AfterFunc(lateness, func() { stick(errStuck) }) })()
+	}
 	id := strconv.Itoa(e.Call)
 	c := &legacyCall{sojourn: s, ctx: ctx, errand: e, id: id, steps: steps{errand: e, token: `"t` + id + `"`}}
 	if s.roll(6) == 0 {
@@ -195,10 +214,14 @@ func (s *sojourn) call(last bool) error {
 	}
 	f, err := c.run()
 	switch {
+	case context.Cause(ctx) == errStuck:
+		s.count(sawAtHop, 1)
+		return errStuck
 	case errors.Is(err, errCutAtHop):
 		s.mu.Lock()
 		s.cut++
 		s.mu.Unlock()
+		s.setHurt()
 		s.count(sawAtHop, 1)
 		return err
 	case errors.Is(err, errSessionGone):
@@ -247,6 +270,7 @@ func (s *sojourn) awaitEvents(upTo int) error {
 
 // delete ends the session through some replica, and looks through another.
 func (s *sojourn) delete() error {
+	s.answers.Wait()
 	s.leave()
 	s.streams.Wait()
 	s.ctx, s.leave = context.WithCancel(s.visitor.ctx)
@@ -362,7 +386,11 @@ func (s *sojourn) listen() {
 				s.violate(badAltered, 0, "JSON", fmt.Sprintf("%v in %.200q", err, event.Data))
 				continue
 			}
-			last = s.journal.take(&f, last)
+			if f.Method == "elicitation/create" { // of a call whose stream is away
+				s.answer(&f)
+			} else {
+				last = s.journal.take(&f, last)
+			}
 			if cutAfter--; cutAfter == 0 {
 				break
 			}
@@ -380,17 +408,10 @@ type legacyCall struct {
 	id       string
 	steps    steps
 	cutAfter int // messages; 0: never
-
-	answers sync.WaitGroup
 }
 
 // run returns the response.
 func (c *legacyCall) run() (*frame, error) {
-	defer c.answers.Wait()
-	return c.read()
-}
-
-func (c *legacyCall) read() (*frame, error) {
 	h, err := c.send(c.ctx, c.owner, http.MethodPost, raw(&frame{
 		Version: "2.0", ID: json.RawMessage(c.id), Method: "tools/call",
 		Params: raw(map[string]any{"name": "count", "arguments": c.errand, "_meta": map[string]any{"progressToken": json.RawMessage(c.steps.token)}}),
@@ -453,6 +474,9 @@ func (c *legacyCall) follow(h *hopped) (*frame, error) {
 			if errors.Is(err, errSessionGone) {
 				return nil, err
 			}
+			if context.Cause(c.ctx) == errStuck {
+				return nil, errStuck
+			}
 			return nil, c.bad(badUnanswered, c.errand.Call, fmt.Sprintf("the stream from %s to go on after %v", hop, time.Since(begun)), err)
 		}
 	}
@@ -508,18 +532,18 @@ func (c *legacyCall) take(data []byte) (*frame, bool) {
 }
 
 // answer answers the server's question on a connection of its own.
-func (c *legacyCall) answer(f *frame) {
+func (s *sojourn) answer(f *frame) {
 	var p struct{ Message string }
 	_ = json.Unmarshal(f.Params, &p)
 	// On stdio a question does not tell which call it belongs to.
-	if nonce, _, _ := strings.Cut(p.Message, "/"); nonce != c.nonce {
-		c.violate(badMisrouted, c.errand.Call, "a question of this session", p.Message)
+	if nonce, _, _ := strings.Cut(p.Message, "/"); nonce != s.nonce {
+		s.violate(badMisrouted, 0, "a question of this session", p.Message)
 	}
-	c.answers.Go(func() {
+	s.answers.Go(func() {
 		// What is wrong with it was reported.
-		_ = c.tell(raw(&frame{Version: "2.0", ID: f.ID, Result: raw(map[string]any{
+		_ = s.tell(raw(&frame{Version: "2.0", ID: f.ID, Result: raw(map[string]any{
 			"action": "accept", "content": map[string]string{"echo": p.Message},
 		})}))
-		c.count(sawAsked, 1)
+		s.count(sawAsked, 1)
 	})
 }

@@ -97,6 +97,9 @@ func (s *counter) receive(f *frame) {
 		defer s.mu.Unlock()
 		if answer := s.asked[string(f.ID)]; answer != nil {
 			delete(s.asked, string(f.ID))
+			if f.Error != nil {
+				f.Result = raw(f.Error)
+			}
 			answer <- f.Result
 		}
 	case "initialize":
@@ -168,7 +171,7 @@ func (s *counter) perform(e *errand, a *account, token json.RawMessage) {
 	if e.Ask {
 		question := fmt.Sprintf("%s/%d", e.Session, e.Call)
 		if got := s.ask(question); got != question {
-			a.Wrong = fmt.Sprintf("asked %s, got %.100q", question, got)
+			a.Wrong = fmt.Sprintf("asked %s, got %.200q", question, got)
 		}
 	}
 	for range e.Events {
@@ -222,7 +225,10 @@ func (s *counter) ask(question string) string {
 		"requestedSchema": json.RawMessage(`{"type":"object","properties":{"echo":{"type":"string"}},"required":["echo"]}`),
 	})})
 	var result struct{ Content struct{ Echo string } }
-	_ = json.Unmarshal(<-answer, &result)
+	got := <-answer
+	if err := json.Unmarshal(got, &result); err != nil || result.Content.Echo == "" {
+		return string(got)
+	}
 	return result.Content.Echo
 }
 

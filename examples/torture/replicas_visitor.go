@@ -73,6 +73,9 @@ func (v *visitor) send(ctx context.Context, owner, method string, body []byte, h
 		begun := time.Now()
 		resp, err := v.http.Do(req)
 		if err != nil {
+			if owner != "" {
+				v.count(sawUnsure, 1)
+			}
 			return nil, err
 		}
 		hops := strings.Split(resp.Header.Get("X-Hop"), ", ")
