@@ -18,7 +18,6 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
-	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/login/local"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/memory"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
@@ -402,11 +401,9 @@ func protectedServer() (resourceURL string, person *browser.Browser, stop func()
 	issuer := "http://" + as.Listener.Addr().String()
 	resourceURL = "http://" + rs.Listener.Addr().String() + "/mcp"
 
-	person = &browser.Browser{Username: "alice", Password: "correct horse battery staple"}
-	users := local.New()
-	must(users.Set(person.Username, person.Password))
+	person = new(browser.Browser)
 	srv, err := authserver.New(context.Background(), authserver.Options{
-		Issuer: issuer, Store: memory.New(nil), Login: users,
+		Issuer: issuer, Store: memory.New(nil), Login: onlyAlice{},
 		Resources:       []authserver.Resource{{URI: resourceURL, Scopes: []string{"mcp"}}},
 		ResourceServers: []authserver.ResourceServer{{ID: "reports", Secret: "read it from a file"}},
 	})
@@ -425,6 +422,14 @@ func protectedServer() (resourceURL string, person *browser.Browser, stop func()
 	as.Start()
 	rs.Start()
 	return resourceURL, person, func() { rs.Close(); as.Close(); srv.Close() }
+}
+
+// onlyAlice signs in whoever comes as alice. Packages local, github and oidc have
+// real ways.
+type onlyAlice struct{}
+
+func (onlyAlice) ServeLogin(http.ResponseWriter, *http.Request, *authserver.Attempt) (*authserver.User, error) {
+	return &authserver.User{Subject: "example:alice", Name: "alice"}, nil
 }
 
 func must(err error) {

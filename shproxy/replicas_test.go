@@ -3,13 +3,20 @@
 package shproxy
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
 )
 
 func identifyByHeader(r *http.Request) string { return r.Header.Get("X-User") }
@@ -92,4 +99,65 @@ func TestMaxCallerRate(t *testing.T) {
 	burst("eve", func(i int) *http.Response {
 		return m.modern(context.Background(), modernFrame(strconv.Itoa(i), "tools/list", "", ""))
 	})
+}
+
+// A replica that is to end, and knows no other, refuses newcomers alone at first.
+// Then sessions end as soon as they are quiet, and calls are answered.
+func TestReplicaEnds(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	member, err := replica.New(replica.Options{Directory: new(replica.Memory), Key: bytes.Repeat([]byte("k"), replica.MinKey), Listener: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer member.Close(context.Background())
+	proxy, url := newTestProxy(t, testserver.Good, &Options{Replicas: member})
+	quiet, busy := connect(t, url), connect(t, url)
+	for _, c := range []*client{quiet, busy} {
+		if !strings.HasPrefix(c.session, member.Name()+".") {
+			t.Errorf("session %q is not named after %s", c.session, member.Name())
+		}
+	}
+	events := busy.events(busy.tool("1", "ask", nil))
+	question, err := jsonrpc.Scan([]byte(events.message()))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := proxy.Retire(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Retire does not wait for sessions: %v", err)
+	}
+	if resp := (&client{t: t, url: url, header: http.Header{}}).post(initializeFrame); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a newcomer: %s", resp.Status)
+	}
+	if err := proxy.Ready(t.Context()); err == nil || proxy.Status().State != StateStopping {
+		t.Errorf("it is %s and ready: %v", proxy.Status().State, err)
+	}
+	const ping = `{"jsonrpc":"2.0","id":2,"method":"ping"}`
+	quiet.want(quiet.post(ping), http.StatusOK, `{"jsonrpc":"2.0","id":2,"result":{}}`)
+	busy.want(busy.post(ping), http.StatusOK, `{"jsonrpc":"2.0","id":2,"result":{}}`)
+
+	drained := make(chan error, 1)
+	go func() { drained <- proxy.Drain(t.Context()) }()
+	for quiet.post(ping).StatusCode != http.StatusNotFound {
+		time.Sleep(time.Millisecond) // between two questions
+	}
+	busy.wantError(busy.post(ping), http.StatusNotFound, "2", -32001, "initialize again")
+	if resp := busy.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"result":{"x":1}}`, 1)); question.Kind != jsonrpc.Request || resp.StatusCode != http.StatusAccepted {
+		t.Errorf("the answer to the question: %s", resp.Status)
+	}
+	if got, want := events.message(), textResult("1", `{"x":1}`); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	if err := <-drained; err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+	if resp := busy.post(ping); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("after the last call: %s", resp.Status)
+	}
 }

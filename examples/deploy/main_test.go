@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
-	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
 
 var installFlag = flag.Bool("install", false, "first install what is missing of the proxies from PyPI")
@@ -30,6 +30,13 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == serverArg {
 		if err := newServer().Run(context.Background(), &mcp.StdioTransport{}); err != nil {
 			fmt.Fprintln(os.Stderr, err)
+		}
+		return
+	}
+	if os.Getenv(browserVariable) != "" && len(os.Args) == 2 {
+		if err := openPage(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
 		}
 		return
 	}
@@ -59,14 +66,20 @@ func run(m *testing.M) int {
 var scratch string // directory for what is built
 
 // commands builds the commands of the repository, once, and returns the
-// directory that holds them.
+// directory that holds them. They are compiled as for a release, and without
+// regard to where the sources are (-trimpath), so that the walk of the
+// operations page finds that in the cache, and the tests of images too.
 var commands = sync.OnceValues(func() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
+	args := []string{"build", "-trimpath", "-o", scratch}
 	for _, name := range []string{"oauthdyn", "shproxy", "fetchserver", "shclient"} {
-		if _, err := servetest.Build(ctx, scratch, name); err != nil {
-			return "", err
-		}
+		args = append(args, "github.com/atrawog/mcp-oauth-gateway/"+name+"/cmd/"+name)
+	}
+	build := exec.CommandContext(ctx, "go", args...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return scratch, nil
 })

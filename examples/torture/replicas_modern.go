@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -107,9 +108,7 @@ func (c *modernCall) request(ctx context.Context, more map[string]any) (*frame, 
 		"io.modelcontextprotocol/clientInfo":         info{"torture-modern", "1"},
 		"io.modelcontextprotocol/clientCapabilities": json.RawMessage(`{"elicitation":{"form":{}}}`),
 	}}
-	for key, value := range more {
-		params[key] = value
-	}
+	maps.Copy(params, more)
 	body := raw(&frame{Version: "2.0", ID: json.RawMessage(strconv.Itoa(c.errand.Call)), Method: "tools/call", Params: raw(params)})
 	h, err := c.send(ctx, c.owner, http.MethodPost, body, "MCP-Protocol-Version", modernVersion, "Mcp-Method", "tools/call", "Mcp-Name", "count")
 	if err != nil {

@@ -12,14 +12,18 @@ import (
 	"testing"
 )
 
-// TestReplicas is the short form of the run with replicas. TORTURE_CALLS makes
-// it the long one.
+// TestReplicas is the run with replicas, of as many calls as TORTURE_CALLS
+// says.
 func TestReplicas(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
 	if !canSeeProcesses {
 		t.Skip("needs Linux")
+	}
+	calls := os.Getenv("TORTURE_CALLS")
+	if calls == "" {
+		t.Skip("takes a minute: set TORTURE_CALLS, to 1500 or more")
 	}
 	for _, program := range []string{"nginx", "redis-server"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -28,10 +32,6 @@ func TestReplicas(t *testing.T) {
 			}
 			t.Skipf("no %s: apt-get install nginx-light redis-server", program)
 		}
-	}
-	calls := os.Getenv("TORTURE_CALLS")
-	if calls == "" {
-		calls = "1500"
 	}
 	args := []string{"-replicas", "-calls", calls, "-parallel", "24", "-json", "-server", builtServer(t)}
 	if raceEnabled {

@@ -85,6 +85,7 @@ type Member struct {
 	put      bool            // the record has to be written before the next interval
 	counts   map[string]int  // what is shared, by key
 	unshared map[string]bool // keys whose count the directory does not know
+	shared   time.Time       // when all counts were told last
 }
 
 // look is one look into the directory.

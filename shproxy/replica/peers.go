@@ -26,6 +26,9 @@ const maxStrange = 100
 // forget is after how many silent intervals a replica is forgotten.
 const forget = 60
 
+// shareAll is how often the directory is told all counts.
+const shareAll = time.Hour
+
 // update takes what the directory lists. A replica that is not in it is not
 // gone at once: the directory may have lost everything just now. One that is
 // silent may only be slow: it gets no newcomers, and is gone when it is not found
@@ -59,9 +62,10 @@ func (m *Member) update(records map[string][]byte) {
 			p.record, p.seen, p.stale, p.gone = &r, now, false, r.State == stateEnded
 		}
 	}
-	if _, known := records[m.name]; !known {
+	if _, known := records[m.name]; !known || now.Sub(m.shared) > shareAll {
+		m.shared = now
 		for key := range m.counts {
-			m.unshared[key] = true // the directory has forgotten us, or never knew
+			m.unshared[key] = true // the directory has forgotten us, or may forget counts that do not change
 		}
 	}
 	for name, p := range m.peers {

@@ -132,6 +132,16 @@ func TestComposeRules(t *testing.T) {
 			t.Errorf("%s is open to the world", name)
 		}
 	}
+	// A wrong port would only show as a replica that is never asked.
+	for _, url := range regexp.MustCompile(`url: http://([a-z0-9-]+):(\d+)`).FindAllStringSubmatch(readFile(t, project.Configs["routes"].File), -1) {
+		s, ok := project.Services[url[1]]
+		port := s.Environment["MCP_PORT"]
+		if !ok || !slices.ContainsFunc(s.Command, func(arg string) bool {
+			return strings.HasPrefix(arg, "--addr=") && strings.HasSuffix(arg, ":"+url[2]) || arg == "--port="+url[2]
+		}) && (port == nil || *port != url[2]) {
+			t.Errorf("%s: nobody listens there", url[0])
+		}
+	}
 	// Who shares a network reaches each other.
 	for _, test := range []struct {
 		a, b string

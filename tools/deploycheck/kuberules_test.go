@@ -311,26 +311,30 @@ func TestNetworkPolicies(t *testing.T) {
 		{"directory", "auth-store", 6379, false},
 		{"auth-store", "oauthdyn", 9000, false},
 	} {
-		if got := c.reaches(t, test.from, test.to, test.port); got != test.want {
-			t.Errorf("%s reaches %s at port %d: %t", test.from, test.to, test.port, got)
+		// Both sides have to say the same: one guards where the other has a gap.
+		if out, in := c.reaches(t, test.from, test.to, test.port); out != test.want || in != test.want {
+			t.Errorf("%s may reach out for port %d of %s: %t, which admits it: %t", test.from, test.port, test.to, out, in)
 		}
 	}
-	// The proxies of the Gateway reach the public ports alone.
-	for _, w := range c.workloads() {
-		for _, p := range w.template.Spec.Containers[0].Ports {
-			got := c.admits(t, w, p.ContainerPort, func(peer networkingv1.NetworkPolicyPeer) bool {
-				return peer.NamespaceSelector != nil && peer.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == "traefik"
-			})
-			if got != (p.Name == "http") {
-				t.Errorf("the Gateway reaches %s of %s: %t", p.Name, w.name, got)
+	// The proxies of the Gateway reach the public ports alone, Prometheus the
+	// others of our programs.
+	for namespace, port := range map[string]string{"traefik": "http", "monitoring": "admin"} {
+		for _, w := range c.workloads() {
+			for _, p := range w.template.Spec.Containers[0].Ports {
+				got := c.admits(t, w, p.ContainerPort, func(peer networkingv1.NetworkPolicyPeer) bool {
+					return peer.NamespaceSelector != nil && peer.NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] == namespace
+				})
+				if got != (p.Name == port) {
+					t.Errorf("%s reaches %s of %s: %t", namespace, p.Name, w.name, got)
+				}
 			}
 		}
 	}
 }
 
-// reaches reports whether pods of one workload may connect to those of another:
-// by a policy at each side.
-func (c *cluster) reaches(t *testing.T, from, to string, port int32) bool {
+// reaches reports whether policies let pods of one workload connect to those of
+// another, and whether they let these take the connection.
+func (c *cluster) reaches(t *testing.T, from, to string, port int32) (leaves, enters bool) {
 	t.Helper()
 	source, target := c.workload(from), c.workload(to)
 	is := func(w workload) func(networkingv1.NetworkPolicyPeer) bool {
@@ -341,7 +345,6 @@ func (c *cluster) reaches(t *testing.T, from, to string, port int32) bool {
 			return slices.Contains(c.selected(t, peer.PodSelector), w.name)
 		}
 	}
-	leaves := false
 	for _, p := range c.policies {
 		if !slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) || !slices.Contains(c.selected(t, &p.Spec.PodSelector), from) {
 			continue
@@ -352,7 +355,7 @@ func (c *cluster) reaches(t *testing.T, from, to string, port int32) bool {
 			}
 		}
 	}
-	return leaves && c.admits(t, target, port, is(source))
+	return leaves, c.admits(t, target, port, is(source))
 }
 
 func (c *cluster) admits(t *testing.T, w workload, port int32, from func(networkingv1.NetworkPolicyPeer) bool) bool {

@@ -29,6 +29,9 @@ func TestUnitsUnderSystemd(t *testing.T) {
 	if _, err := os.Stat("/run/systemd/system"); err == nil {
 		t.Skip("systemd runs this machine, and a second one would meddle with its control groups")
 	}
+	if out, err := exec.CommandContext(t.Context(), "unshare", "--fork", "--pid", "--mount", "--mount-proc", "true").CombinedOutput(); err != nil {
+		t.Skipf("no namespaces here: %v\n%s", err, out)
+	}
 	const program = "/lib/systemd/systemd"
 	if _, err := os.Stat(program); err != nil {
 		missing(t, program+" is absent: apt-get install systemd")
@@ -125,23 +128,32 @@ func boot(t *testing.T) *booted {
 	return b
 }
 
-// removeGroups removes the control groups that systemd has left; those that are in
-// use stay.
+// removeGroups removes the control groups that systemd has left, once its
+// processes are gone; those that others use stay.
 func removeGroups() {
-	for _, name := range []string{"init.scope", "system.slice"} {
-		groups, _ := filepath.Glob("/sys/fs/cgroup/*/" + name) // the pattern is right
-		for _, group := range append(groups, "/sys/fs/cgroup/"+name) {
-			var dirs []string
-			_ = filepath.WalkDir(group, func(path string, d fs.DirEntry, err error) error {
-				if err == nil && d.IsDir() {
-					dirs = append(dirs, path)
-				}
-				return nil
-			})
-			for _, dir := range slices.Backward(dirs) {
-				_ = os.Remove(dir)
-			}
+	for range 100 {
+		groups, _ := filepath.Glob("/sys/fs/cgroup/*/init.scope") // the patterns are right
+		more, _ := filepath.Glob("/sys/fs/cgroup/*/system.slice")
+		if groups = append(groups, more...); len(groups) == 0 {
+			return
 		}
+		for _, group := range groups {
+			removeTree(group)
+		}
+		time.Sleep(20 * time.Millisecond) // killed processes take a moment
+	}
+}
+
+func removeTree(group string) {
+	var dirs []string
+	_ = filepath.WalkDir(group, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, path)
+		}
+		return nil
+	})
+	for _, dir := range slices.Backward(dirs) {
+		_ = os.Remove(dir) // not if it is in use
 	}
 }
 

@@ -126,9 +126,13 @@ func checkSignal(t *testing.T, cmd *exec.Cmd, signal syscall.Signal) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	// A program that did not hear the signal would wait, and the test for it.
+	stuck := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer stuck.Stop()
 	lines := bufio.NewScanner(pipe)
 	if !lines.Scan() || lines.Text() != "ready" {
 		t.Fatalf("first line %q", lines.Text())

@@ -28,6 +28,7 @@ func refuseNew(listener net.Listener) error {
 		{Code: syscall.BPF_RET | syscall.BPF_K, K: 1<<32 - 1},
 	}
 	var failed error
+	//lint:ignore SA1019 the alternative is a dependency, for these four instructions
 	err = conn.Control(func(fd uintptr) { failed = syscall.AttachLsf(int(fd), filter) })
 	return errors.Join(err, failed)
 }

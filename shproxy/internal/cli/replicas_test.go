@@ -158,7 +158,7 @@ func next(t *testing.T, events *sse.Reader) string {
 // A session can be used through every replica, by whoever started it.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	g := newGroup(t, 3, "--legacy-sse", "--", "testserver", testserver.Good)
+	g := newGroup(t, 3, "--legacy-sse", "--cors-origin", "https://app.example", "--", "testserver", testserver.Good)
 	a, b, c := g.all[0], g.all[1], g.all[2]
 	session := a.open(a.url, alice...)
 
@@ -183,8 +183,11 @@ func TestReplicas(t *testing.T) {
 			if got := m.ping(m.url, session, "Authorization", "Bearer "+bobToken); got != http.StatusNotFound {
 				t.Errorf("as bob: %d", got)
 			}
-			if got := m.ping(m.url, session, append(alice, "Host", "evil.example")...); got != http.StatusOK {
-				t.Errorf("Host is no header of this client's: %d", got)
+			resp, _ := m.post(ping, append(alice, "Mcp-Session-Id", session, "Origin", "https://app.example")...)
+			for header, want := range map[string]string{"Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin", "Content-Type": "application/json"} {
+				if got := strings.Join(resp.Header.Values(header), ", "); got != want {
+					t.Errorf("a web page gets %s: %s", header, got)
+				}
 			}
 			if got := m.ping(m.url, session, append(alice, "Origin", "https://evil.example")...); got != http.StatusForbidden {
 				t.Errorf("a foreign page: %d", got)

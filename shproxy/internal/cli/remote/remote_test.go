@@ -231,6 +231,27 @@ func TestSessionsBelongToCallers(t *testing.T) {
 	}
 }
 
+// Replicas that have the same key take each other's sessions.
+func TestSessionsOfReplicas(t *testing.T) {
+	there := func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Mcp-Session-Id", "s.1") }
+	replica := func(key string) *httptest.Server {
+		return offer(t, there, func(c *Config) {
+			c.Identify, c.SealKey = func(r *http.Request) string { return r.Header.Get("X-User") }, []byte(key)
+		})
+	}
+	key := strings.Repeat("k", 32)
+	resp, _ := do(t, "POST", replica(key).URL, "{}", "X-User", "alice")
+	id := resp.Header.Get("Mcp-Session-Id")
+	for other, want := range map[string]int{key: 200, strings.Repeat("o", 32): 404, key[1:]: 404, "": 404} {
+		if resp, _ := do(t, "POST", replica(other).URL, "{}", "X-User", "alice", "Mcp-Session-Id", id); resp.StatusCode != want {
+			t.Errorf("key %.2q of %d: %s", other, len(other), resp.Status)
+		}
+	}
+	if resp, _ := do(t, "POST", replica(key).URL, "{}", "X-User", "bob", "Mcp-Session-Id", id); resp.StatusCode != 404 {
+		t.Errorf("bob: %s", resp.Status)
+	}
+}
+
 func TestNewErrors(t *testing.T) {
 	for _, cfg := range []Config{
 		{URL: "mcp.example.com"}, {URL: "ftp://x"}, {URL: "https://me:secret@x/"}, {URL: "https://x/#y"},
