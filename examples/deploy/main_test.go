@@ -66,9 +66,9 @@ func run(m *testing.M) int {
 var scratch string // directory for what is built
 
 // commands builds the commands of the repository, once, and returns the
-// directory that holds them. What is compiled does not depend on where the
-// sources are (-trimpath), so that the walk of the operations page finds it in
-// the cache.
+// directory that holds them. They are compiled as for a release, and without
+// regard to where the sources are (-trimpath), so that the walk of the
+// operations page finds that in the cache, and the tests of images too.
 var commands = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
@@ -76,7 +76,9 @@ var commands = sync.OnceValues(func() (string, error) {
 	for _, name := range []string{"oauthdyn", "shproxy", "fetchserver", "shclient"} {
 		args = append(args, "github.com/atrawog/mcp-oauth-gateway/"+name+"/cmd/"+name)
 	}
-	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+	build := exec.CommandContext(ctx, "go", args...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return scratch, nil

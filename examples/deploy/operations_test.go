@@ -241,7 +241,7 @@ func (w *walk) environment(more ...string) []string {
 	return slices.Concat(kept, []string{
 		"HOME=" + w.home, "GOMODCACHE=" + cache("go", "env", "GOMODCACHE"), "GOCACHE=" + cache("go", "env", "GOCACHE"),
 		"npm_config_cache=" + cache("npm", "config", "get", "cache"), "PIP_CACHE_DIR=" + cache("python3", "-m", "pip", "cache", "dir"),
-		"GOFLAGS=-trimpath", "SSL_CERT_FILE=" + w.trust, "BROWSER=" + self, browserVariable + "=1",
+		"GOFLAGS=-trimpath", "CGO_ENABLED=0", "SSL_CERT_FILE=" + w.trust, "BROWSER=" + self, browserVariable + "=1",
 		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=url." + w.origin() + ".insteadOf", "GIT_CONFIG_VALUE_0=" + repository,
 	}, more)
 }
