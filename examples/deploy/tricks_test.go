@@ -68,6 +68,13 @@ func (s *stack) oddHeaders(read string) {
 			s.t.Errorf("%s: %d", name, status)
 		}
 	}
+	// Names what the proxy is to take away on its way (RFC 9110 section 7.6.1).
+	status := s.raw("/mcp/echo", read, "Connection: X-User-Id, X-User-Name\r\n")
+	for _, seen := range s.server.take() {
+		if seen.Header.Get("X-User-Id") != "local:alice" {
+			s.t.Errorf("Connection: X-User-Id: %d, the server sees %q", status, seen.Header)
+		}
+	}
 	if status := s.raw("/mcp/echo?access_token="+read, "x", ""); status != 401 || len(s.server.take()) > 0 {
 		s.t.Errorf("token in the query: %d", status)
 	}
