@@ -33,6 +33,15 @@ type options struct {
 	race     bool
 	log      string // file for what the proxy writes to stderr
 	json     bool
+	replicas bool // several, behind a balancer
+	calls    int  // with replicas
+}
+
+// A report is what a run found out.
+type report interface {
+	writeJSON(io.Writer) error
+	writeText(io.Writer) error
+	passed() bool
 }
 
 // run is main without the process.
@@ -45,7 +54,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "torture: %v\n", err)
 		return exitUsage
 	}
-	res, err := runTorture(ctx, opts, stderr)
+	var res report
+	if opts.replicas {
+		res, err = runGroup(ctx, opts, stderr)
+	} else {
+		res, err = runTorture(ctx, opts, stderr)
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "torture: %v\n", err)
 		return exitFailure
@@ -77,6 +91,8 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.BoolVar(&opts.race, "race", false, "build shproxy with the race detector")
 	flags.StringVar(&opts.log, "log", "", "file for what shproxy writes to stderr")
 	flags.BoolVar(&opts.json, "json", false, "print the report as JSON")
+	flags.BoolVar(&opts.replicas, "replicas", false, "torture three replicas behind nginx, with Redis, instead")
+	flags.IntVar(&opts.calls, "calls", 20_000, "with -replicas, how many calls")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(stderr, "usage: go run ./examples/torture [flags]")
@@ -105,6 +121,8 @@ func (o *options) check() error {
 		return fmt.Errorf("-clients %d: want 1 to 1000000", o.clients)
 	case o.parallel < 1 || o.parallel > 90:
 		return fmt.Errorf("-parallel %d: want 1 to 90, since shproxy serves 100 sessions", o.parallel)
+	case o.calls < 100 || o.calls > 1_000_000:
+		return fmt.Errorf("-calls %d: want 100 to 1000000", o.calls)
 	case o.only < 0:
 		return fmt.Errorf("-only %d: want the number of a client", o.only)
 	case o.only > 0 && len(o.phases) != 1:

@@ -55,8 +55,14 @@ func (t *torture) startProxy(ctx context.Context, flags []string) (*proxy, error
 	if err != nil {
 		return nil, err
 	}
+	return t.startProxyAt(ctx, address, nil, slices.Concat(flags, []string{"--", t.server, roleServer, t.marker}))
+}
+
+// startProxyAt runs shproxy with further flags, which end with the command, and
+// more in its environment.
+func (t *torture) startProxyAt(ctx context.Context, address string, environ, flags []string) (*proxy, error) {
 	host, port, _ := net.SplitHostPort(address)
-	args := slices.Concat([]string{"--host", host, "--port", port}, flags, []string{"--", t.server, roleServer, t.marker})
+	args := slices.Concat([]string{"--host", host, "--port", port}, flags)
 	p := &proxy{
 		keeper: t.keeper, cmd: exec.Command(t.shproxy, args...), base: "http://" + address,
 		log: &proxyLog{copy: t.logTo}, exited: make(chan struct{}),
@@ -64,7 +70,7 @@ func (t *torture) startProxy(ctx context.Context, flags []string) (*proxy, error
 	}
 	p.cmd.Stderr = p.log
 	// In the environment as well, for what is started from there.
-	p.cmd.Env = append(os.Environ(), "TORTURE_RUN="+t.marker)
+	p.cmd.Env = append(append(os.Environ(), "TORTURE_RUN="+t.marker), environ...)
 	p.cmd.WaitDelay = 2 * time.Second
 	ownGroup(p.cmd)
 	if err := p.keeper.start(p.cmd); err != nil {

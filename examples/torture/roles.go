@@ -17,10 +17,12 @@ const (
 	roleServer = "server" // the server that is wrapped
 	roleOrphan = "orphan" // a process that the server has forked
 	roleDaemon = "daemon" // the same, by way of a process that ends at once
+
+	roleCounter = "counter" // the server that is wrapped by replicas
 )
 
 func isRole(name string) bool {
-	return name == roleServer || name == roleOrphan || name == roleDaemon
+	return name == roleServer || name == roleOrphan || name == roleDaemon || name == roleCounter
 }
 
 // play returns the exit code.
@@ -31,6 +33,8 @@ func play(args []string, stdin, stdout, stderr *os.File) (int, error) {
 	switch role, marker := args[0], args[1]; role {
 	case roleServer:
 		return serve(marker, stdin, stdout, stderr), nil
+	case roleCounter:
+		return count(stdin, stdout), nil
 	case roleDaemon:
 		cmd := exec.Command(os.Args[0], roleOrphan, marker)
 		cmd.Stdout, cmd.Stderr = stdout, stderr

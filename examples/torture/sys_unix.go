@@ -27,3 +27,9 @@ func pollable(f *os.File) *os.File {
 	}
 	return os.NewFile(fd, f.Name())
 }
+
+// What makes a process hang for a while.
+const (
+	signalStop     = syscall.SIGSTOP
+	signalContinue = syscall.SIGCONT
+)

@@ -17,6 +17,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -25,6 +26,7 @@ import (
 	store "github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store/redis"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/replica/redis"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
 
 const (
@@ -281,23 +283,25 @@ func (p *program) retire(ctx context.Context) {
 }
 
 // closing tells clients, while the program is stopping, to send their next
-// request by another connection: the load balancer finds another replica.
+// request by another connection: the load balancer finds another replica. Of
+// streams that last until then it says so at once, since it cannot later.
 func (p *program) closing(next http.Handler) http.Handler {
 	if p.cluster == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.fleet.stopping.Load() {
-			w = &closingWriter{ResponseWriter: w}
-		}
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(&closingWriter{
+			ResponseWriter: w, stopping: &p.fleet.stopping, lasting: r.Method == http.MethodGet && r.ProtoMajor == 1,
+		}, r)
 	})
 }
 
 // closingWriter sets the header late, since that of an answer may be exchanged.
 type closingWriter struct {
 	http.ResponseWriter
-	begun bool
+	stopping *atomic.Bool
+	lasting  bool // if it is an event stream
+	begun    bool
 }
 
 // Unwrap is for [http.ResponseController].
@@ -310,8 +314,11 @@ func (w *closingWriter) FlushError() error {
 }
 
 func (w *closingWriter) begin() {
-	if !w.begun {
-		w.begun = true
+	if w.begun {
+		return
+	}
+	w.begun = true
+	if w.stopping.Load() || w.lasting && w.Header().Get("Content-Type") == sse.ContentType {
 		w.Header().Set("Connection", "close")
 	}
 }

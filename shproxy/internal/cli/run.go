@@ -174,7 +174,9 @@ func (p *program) close() error {
 }
 
 func listen(ctx context.Context, address, hint string) (net.Listener, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // which takes no filter, see lull
+	listener, err := plain.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), hint}
 	}

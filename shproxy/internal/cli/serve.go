@@ -32,6 +32,8 @@ func (p *program) serve() error {
 	}
 	server := newServer(p.closing(handler), p.log)
 	server.TLSConfig = p.tls
+	var quiet lull
+	quiet.watch(server)
 	failed := make(chan error, 1)
 	go func() {
 		if p.tls != nil {
@@ -48,7 +50,12 @@ func (p *program) serve() error {
 	p.drain()
 	var both sync.WaitGroup
 	both.Go(func() { p.fleet.end(p.Kill) })
-	both.Go(func() { shutdown(p.Kill, server) })
+	both.Go(func() {
+		if p.cluster != nil {
+			quiet.wait(p.Kill, p.listener)
+		}
+		shutdown(p.Kill, server)
+	})
 	both.Wait()
 	stopAdmin()
 	if err == nil {

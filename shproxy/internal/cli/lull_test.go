@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
+)
+
+// What has begun to connect is accepted, and nothing new begins.
+func TestRefuseNew(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("for Linux only")
+	}
+	listener, err := listen(t.Context(), "127.0.0.1:0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	early, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
+	if err := refuseNew(listener); err != nil {
+		t.Fatal(err)
+	}
+	if late, err := net.DialTimeout("tcp", listener.Addr().String(), 100*time.Millisecond); err == nil {
+		late.Close()
+		t.Error("a new connection is made")
+	}
+	if _, err := io.WriteString(early, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer accepted.Close()
+	got := make([]byte, 5)
+	if _, err := io.ReadFull(accepted, got); err != nil || string(got) != "hello" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// It waits for an idle connection to be used, and no longer than it may.
+func TestLull(t *testing.T) {
+	listener, err := listen(t.Context(), "127.0.0.1:0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	var l lull
+	l.watch(&http.Server{})
+	used, unused := &net.TCPConn{}, &net.TCPConn{}
+	l.note(used, http.StateIdle)
+	l.note(unused, http.StateIdle)
+	l.note(unused, http.StateClosed)
+	waited := make(chan struct{})
+	go func() {
+		defer close(waited)
+		l.wait(t.Context(), listener)
+	}()
+	l.note(used, http.StateActive)
+	<-waited
+	l.note(used, http.StateIdle)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l.wait(ctx, listener)
+}
+
+// Answers end their connection while the program is stopping, and streams that
+// last until then say so from the beginning.
+func TestClosing(t *testing.T) {
+	tests := []struct {
+		method, contentType string
+		before, after       bool // stopping
+		want                string
+	}{
+		{http.MethodPost, sse.ContentType, false, false, ""},
+		{http.MethodPost, sse.ContentType, false, true, "close"},
+		{http.MethodPost, "application/json", true, true, "close"},
+		{http.MethodGet, sse.ContentType, false, false, "close"},
+		{http.MethodGet, "application/json", false, false, ""},
+	}
+	for _, test := range tests {
+		p := &program{cluster: &cluster{}, fleet: &fleet{}}
+		p.fleet.stopping.Store(test.before)
+		h := p.closing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			p.fleet.stopping.Store(test.after)
+			w.Header().Set("Content-Type", test.contentType)
+			_ = http.NewResponseController(w).Flush()
+		}))
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(test.method, "/mcp", nil))
+		if got := w.Result().Header.Get("Connection"); got != test.want {
+			t.Errorf("%+v: Connection: %q", test, got)
+		}
+	}
+}
