@@ -25,9 +25,10 @@ type HTTPMeter struct {
 
 	mu sync.Mutex
 	// mu guards the fields below.
-	open     int64
-	requests map[requestSeries]int64
-	times    map[requestSeries]*exposition.Times // without code
+	open      int64
+	endpoints map[string]bool
+	requests  map[requestSeries]int64
+	times     map[requestSeries]*exposition.Times // without code
 }
 
 type requestSeries struct{ endpoint, method, code string }
@@ -40,7 +41,7 @@ const maxEndpoints = 64
 // was served, when the patterns of an [http.ServeMux] are known.
 func NewHTTPMeter(program string, endpoint func(*http.Request) string) *HTTPMeter {
 	return &HTTPMeter{
-		program: program, endpoint: endpoint,
+		program: program, endpoint: endpoint, endpoints: map[string]bool{},
 		requests: map[requestSeries]int64{}, times: map[requestSeries]*exposition.Times{},
 	}
 }
@@ -62,13 +63,15 @@ func (m *HTTPMeter) ended(r *http.Request, status int, took time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.open--
-	if m.times[s] == nil {
-		if len(m.times) >= maxEndpoints {
+	if !m.endpoints[s.endpoint] {
+		if len(m.endpoints) < maxEndpoints {
+			m.endpoints[s.endpoint] = true
+		} else {
 			s.endpoint = "other"
 		}
-		if m.times[s] == nil {
-			m.times[s] = exposition.NewTimes(httpBounds...)
-		}
+	}
+	if m.times[s] == nil {
+		m.times[s] = exposition.NewTimes(httpBounds...)
 	}
 	m.times[s].Add(took)
 	s.code = codeLabel(status)

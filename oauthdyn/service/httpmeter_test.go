@@ -68,3 +68,20 @@ func TestHTTPMeterBoundsEndpoints(t *testing.T) {
 		t.Errorf("%d series", n)
 	}
 }
+
+// Odd methods, which anybody can send, do not take the place of an endpoint.
+func TestHTTPMeterKeepsEndpoints(t *testing.T) {
+	m := service.NewHTTPMeter("prog", func(r *http.Request) string { return r.URL.Path[1:] })
+	h := m.Count(http.NotFoundHandler())
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "ODD"} {
+		for i := range 20 {
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, fmt.Sprint("/", i), nil))
+		}
+	}
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/token", nil))
+	var text strings.Builder
+	m.Write(exposition.NewWriter(&text))
+	if want := `prog_http_requests_total{endpoint="token",method="POST",code="404"} 1`; !strings.Contains(text.String(), want) {
+		t.Errorf("lacks %s", want)
+	}
+}

@@ -21,7 +21,8 @@
 // that authenticates the records. A request is passed on by TLS, where the
 // owner has to prove the name in the session id, and the sender that it is a
 // replica. So who can write to the directory, but does not have the key, can
-// make replicas unknown and nothing else. An address comes from an authentic
+// make replicas unknown, and lift or use up what [Member.Enter] and
+// [Member.Take] count, and nothing else. An address comes from an authentic
 // record alone, never from a request.
 //
 // A request is passed on as it came, with its Host and its Authorization, and

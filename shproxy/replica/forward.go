@@ -189,8 +189,9 @@ func sessionOf(r *http.Request) string {
 // neither written nor read anything, if the replica is gone.
 func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
 	out := r.WithContext(r.Context())
-	if err := hold(w, out); err != nil {
-		refuse(w, http.StatusBadRequest, "the body could not be read to its end")
+	client, err := hold(w, out)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, noBody)
 		return true
 	}
 	r.Body = out.Body
@@ -198,6 +199,10 @@ func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
 	if p.err != nil && out.GetBody != nil && strings.Contains(p.err.Error(), closedIdle) {
 		out.Body, _ = out.GetBody()
 		p = m.try(w, out, to, false)
+	}
+	if p.err != nil && client.broke.Load() {
+		refuse(w, http.StatusBadRequest, noBody)
+		return true
 	}
 	o := m.outcome(r.Context(), p)
 	if o == broken && out.GetBody != nil && m.ended(r.Context(), to.Name) {
@@ -220,6 +225,9 @@ func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
 	return true
 }
 
+// noBody says that the client is to blame.
+const noBody = "the body could not be read to its end"
+
 // closedIdle is what the error says when the other side had closed a connection
 // before it was used again, so that nobody has got the request.
 const closedIdle = "server closed idle connection"
@@ -228,27 +236,28 @@ const closedIdle = "server closed idle connection"
 // can be sent again.
 const smallBody = 64 << 10
 
-// hold reads the body, if it is small, and makes it last.
-func hold(w http.ResponseWriter, r *http.Request) error {
+// hold reads the body, if it is small, and makes it last. It returns the body as
+// it comes from the client.
+func hold(w http.ResponseWriter, r *http.Request) (*body, error) {
+	client := &body{ReadCloser: r.Body, w: w}
 	if r.ContentLength == 0 {
 		r.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
-		return nil
+		return client, nil
 	}
 	// The owner bounds the body's size, but does not know this client.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	client := &body{ReadCloser: r.Body, w: w}
 	r.Body = client
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
-		return nil
+		return client, nil
 	}
 	data := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(client, data); err != nil {
-		return err
+		return client, err
 	}
 	_, _ = client.Read(make([]byte, 1)) // the end, which lifts the deadline
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 	r.Body, _ = r.GetBody()
-	return nil
+	return client, nil
 }
 
 // try makes one attempt. What outer handlers have put into the header of the
@@ -262,7 +271,12 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	before := maps.Clone(w.Header())
 	clear(w.Header())
 	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
-	m.proxy.ServeHTTP(&patient{w}, r.WithContext(context.WithValue(r.Context(), passingKey{}, p)))
+	r = r.WithContext(context.WithValue(r.Context(), passingKey{}, p))
+	if _, asks := r.Header["Upgrade"]; asks { // for which there is nothing, and some of which the proxy refuses
+		r.Header = maps.Clone(r.Header)
+		delete(r.Header, "Upgrade")
+	}
+	m.proxy.ServeHTTP(&patient{w}, r)
 	if p.err != nil {
 		clear(w.Header())
 		maps.Copy(w.Header(), before)
@@ -317,8 +331,10 @@ func (m *Member) Pass(w http.ResponseWriter, r *http.Request, name string, body 
 	var to []*record
 	if name == "" {
 		to = m.hosts()
-	} else if r, found := m.find(ctx, name); isName(name) && found {
-		to = []*record{r}
+	} else if isName(name) {
+		if r, found := m.find(ctx, name); found {
+			to = []*record{r}
+		}
 	}
 	for _, host := range to[:min(len(to), maxHosts)] {
 		again := came.Clone(ctx)
@@ -362,12 +378,16 @@ type body struct {
 	io.ReadCloser
 	w     http.ResponseWriter
 	begun atomic.Bool
+	broke atomic.Bool // the client did not send all of it, or not in time
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	b.begun.Store(true)
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
+		if err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
+			b.broke.Store(true)
+		}
 		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{})
 	}
 	return n, err

@@ -288,6 +288,12 @@ func TestNetworkPolicies(t *testing.T) {
 		if len(c.selected(t, &p.Spec.PodSelector)) == 0 {
 			t.Errorf("policy %s selects nothing", p.Name)
 		}
+		// What a pod runs must not come to a dashboard, wherever it reaches out.
+		for _, rule := range p.Spec.Egress {
+			if len(rule.Ports) == 0 {
+				t.Errorf("policy %s opens all ports of %+v", p.Name, rule.To)
+			}
+		}
 	}
 	for _, test := range []struct {
 		from, to string

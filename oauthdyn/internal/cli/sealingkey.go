@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -66,7 +67,7 @@ func (f *sealFlags) keys() (k sealingKeys, err error) {
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return k, &hintedError{errors.New("there is no key in " + f.keyFile), hint}
+		return k, &hintedError{errors.New("there is no key in " + cmp.Or(f.keyFile, "$"+envKey)), hint}
 	}
 	k.key = keys[0]
 	if len(keys) > 1 {

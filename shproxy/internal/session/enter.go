@@ -43,3 +43,14 @@ func (m *Manager) leave(principal string) {
 		m.cfg.Leave(principal)
 	}
 }
+
+// counts has the session take back what was counted for it when it ends, which
+// may have been already.
+func (s *Session) counts() {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if s.ended {
+		s.w.m.leave(s.Principal)
+	}
+	s.counted = !s.ended
+}

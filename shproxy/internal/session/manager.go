@@ -141,6 +141,7 @@ func (m *Manager) Start(ctx context.Context, principal string, env []string) (*S
 		m.leave(principal)
 		return nil, err
 	}
+	s.counts()
 	m.log(slog.LevelInfo, "session started")
 	return s, nil
 }

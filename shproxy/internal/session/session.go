@@ -51,6 +51,7 @@ type Session struct {
 
 	// All guarded by w.mu.
 	ended    bool
+	counted  bool // Config.Leave takes it back
 	cause    error
 	offered  string // the protocol version that the client asked for
 	version  string // the one that was agreed on
@@ -383,7 +384,9 @@ func (s *Session) end(cause error) {
 	s.ended, s.cause = true, cause
 	w := s.w
 	w.m.removeSession(s) // first: whoever learns of the end finds no session
-	w.m.leave(s.Principal)
+	if s.counted {
+		w.m.leave(s.Principal)
+	}
 	for _, c := range s.inFlight() {
 		if w.kind == shared && c.l != nil {
 			c.l.cancel(c.key, cause.Error())

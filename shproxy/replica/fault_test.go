@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replica
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// raw sends a request for a session, as no client library would, and returns the
+// answer.
+func (m *tester) raw(session, headers, body string) *http.Response {
+	m.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(m.url, "http://"))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		m.t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: mcp.example\r\nMcp-Session-Id: %s\r\n%s\r\n%s", session, headers, body)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
+}
+
+// What a client does wrong is not taken for a failure of a replica: it makes no
+// alarm, and nothing in the log.
+func TestFaultOfClient(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	for _, test := range []struct {
+		headers, body string
+		want          int
+	}{
+		{"Transfer-Encoding: chunked\r\n", "zz\r\n", http.StatusBadRequest},
+		{"Transfer-Encoding: chunked\r\n", "2\r\n{}zz\r\n", http.StatusBadRequest},
+		{"Transfer-Encoding: chunked\r\n", "2\r\n{}\r\n0\r\n\r\n", http.StatusOK},
+		{"Content-Length: 2\r\nConnection: Upgrade\r\nUpgrade: \x80\r\n", "{}", http.StatusOK},
+		{"Content-Length: 2\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n", "{}", http.StatusOK},
+	} {
+		if resp := a.raw(b.name+".1", test.headers, test.body); resp.StatusCode != test.want {
+			t.Errorf("%q: %s, want %d", test.headers+test.body, resp.Status, test.want)
+		}
+	}
+	if f := a.Status().Forwarded; f["failed"] != 0 || f["unreachable"] != 0 || strings.Contains(a.log.String(), "WARN") {
+		t.Errorf("counted %v\n%s", f, a.log)
+	}
+}
