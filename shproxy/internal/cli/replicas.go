@@ -325,7 +325,9 @@ func (w *closingWriter) begin() {
 
 // WriteHeader adds to the header.
 func (w *closingWriter) WriteHeader(status int) {
-	w.begin()
+	if status >= http.StatusOK { // the final one
+		w.begin()
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
