@@ -81,3 +81,21 @@ func TestExpect(t *testing.T) {
 		t.Fatal(resp, err)
 	}
 }
+
+// A header arrives as it does at the replica that has the session, though the
+// client says that it is for the first one alone: it could be what tells who
+// calls, or from where.
+func TestConnectionHeader(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	origins := make(chan string, 2)
+	b := join(t, d, testKey, func(*Member) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { origins <- r.Header.Get("Origin") })
+	})
+	for _, m := range []*tester{b, join(t, d, testKey, nil)} {
+		m.raw(b.name+".1", "Content-Length: 0\r\nOrigin: https://evil.example\r\nConnection: Origin\r\n", "")
+		if got := <-origins; got != "https://evil.example" {
+			t.Errorf("Origin: %q", got)
+		}
+	}
+}

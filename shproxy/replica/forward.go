@@ -273,8 +273,8 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
 	r = r.WithContext(context.WithValue(r.Context(), passingKey{}, p))
 	r.Header = maps.Clone(r.Header)
-	delete(r.Header, "Upgrade") // there is nothing to change to, and some values are an error here
-	delete(r.Header, "Expect")  // which this replica answers
+	delete(r.Header, "Connection") // which could have other headers taken away, or ask for another protocol
+	delete(r.Header, "Expect")     // which this replica answers
 	m.proxy.ServeHTTP(&patient{w}, r)
 	if p.err != nil {
 		clear(w.Header())
