@@ -21,7 +21,7 @@ type health struct {
 
 // Health tells, as JSON, that the proxy is up and how much it has to do. It
 // starts no process, so that it may be asked often. The status is 200, and
-// 503 once Shutdown was called. See [Proxy.Status] for more.
+// 503 once [Proxy.Retire], [Proxy.Drain] or Shutdown was called. See [Proxy.Status] for more.
 func (p *Proxy) Health() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

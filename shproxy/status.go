@@ -19,7 +19,7 @@ const (
 	StateOK         State = "ok"         // processes start and answer
 	StateRestarting State = "restarting" // a process ended by itself; another is tried
 	StateFailed     State = "failed"     // processes do not start, or end again and again
-	StateStopping   State = "stopping"   // Shutdown was called
+	StateStopping   State = "stopping"   // Retire, Drain or Shutdown was called
 )
 
 // Status is what a [Proxy] tells of itself at one moment: a copy, for people

@@ -9,6 +9,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"os"
+	"strings"
+	"testing"
 	"time"
 )
 
@@ -65,7 +68,34 @@ func (s *stack) oddHeaders(read string) {
 			s.t.Errorf("%s: %d", name, status)
 		}
 	}
+	// Names what the proxy is to take away on its way (RFC 9110 section 7.6.1).
+	status := s.raw("/mcp/echo", read, "Connection: X-User-Id, X-User-Name\r\n")
+	for _, seen := range s.server.take() {
+		if seen.Header.Get("X-User-Id") != "local:alice" {
+			s.t.Errorf("Connection: X-User-Id: %d, the server sees %q", status, seen.Header)
+		}
+	}
 	if status := s.raw("/mcp/echo?access_token="+read, "x", ""); status != 401 || len(s.server.take()) > 0 {
 		s.t.Errorf("token in the query: %d", status)
+	}
+}
+
+// Caddy before 2.11.2 leaves what the client sent where a header that it copies
+// is empty, as the name is in a token of a program.
+func TestCaddyDropsWhatItCopies(t *testing.T) {
+	config, err := os.ReadFile("caddy/Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, _ := strings.Cut(string(config), "forward_auth ")
+	_, copied, _ := strings.Cut(after, "copy_headers ")
+	copied, _, _ = strings.Cut(copied, "\n")
+	if names := strings.Fields(copied); len(names) != 2 {
+		t.Errorf("copied are %q", names)
+	}
+	for name := range strings.FieldsSeq(copied) {
+		if !strings.Contains(before, "request_header -"+name+"\n") {
+			t.Errorf("%s of the client is still there when it is copied", name)
+		}
 	}
 }

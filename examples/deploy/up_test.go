@@ -29,6 +29,7 @@ func TestUpRefuses(t *testing.T) {
 		{"nothing", nil, nil, "up: usage: "},
 		{"no command", []string{"BASE_DOMAIN=example.com"}, []string{"nginx", "--"}, "up: usage: "},
 		{"no domain", nil, []string{"nginx", "--", "server"}, "up: name the domain"},
+		{"a URL", []string{"BASE_DOMAIN=https://example.com", "ACME_EMAIL=a@example.com"}, []string{"caddy", "--", "server"}, "up: name the domain, for example BASE_DOMAIN=example.com, and not 'https://example.com'"},
 		{"another proxy", []string{"BASE_DOMAIN=example.com", "ACME_EMAIL=a@example.com"}, []string{"squid", "--", "server"}, "up: squid: there are "},
 		{"no certificate", []string{"BASE_DOMAIN=example.com"}, []string{"caddy", "--", "server"}, "hint: let the proxy order them"},
 		{"no orders", []string{"BASE_DOMAIN=example.com", "ACME_EMAIL=a@example.com"}, []string{"nginx", "--", "server"}, "up: nginx orders no certificates"},

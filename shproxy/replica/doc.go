@@ -9,9 +9,10 @@
 // A [Member] is one process, under a name that was made for it at random. Its
 // session ids, and the requestState of its calls that wait for a client, begin
 // with that name, so that every replica knows the owner from the request
-// alone. A [Directory] that all share holds only the replicas: name, address,
-// state, how many sessions. Each renews its record every second. While the
-// directory is away, the last known replicas count, and sessions go on.
+// alone. A [Directory] that all share holds no session, but the replicas (name,
+// address, state, how many sessions), and counts for [Member.Enter] and
+// [Member.Take] under keyed hashes. Each replica renews its record every second.
+// While the directory is away, the last known replicas count, and sessions go on.
 //
 // # Who trusts whom
 //

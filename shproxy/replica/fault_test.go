@@ -57,3 +57,45 @@ func TestFaultOfClient(t *testing.T) {
 		t.Errorf("counted %v\n%s", f, a.log)
 	}
 }
+
+// A client is told once to go on.
+func TestExpect(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: mcp.example\r\nMcp-Session-Id: %s.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n", b.name)
+	answers := bufio.NewReader(conn)
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusContinue {
+		t.Fatal(resp, err)
+	}
+	fmt.Fprint(conn, "{}")
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusOK || resp.Header.Get("Answered-By") != b.name {
+		t.Fatal(resp, err)
+	}
+}
+
+// A header arrives as it does at the replica that has the session, though the
+// client says that it is for the first one alone: it could be what tells who
+// calls, or from where.
+func TestConnectionHeader(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	origins := make(chan string, 2)
+	b := join(t, d, testKey, func(*Member) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { origins <- r.Header.Get("Origin") })
+	})
+	for _, m := range []*tester{b, join(t, d, testKey, nil)} {
+		m.raw(b.name+".1", "Content-Length: 0\r\nOrigin: https://evil.example\r\nConnection: Origin\r\n", "")
+		if got := <-origins; got != "https://evil.example" {
+			t.Errorf("Origin: %q", got)
+		}
+	}
+}

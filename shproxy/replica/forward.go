@@ -274,10 +274,9 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	clear(w.Header())
 	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
 	r = r.WithContext(context.WithValue(r.Context(), passingKey{}, p))
-	if _, asks := r.Header["Upgrade"]; asks { // for which there is nothing, and some of which the proxy refuses
-		r.Header = maps.Clone(r.Header)
-		delete(r.Header, "Upgrade")
-	}
+	r.Header = maps.Clone(r.Header)
+	delete(r.Header, "Connection") // which could have other headers taken away, or ask for another protocol
+	delete(r.Header, "Expect")     // which this replica answers
 	m.copyAnswer(&patient{ResponseWriter: w, passed: &m.forwarded[passed]}, r, p)
 	if p.err != nil {
 		clear(w.Header())

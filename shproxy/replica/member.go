@@ -51,8 +51,8 @@ type Options struct {
 }
 
 // Member is one of the replicas: this process. It is safe for concurrent use.
-// The order of its life is [New], [Member.Start], [Member.Retire] if there is
-// time, and [Member.Close].
+// The order of its life is [New], [Member.Start], [Member.Retire] and
+// [Member.Drain] if there is time, and [Member.Close].
 type Member struct {
 	o         Options
 	name      string

@@ -38,7 +38,7 @@ func Main(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
-	err := cmd.ExecuteContext(ctx)
+	asked, err := cmd.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
@@ -46,15 +46,16 @@ func Main(args []string, stdin *os.File, stdout, stderr io.Writer) int {
 		return status.code
 	}
 	fmt.Fprintln(stderr, "oauthdyn: "+oneLine(err.Error()))
-	code, hint := a.explain(err)
+	code, hint := a.explain(asked, err)
 	if hint != "" {
 		fmt.Fprintln(stderr, "hint: "+hint)
 	}
 	return code
 }
 
-// explain chooses the exit code and the hint for an error.
-func (a *app) explain(err error) (code int, hint string) {
+// explain chooses the exit code and the hint for an error of the command that
+// was asked for.
+func (a *app) explain(asked *cobra.Command, err error) (code int, hint string) {
 	code = exitFailure
 	if server, ok := errors.AsType[*serverError](err); ok {
 		code, hint = server.explain()
@@ -64,7 +65,10 @@ func (a *app) explain(err error) (code int, hint string) {
 	}
 	_, flag := errors.AsType[*clientcmd.FlagError](err)
 	if usage, ok := errors.AsType[*usageError](err); ok || flag || !a.running {
-		code, hint = exitUsage, "oauthdyn --help lists commands and flags"
+		code, hint = exitUsage, asked.CommandPath()+" --help lists the flags"
+		if asked.HasSubCommands() {
+			hint = asked.CommandPath() + " --help lists the commands"
+		}
 		if ok && usage.hint != "" {
 			hint = usage.hint
 		}

@@ -316,7 +316,11 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	defer server.Close()
 	defer f.adminChannel(ctx, server.Admin(), log)()
 	if names, err := users.Names(); err == nil && len(names) == 0 && o.Login == authserver.Login(users) {
-		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME --data "+f.data)
+		where := "--data " + f.data
+		if f.users != "" {
+			where = "--users " + f.users
+		}
+		log.LogAttrs(ctx, slog.LevelWarn, "nobody can sign in yet; add a person with: oauthdyn user add NAME "+where)
 	}
 	handler := http.Handler(server)
 	if f.verify {

@@ -118,10 +118,11 @@ func (c *config) checkAddress(addr net.Addr) error {
 	if !ok || tcp.IP.IsLoopback() || c.protected() || c.insecureNoAuth {
 		return nil
 	}
-	return &usageError{
-		text: fmt.Sprintf("everybody who can reach %s could use the servers", addr),
-		hint: "demand tokens with --token-file, --auth-issuer or --auth-embedded, or say --insecure-no-auth",
+	hint := "demand tokens with --token-file, --auth-issuer or --auth-embedded, or say --insecure-no-auth"
+	if c.identityHeader != "" {
+		hint = "anybody can write the header " + c.identityHeader + "; if a network keeps all but the proxy away, say --insecure-no-auth"
 	}
+	return &usageError{text: fmt.Sprintf("everybody who can reach %s could use the servers", addr), hint: hint}
 }
 
 func (c *config) address() string {

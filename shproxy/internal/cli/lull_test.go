@@ -131,3 +131,23 @@ func TestClosing(t *testing.T) {
 		}
 	}
 }
+
+// A provisional answer does not stand in for the final one.
+func TestClosingAfterProvisional(t *testing.T) {
+	p := &program{cluster: &cluster{}, fleet: &fleet{}}
+	p.fleet.stopping.Store(true)
+	server := httptest.NewServer(p.closing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		clear(w.Header()) // as httputil.ReverseProxy does
+		w.WriteHeader(http.StatusOK)
+	})))
+	defer server.Close()
+	resp, err := http.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if !resp.Close {
+		t.Error("the connection stays open")
+	}
+}

@@ -9,12 +9,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -172,14 +174,21 @@ func (f *replicaFlags) address(ctx context.Context, listener net.Listener) (stri
 }
 
 func directoryError(err error) error {
-	return &hintedError{fmt.Errorf("--directory: %w", err), "Redis or Valkey has to be there when a replica starts; later it may be away"}
+	hint := "Redis or Valkey has to be there when a replica starts; later it may be away"
+	if refused, ok := errors.AsType[goredis.Error](err); ok { // it is there
+		hint = "$REDIS_PASSWORD or --directory-password-file has the password"
+		if word, _, _ := strings.Cut(refused.Error(), " "); word != "NOAUTH" && word != "WRONGPASS" {
+			hint = "the server refuses what the URL says: look at its number of the database and at the user"
+		}
+	}
+	return &hintedError{fmt.Errorf("--directory: %w", err), hint}
 }
 
 // readKey reads the secret of the replicas.
 func readKey(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, err
+		return nil, makeSecret(name, err)
 	}
 	if runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0 {
 		return nil, &hintedError{fmt.Errorf("everybody on this machine can read or change %s", name), "chmod 600 " + name}
@@ -196,6 +205,14 @@ func readKey(name string) ([]byte, error) {
 		return nil, &hintedError{fmt.Errorf("%s has %d bytes and needs at least %d", name, len(data), replica.MinKey), "openssl rand -hex 32 > " + name}
 	}
 	return data, nil
+}
+
+// makeSecret adds to the error of a file that does not exist how to make it.
+func makeSecret(name string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return &hintedError{err, fmt.Sprintf("openssl rand -hex 32 > %[1]s && chmod 600 %[1]s", name)}
 }
 
 // start makes the replica known, and serves what others pass on.
@@ -308,7 +325,9 @@ func (w *closingWriter) begin() {
 
 // WriteHeader adds to the header.
 func (w *closingWriter) WriteHeader(status int) {
-	w.begin()
+	if status >= http.StatusOK { // the final one
+		w.begin()
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 

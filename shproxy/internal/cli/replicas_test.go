@@ -6,7 +6,9 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -441,5 +443,29 @@ func TestReplicasCallerLimit(t *testing.T) {
 	}, "the place of a session that has ended is not free")
 	if resp, body := b.post(initialize, alice...); resp.StatusCode != http.StatusTooManyRequests {
 		t.Errorf("a fourth session: %s %s", resp.Status, body)
+	}
+}
+
+// refusal is what Redis itself says.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) RedisError()     {}
+
+// TestDirectoryErrors tells a password that is wrong from a server that is away.
+func TestDirectoryErrors(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{refusal("NOAUTH Authentication required."), "has the password"},
+		{refusal("WRONGPASS invalid username-password pair"), "has the password"},
+		{refusal("ERR DB index is out of range"), "what the URL says"},
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, "has to be there"},
+	} {
+		var out strings.Builder
+		if explain(&out, directoryError(fmt.Errorf("directory: %w", test.err)), true); !strings.Contains(out.String(), test.want) {
+			t.Errorf("%v: want %q:\n%s", test.err, test.want, out.String())
+		}
 	}
 }

@@ -47,7 +47,7 @@ type staticToken struct {
 
 func openTokens(path string) (*staticTokens, error) {
 	t := &staticTokens{path: path}
-	return t, t.reload()
+	return t, makeSecret(path, t.reload())
 }
 
 // reload reads the file again. After an error the tokens are the same as

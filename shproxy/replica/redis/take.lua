@@ -9,5 +9,5 @@ local wait = earned - now - ARGV[2]
 if wait > 0 then
 	return wait
 end
-redis.call('SET', KEYS[1], string.format('%.0f', earned), 'PX', math.ceil((earned - now) / 1000))
+redis.call('SET', KEYS[1], string.format('%.0f', earned), 'PX', math.max(1, math.ceil((earned - now) / 1000)))
 return 0

@@ -187,6 +187,8 @@ func take(t *testing.T, d replica.Directory) {
 		{"y", 1000, slow, 0, 0}, // as many as there can be
 		{"y", 1, slow, time.Hour - time.Minute, time.Hour},
 		{"z", burst, fast, 0, 0},
+		{"at once", 1, time.Nanosecond, 0, 0}, // no time that a clock of Redis would show
+		{"none", 0, slow, 0, 0},
 	} {
 		wait, err := d.Take(t.Context(), test.key, test.n, test.every, burst)
 		if err != nil || wait < test.min || wait > test.max {

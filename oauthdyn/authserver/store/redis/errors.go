@@ -48,7 +48,7 @@ func explain(err error) error {
 		return fmt.Errorf("redis: %s: %w", a.text, err)
 	}
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "dial" {
-		return unavailable("the server cannot be reached; does it run, and is the address right?", err)
+		return unavailable("Redis or Valkey cannot be reached; does it run, and is the address right", err)
 	}
 	failed, ok := errors.AsType[net.Error](err)
 	switch {
