@@ -84,7 +84,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, error) {
 	flags.IntVar(&opts.clients, "clients", 10_000, "how many clients, in all phases together")
 	flags.IntVar(&opts.parallel, "parallel", 48, "how many clients at a time")
 	flags.Uint64Var(&opts.seed, "seed", 0, "what the clients do; 0: at random")
-	flags.StringVar(&phases, "phases", "", "comma-separated phases, of "+strings.Join(phaseNames(), ",")+" (default all)")
+	flags.StringVar(&phases, "phases", "", "comma-separated phases, of "+strings.Join(phaseNames(), ",")+", with -replicas of "+strings.Join(sceneNames(), ",")+" (default all)")
 	flags.IntVar(&opts.only, "only", 0, "number of the only client to run, of one phase")
 	flags.StringVar(&opts.shproxy, "shproxy", "", "shproxy binary to torture (default built from this workspace)")
 	flags.StringVar(&opts.server, "server", "", "binary of this program that plays the server (default this one)")
@@ -128,9 +128,13 @@ func (o *options) check() error {
 	case o.only > 0 && len(o.phases) != 1:
 		return errors.New("-only needs -phases with one phase")
 	}
+	names := phaseNames()
+	if o.replicas {
+		names = sceneNames()
+	}
 	for _, name := range o.phases {
-		if !slices.Contains(phaseNames(), name) {
-			return fmt.Errorf("-phases: unknown phase %q, want some of %s", name, strings.Join(phaseNames(), ","))
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("-phases: unknown phase %q, want some of %s", name, strings.Join(names, ","))
 		}
 	}
 	return nil

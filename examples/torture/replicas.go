@@ -22,6 +22,8 @@ import (
 const (
 	legacy = "legacy"
 	modern = "modern"
+
+	modernEvery = 4 // one client of so many is modern
 )
 
 // What clients of a group count.
@@ -69,6 +71,7 @@ type stageResult struct {
 
 // groupResults are what the run found out.
 type groupResults struct {
+	Marker     string         `json:"marker"` // of its processes
 	Seed       uint64         `json:"seed"`
 	Seconds    float64        `json:"seconds"`
 	Calls      int            `json:"calls"`
@@ -109,6 +112,7 @@ type scene struct {
 	calm  bool // all replicas live through it, so their counters add up
 }
 
+// scenes are those in which something happens, in their order.
 func scenes() []scene {
 	quiet := func(*group, bool) error { return nil }
 	return []scene{
@@ -151,6 +155,14 @@ func scenes() []scene {
 	}
 }
 
+func sceneNames() []string {
+	var names []string
+	for _, sc := range scenes() {
+		names = append(names, sc.name)
+	}
+	return names
+}
+
 const longForm = 10_000 // calls, from which on everything happens for longer
 
 // runGroup makes replicas and does everything to them.
@@ -191,9 +203,12 @@ func runGroup(ctx context.Context, opts *options, progress io.Writer) (*groupRes
 		g.drain = 4 * time.Second
 	}
 	begun := time.Now()
-	res := &groupResults{Seed: opts.seed}
+	res := &groupResults{Marker: t.marker, Seed: opts.seed}
 	err = g.start()
 	for _, sc := range scenes() {
+		if opts.phases != nil && !slices.Contains(opts.phases, sc.name) {
+			continue
+		}
 		if err != nil || ctx.Err() != nil || t.total() >= keptViolations {
 			break
 		}
@@ -236,7 +251,7 @@ func (g *group) stage(sc scene) (*stageResult, error) {
 			v.token = bobToken
 		}
 		visit := v.visitLegacy
-		if i%4 == 3 {
+		if i%modernEvery == modernEvery-1 {
 			v.era, visit = modern, v.visitModern
 		}
 		visitors.Go(func() {

@@ -290,6 +290,28 @@ func (g *group) current() []*incarnation {
 	return slices.Clone(g.slot[:])
 }
 
+// dealt waits until the balancer, which leaves out a replica that has failed for
+// a second or two, takes one into account again.
+func (g *group) dealt(slot int) error {
+	client := newHTTPClient(false)
+	defer client.CloseIdleConnections()
+	for end := time.Now().Add(proxyStart); ; pause(g.ctx, 20) {
+		req, err := http.NewRequestWithContext(g.ctx, http.MethodGet, g.base+"/healthz", nil)
+		if err != nil {
+			return err
+		}
+		if resp, err := client.Do(req); err == nil {
+			resp.Body.Close()
+			if strings.HasSuffix(resp.Header.Get("X-Hop"), g.hops[slot]) {
+				return nil
+			}
+		}
+		if time.Now().After(end) || g.ctx.Err() != nil {
+			return errors.Join(errors.New("the balancer does not find a replica again"), g.ctx.Err())
+		}
+	}
+}
+
 // called returns the incarnation of that name, or nil.
 func (g *group) called(name string) *incarnation {
 	g.mu.Lock()
@@ -365,7 +387,10 @@ func (g *group) crash(slot int) error {
 	if err := g.launch(slot); err != nil {
 		return err
 	}
-	return g.acquainted()
+	if err := g.acquainted(); err != nil {
+		return err
+	}
+	return g.dealt(slot)
 }
 
 // roll ends a replica as an orchestrator does, and starts another one.
@@ -380,7 +405,10 @@ func (g *group) roll(slot int) error {
 	if err := g.launch(slot); err != nil {
 		return err
 	}
-	return g.acquainted()
+	if err := g.acquainted(); err != nil {
+		return err
+	}
+	return g.dealt(slot)
 }
 
 // hang stops a replica for a moment.

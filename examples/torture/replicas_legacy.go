@@ -38,15 +38,11 @@ type sojourn struct {
 	answered int  // guarded by mu
 	cut      int  // guarded by mu; calls that may have been made
 	gone     bool // guarded by mu; with its replica
-
-	hurt    context.Context // ends with the first call that is cut
-	setHurt context.CancelFunc
 }
 
 var (
 	errSessionGone = errors.New("the session is gone with its replica")
 	errCutAtHop    = errors.New("the request was at a replica that was killed")
-	errStuck       = errors.New("the question was on a stream that cannot be resumed")
 	errJudged      = errors.New("reported")
 )
 
@@ -56,13 +52,11 @@ func (v *visitor) visitLegacy() {
 		s := &sojourn{visitor: v, nonce: rand.Text(), primed: make(chan struct{})}
 		s.journal = journal{session: s.nonce, seen: make(map[int]bool), wrong: func(kind, want, got string) { s.violate(kind, 0, want, got) }}
 		s.ctx, s.leave = context.WithCancel(v.ctx)
-		s.hurt, s.setHurt = context.WithCancel(v.ctx)
 		err := s.live()
 		if err == nil {
 			s.answers.Wait()
 		}
 		s.leave()
-		s.setHurt()
 		s.streams.Wait()
 		s.answers.Wait()
 		switch {
@@ -80,8 +74,7 @@ func (s *sojourn) violate(kind string, call int, want, got string) {
 
 // bad reports what is no excuse, and returns an error that says so.
 func (s *sojourn) bad(kind string, call int, want string, got any) error {
-	err, _ := got.(error)
-	if s.ctx.Err() == nil && !errors.Is(err, errStuck) {
+	if s.ctx.Err() == nil {
 		s.violate(kind, call, want, fmt.Sprintf("%v (session on %s)", got, s.owner))
 	}
 	return errJudged
@@ -200,13 +193,6 @@ func (s *sojourn) call(last bool) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, callTimeout)
 	defer cancel()
-	ctx, stick := context.WithCancelCause(ctx)
-	defer stick(nil)
-	if e.Ask && cut == 0 {
-		// Its question may be on the stream of a call that is cut before its
-		// first event, which cannot be resumed.
-		defer context.AfterFunc(s.hurt, func() { time.AfterFunc(lateness, func() { stick(errStuck) }) })()
-	}
 	id := strconv.Itoa(e.Call)
 	c := &legacyCall{sojourn: s, ctx: ctx, errand: e, id: id, steps: steps{errand: e, token: `"t` + id + `"`}}
 	if s.roll(6) == 0 {
@@ -214,14 +200,10 @@ func (s *sojourn) call(last bool) error {
 	}
 	f, err := c.run()
 	switch {
-	case context.Cause(ctx) == errStuck:
-		s.count(sawAtHop, 1)
-		return errStuck
 	case errors.Is(err, errCutAtHop):
 		s.mu.Lock()
 		s.cut++
 		s.mu.Unlock()
-		s.setHurt()
 		s.count(sawAtHop, 1)
 		return err
 	case errors.Is(err, errSessionGone):
@@ -239,6 +221,9 @@ func (s *sojourn) call(last bool) error {
 	if a == nil {
 		return errJudged
 	}
+	if a.Unanswered && !s.wasCut() {
+		return s.bad(badLost, e.Call, "the server's question", "none, or the answer did not reach the server")
+	}
 	s.made()
 	s.mu.Lock()
 	s.answered++
@@ -250,6 +235,15 @@ func (s *sojourn) call(last bool) error {
 		return s.awaitEvents(a.Events)
 	}
 	return nil
+}
+
+// wasCut reports whether a call was cut on its way through a killed replica.
+// What the server asks names no call, so it may have been on that stream, which
+// nobody can resume.
+func (s *sojourn) wasCut() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cut > 0
 }
 
 // awaitEvents waits for what the standalone stream still has to bring.
@@ -274,6 +268,7 @@ func (s *sojourn) delete() error {
 	s.leave()
 	s.streams.Wait()
 	s.ctx, s.leave = context.WithCancel(s.visitor.ctx)
+	again := false // the request before was cut off, maybe after it was done
 	for range 10 {
 		h, err := s.send(s.ctx, s.owner, http.MethodDelete, nil, s.header()...)
 		if err != nil {
@@ -281,11 +276,16 @@ func (s *sojourn) delete() error {
 		}
 		said := refusalOf(h)
 		h.Body.Close()
+		for _, hop := range h.tried { // the balancer repeats a DELETE by itself
+			again = again || s.killedAt(hop, h.begun)
+		}
 		switch {
 		case h.StatusCode/100 == 2:
+		case h.StatusCode == http.StatusNotFound && again:
 		case h.StatusCode == http.StatusNotFound && s.mayBeGone(s.owner):
 			return errSessionGone
 		case h.StatusCode == http.StatusBadGateway && s.excused(s.owner, h.hop, h.begun):
+			again = true
 			continue
 		default:
 			return s.bad(badAnswer, 0, "2xx for DELETE", said)
@@ -473,9 +473,6 @@ func (c *legacyCall) follow(h *hopped) (*frame, error) {
 		if h, err = c.open(c.ctx, lastID); err != nil {
 			if errors.Is(err, errSessionGone) {
 				return nil, err
-			}
-			if context.Cause(c.ctx) == errStuck {
-				return nil, errStuck
 			}
 			return nil, c.bad(badUnanswered, c.errand.Call, fmt.Sprintf("the stream from %s to go on after %v", hop, time.Since(begun)), err)
 		}

@@ -17,7 +17,13 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
 )
 
-const modernVersion = "2026-07-28"
+const (
+	modernVersion = "2026-07-28"
+	// modernShare makes every third client of this era a namesake. All that one
+	// user's clients of one name ask at a time has to fit into the eight processes
+	// of a legacy server that shproxy has for them.
+	modernShare = 3 * modernEvery
+)
 
 // visitModern makes calls without a session. Those that ask something are
 // parked at a replica, and found again by their requestState.
@@ -33,7 +39,10 @@ func (v *visitor) visitModern() {
 		case errors.Is(err, errSessionGone):
 			v.count(sawWithReplica, 1)
 		case err == nil:
-			if v.check(e, &c.steps, f) != nil {
+			if a := v.check(e, &c.steps, f); a != nil {
+				if a.Unanswered {
+					_ = c.bad(badLost, "the server's question", "none, or the answer did not reach the server")
+				}
 				v.made()
 				v.count(sawModern, 1)
 			}
@@ -105,7 +114,7 @@ func (c *modernCall) request(ctx context.Context, more map[string]any) (*frame, 
 	params := map[string]any{"name": "count", "arguments": c.errand, "_meta": map[string]any{
 		"progressToken": json.RawMessage(c.steps.token),
 		"io.modelcontextprotocol/protocolVersion":    modernVersion,
-		"io.modelcontextprotocol/clientInfo":         info{"torture-modern", "1"},
+		"io.modelcontextprotocol/clientInfo":         info{fmt.Sprintf("torture-modern-%d", c.number/modernShare), "1"},
 		"io.modelcontextprotocol/clientCapabilities": json.RawMessage(`{"elicitation":{"form":{}}}`),
 	}}
 	maps.Copy(params, more)

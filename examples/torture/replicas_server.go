@@ -37,6 +37,8 @@ type account struct {
 	Events  int    `json:"events"` // number of the last event
 	Wrong   string `json:"wrong,omitempty"`
 	Pad     string `json:"pad,omitempty"`
+	// Unanswered says that the client did not answer in time.
+	Unanswered bool `json:"unanswered,omitempty"`
 }
 
 // numbered is in the _meta of what the counter sends on its own.
@@ -170,7 +172,9 @@ func (s *counter) perform(e *errand, a *account, token json.RawMessage) {
 	s.progress(e, token, 1, e.Before)
 	if e.Ask {
 		question := fmt.Sprintf("%s/%d", e.Session, e.Call)
-		if got := s.ask(question); got != question {
+		if got, answered := s.ask(question); !answered {
+			a.Unanswered = true
+		} else if got != question {
 			a.Wrong = fmt.Sprintf("asked %s, got %.200q", question, got)
 		}
 	}
@@ -212,8 +216,11 @@ func (s *counter) event(e *errand) {
 	})})
 }
 
+// questionTime is how long the counter waits for an answer.
+const questionTime = 15 * time.Second
+
 // ask asks the user a question, to which the answer is the question.
-func (s *counter) ask(question string) string {
+func (s *counter) ask(question string) (got string, answered bool) {
 	answer := make(chan json.RawMessage, 1)
 	s.mu.Lock()
 	s.nextID++
@@ -225,11 +232,18 @@ func (s *counter) ask(question string) string {
 		"requestedSchema": json.RawMessage(`{"type":"object","properties":{"echo":{"type":"string"}},"required":["echo"]}`),
 	})})
 	var result struct{ Content struct{ Echo string } }
-	got := <-answer
-	if err := json.Unmarshal(got, &result); err != nil || result.Content.Echo == "" {
-		return string(got)
+	select {
+	case said := <-answer:
+		if err := json.Unmarshal(said, &result); err != nil || result.Content.Echo == "" {
+			return string(said), true
+		}
+		return result.Content.Echo, true
+	case <-time.After(questionTime):
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.asked, id)
+		return "", false
 	}
-	return result.Content.Echo
 }
 
 func (s *counter) reply(id json.RawMessage, result any) { s.send(&frame{ID: id, Result: raw(result)}) }

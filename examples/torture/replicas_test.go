@@ -66,7 +66,7 @@ func TestReplicas(t *testing.T) {
 	if want, _ := strconv.Atoi(calls); res.Calls < want*9/10 {
 		t.Errorf("%d calls, want about %s", res.Calls, calls)
 	}
-	if left := marked(markerPrefix); len(left) > 0 {
+	if left := marked(res.Marker); len(left) > 0 {
 		t.Errorf("processes left: %+v", left)
 	}
 }

@@ -37,7 +37,8 @@ type visitor struct {
 // A hopped is an answer, with what is known of its way.
 type hopped struct {
 	*http.Response
-	hop   string // address of the replica that the balancer asked last
+	hop   string   // address of the replica that the balancer asked last
+	tried []string // those that it had asked before
 	begun time.Time
 }
 
@@ -79,7 +80,7 @@ func (v *visitor) send(ctx context.Context, owner, method string, body []byte, h
 			return nil, err
 		}
 		hops := strings.Split(resp.Header.Get("X-Hop"), ", ")
-		h := &hopped{resp, hops[len(hops)-1], begun}
+		h := &hopped{resp, hops[len(hops)-1], hops[:len(hops)-1], begun}
 		if len(hops) > 1 {
 			v.count(sawNext, len(hops)-1)
 		}

@@ -16,6 +16,7 @@ import (
 
 // results are what the run found out.
 type results struct {
+	Marker     string         `json:"marker"` // of the processes of the run
 	Date       time.Time      `json:"date"`
 	Go         string         `json:"go"`
 	CPUs       int            `json:"cpus"`

@@ -119,7 +119,7 @@ func (t *torture) accepts(flags ...string) bool {
 func (t *torture) phases(ctx context.Context) (*results, error) {
 	begun := time.Now()
 	res := &results{
-		Date: begun.UTC(), Seed: t.opts.seed, Race: t.opts.race, CPUs: runtime.NumCPU(), Go: runtime.Version(), Asked: t.opts.clients,
+		Marker: t.marker, Date: begun.UTC(), Seed: t.opts.seed, Race: t.opts.race, CPUs: runtime.NumCPU(), Go: runtime.Version(), Asked: t.opts.clients,
 	}
 	var todo []*phase
 	share, weight, overhead := 0, 0, time.Duration(0)

@@ -86,7 +86,7 @@ func TestTorture(t *testing.T) {
 		t.Error(err)
 	}
 	t.Log(text.String())
-	if left := marked(markerPrefix); len(left) > 0 {
+	if left := marked(res.Marker); len(left) > 0 {
 		t.Errorf("processes left: %+v", left)
 	}
 }
@@ -99,6 +99,7 @@ func TestBadOptions(t *testing.T) {
 		{"-parallel 1000", "-parallel 1000: want 1 to 90, since shproxy serves 100 sessions"},
 		{"-only 3", "-only needs -phases with one phase"},
 		{"-phases sessions,tickle", `-phases: unknown phase "tickle", want some of sessions,crowded,warm,shared,terminate,kill`},
+		{"-replicas -phases sessions", `-phases: unknown phase "sessions", want some of calm,kill,redis,hang,roll,after`},
 		{"http://localhost/", `unexpected argument "http://localhost/": there are only flags, see -help`},
 	}
 	for _, test := range tests {

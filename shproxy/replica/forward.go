@@ -64,6 +64,9 @@ func (e *dialError) Error() string { return e.why.Error() }
 // errFull tells that a replica does not take a newcomer.
 var errFull = errors.New("the replica takes no newcomers")
 
+// errCut tells that a replica ended its answer before there was any of its body.
+var errCut = errors.New("the answer was cut off after its header")
+
 // received marks, in its context, a request that another replica has passed
 // on; original holds the request of a client as it came.
 type (
@@ -106,11 +109,10 @@ func rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// answered counts, and lets another replica try when one does not take a
-// newcomer.
+// answered lets another replica try when one does not take a newcomer.
 func (m *Member) answered(resp *http.Response) error {
-	m.forwarded[passed].Add(1)
 	if p := resp.Request.Context().Value(passingKey{}).(*passing); p.newcomer && resp.StatusCode == http.StatusServiceUnavailable {
+		m.forwarded[passed].Add(1)
 		return errFull
 	}
 	return nil
@@ -275,12 +277,29 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	r.Header = maps.Clone(r.Header)
 	delete(r.Header, "Connection") // which could have other headers taken away, or ask for another protocol
 	delete(r.Header, "Expect")     // which this replica answers
-	m.proxy.ServeHTTP(&patient{w}, r)
+	m.copyAnswer(&patient{ResponseWriter: w, passed: &m.forwarded[passed]}, r, p)
 	if p.err != nil {
 		clear(w.Header())
 		maps.Copy(w.Header(), before)
 	}
 	return p
+}
+
+// copyAnswer sends the request and copies the answer. If that breaks off before
+// the client has any of it, there is still something to tell: a load balancer
+// takes the end of a connection without an answer for a fault of this replica,
+// and leaves it out.
+func (m *Member) copyAnswer(w *patient, r *http.Request, p *passing) {
+	defer func() {
+		if v := recover(); v != nil {
+			if v != http.ErrAbortHandler || w.status == 0 || r.Context().Err() != nil {
+				panic(v)
+			}
+			p.err = errCut
+		}
+	}()
+	m.proxy.ServeHTTP(w, r)
+	w.begin()
 }
 
 // outcome finds out how the attempt ended.
@@ -400,13 +419,42 @@ func (b *body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// patient gives a client its time for each piece of an answer.
-type patient struct{ http.ResponseWriter }
+// patient gives a client its time for each piece of an answer, whose header it
+// sends with the first.
+type patient struct {
+	http.ResponseWriter
+	status int           // to be sent; 0: none, or it was
+	passed *atomic.Int64 // counts the headers that were sent
+}
 
 // Unwrap is for [http.ResponseController].
 func (w *patient) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// WriteHeader keeps the status of the answer for later.
+func (w *patient) WriteHeader(status int) {
+	if status >= http.StatusOK {
+		w.status = status
+		return
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *patient) begin() {
+	if w.status != 0 {
+		w.passed.Add(1)
+		w.ResponseWriter.WriteHeader(w.status)
+		w.status = 0
+	}
+}
+
+// FlushError is for [http.ResponseController].
+func (w *patient) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
 func (w *patient) Write(p []byte) (int, error) {
+	w.begin()
 	deadline := writeTime + time.Duration(len(p)/slowest)*time.Second
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(deadline))
 	return w.ResponseWriter.Write(p)

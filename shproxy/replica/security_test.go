@@ -378,6 +378,31 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// One that ends between the header and the body of its answer does not make the
+// one in front look as if it had failed: a load balancer would leave out that one
+// too.
+func TestBrokenAfterHeader(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	b := join(t, d, testKey, func(*Member) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		})
+	})
+	a := join(t, d, testKey, nil)
+	for range 50 {
+		resp := a.raw(b.name+".1", "Content-Length: 2\r\n", "{}") // fails without the header of an answer
+		if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusBadGateway {
+			t.Errorf("%s", resp.Status)
+		}
+	}
+	if f := a.Status().Forwarded; f["ok"]+f["failed"] != 50 {
+		t.Errorf("counted %v", f)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	keys, err := newKeys(testKey, newName())
 	if err != nil {

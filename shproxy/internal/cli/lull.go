@@ -45,11 +45,24 @@ func (l *lull) note(c net.Conn, state http.ConnState) {
 	}
 }
 
-// wait returns when the listener is to be closed. Meanwhile answers have to end
-// their connections.
-func (l *lull) wait(ctx context.Context, listener net.Listener) {
+// close closes the listener, and returns when the server can be closed. Meanwhile
+// answers have to end their connections. An answer that began before that leaves
+// an idle one, so it looks for those in the end too.
+func (l *lull) close(ctx context.Context, listener net.Listener) {
 	ctx, cancel := context.WithTimeout(ctx, lullTime)
 	defer cancel()
+	l.wait(ctx)
+	if refuseNew(listener) == nil {
+		accepted := time.NewTimer(queueTime)
+		defer accepted.Stop()
+		<-accepted.C
+	}
+	_ = listener.Close()
+	l.wait(ctx)
+}
+
+// wait returns when no connection is idle, or ctx ends.
+func (l *lull) wait(ctx context.Context) {
 	l.mu.Lock()
 	var change chan struct{}
 	if len(l.idle) > 0 {
@@ -62,10 +75,5 @@ func (l *lull) wait(ctx context.Context, listener net.Listener) {
 		case <-change:
 		case <-ctx.Done():
 		}
-	}
-	if refuseNew(listener) == nil {
-		accepted := time.NewTimer(queueTime)
-		defer accepted.Stop()
-		<-accepted.C
 	}
 }

@@ -3,13 +3,13 @@
 package cli
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/sse"
@@ -20,7 +20,7 @@ func TestRefuseNew(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("for Linux only")
 	}
-	listener, err := listen(t.Context(), "127.0.0.1:0", "")
+	listener, err := listenAs(t.Context(), publicListener(true), "127.0.0.1:0", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,30 +51,55 @@ func TestRefuseNew(t *testing.T) {
 	}
 }
 
-// It waits for an idle connection to be used, and no longer than it may.
+// addressOf a server is closed once.
+type addressOf struct {
+	net.Listener
+	close func()
+}
+
+func (a *addressOf) Close() error {
+	a.close()
+	return nil
+}
+
+// It waits for idle connections to be used, before and after the address is
+// closed, and no longer than it may.
 func TestLull(t *testing.T) {
-	listener, err := listen(t.Context(), "127.0.0.1:0", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	var l lull
-	l.watch(&http.Server{})
-	used, unused := &net.TCPConn{}, &net.TCPConn{}
-	l.note(used, http.StateIdle)
-	l.note(unused, http.StateIdle)
-	l.note(unused, http.StateClosed)
-	waited := make(chan struct{})
-	go func() {
-		defer close(waited)
-		l.wait(t.Context(), listener)
-	}()
-	l.note(used, http.StateActive)
-	<-waited
-	l.note(used, http.StateIdle)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	l.wait(ctx, listener)
+	synctest.Test(t, func(t *testing.T) {
+		var l lull
+		l.watch(&http.Server{})
+		early, late, unused := &net.TCPConn{}, &net.TCPConn{}, &net.TCPConn{}
+		l.note(early, http.StateIdle)
+		l.note(unused, http.StateIdle)
+		l.note(unused, http.StateClosed)
+		step := "open"
+		address := &addressOf{close: func() {
+			step = "closed"
+			l.note(late, http.StateIdle) // its answer began before those that end their connections
+		}}
+		go func() {
+			l.close(t.Context(), address)
+			step = "quiet"
+		}()
+		want := func(s string) {
+			t.Helper()
+			synctest.Wait()
+			if step != s {
+				t.Errorf("it is %s, want %s", step, s)
+			}
+		}
+		want("open")
+		l.note(early, http.StateActive)
+		want("closed")
+		l.note(late, http.StateActive)
+		want("quiet")
+		l.note(unused, http.StateIdle)
+		begun := time.Now()
+		l.close(t.Context(), &addressOf{close: func() {}})
+		if took := time.Since(begun); took != lullTime {
+			t.Errorf("it took %v", took)
+		}
+	})
 }
 
 // Answers end their connection while the program is stopping, and streams that

@@ -48,7 +48,7 @@ func (c *config) run(sig *service.Signals, stderr io.Writer) (err error) {
 	} else {
 		log.LogAttrs(sig.Stop, slog.LevelDebug, "processes that leave their group are not followed", slog.String("reason", err.Error()))
 	}
-	listener, err := listen(sig.Stop, c.address(), "--port takes another port; 0 means any free one")
+	listener, err := listenAs(sig.Stop, publicListener(c.replicas.directory != ""), c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err
 	}
@@ -174,9 +174,21 @@ func (p *program) close() error {
 }
 
 func listen(ctx context.Context, address, hint string) (net.Listener, error) {
-	var plain net.ListenConfig
-	plain.SetMultipathTCP(false) // which takes no filter, see lull
-	listener, err := plain.Listen(ctx, "tcp", address)
+	return listenAs(ctx, &net.ListenConfig{}, address, hint)
+}
+
+// publicListener is how the public address is listened on. Multipath TCP, which
+// is Go's default, takes no filter, and a replica needs one at its end: see lull.
+func publicListener(replica bool) *net.ListenConfig {
+	how := new(net.ListenConfig)
+	if replica {
+		how.SetMultipathTCP(false)
+	}
+	return how
+}
+
+func listenAs(ctx context.Context, how *net.ListenConfig, address, hint string) (net.Listener, error) {
+	listener, err := how.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, &hintedError{fmt.Errorf("cannot listen: %w", err), hint}
 	}

@@ -52,7 +52,7 @@ func (p *program) serve() error {
 	both.Go(func() { p.fleet.end(p.Kill) })
 	both.Go(func() {
 		if p.cluster != nil {
-			quiet.wait(p.Kill, p.listener)
+			quiet.close(p.Kill, p.listener)
 		}
 		shutdown(p.Kill, server)
 	})
