@@ -143,13 +143,12 @@ func scenes() []scene {
 			}
 			return nil
 		}, true},
-		{"roll", 25, func(g *group, _ bool) error {
-			for slot := range groupSize {
-				if err := g.roll(slot); err != nil {
-					return err
-				}
+		{"roll", 25, func(g *group, long bool) error {
+			err := g.roll(0)
+			for slot := 1; long && slot < groupSize && err == nil; slot++ {
+				err = g.roll(slot)
 			}
-			return nil
+			return err
 		}, false},
 		{"after", 10, quiet, true},
 	}
