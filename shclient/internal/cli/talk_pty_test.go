@@ -104,7 +104,11 @@ func TestWatchOnATerminal(t *testing.T) {
 	s.succeeds()
 	s = onTerminal(t, []string{"NO_COLOR=1"}, "watch", "docs://readme", "--json", "--", "richserver")
 	s.await(`"uri":"docs://readme"`)
-	s.press("\x03")
+	// Ctrl-C also discards what is on its way to the terminal, which may be the
+	// end of the array.
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
 	s.await("\r\n]\r\n")
 	s.succeeds()
 }
