@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 )
 
@@ -22,7 +23,7 @@ func TestKeycloakExperimental(t *testing.T) {
 	}
 	t.Parallel()
 	if !keycloakExperimental.installed() {
-		missing(t, "needs Keycloak "+keycloakVersion+howToInstall)
+		need.Missing(t, "needs Keycloak "+keycloakVersion+howToInstall)
 	}
 	document := newDocument(t)
 	k := startKeycloak(t, keycloakExperimental, "--truststore-paths="+document.certificate)

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 // A keycloak is a running Keycloak, which forgets all when it ends.
@@ -33,7 +35,7 @@ func startKeycloak(t *testing.T, build keycloakBuild, args ...string) *keycloak 
 	}
 	t.Helper()
 	if !build.installed() {
-		missing(t, "needs Keycloak "+keycloakVersion+howToInstall)
+		need.Missing(t, "needs Keycloak "+keycloakVersion+howToInstall)
 	}
 	k := &keycloak{password: rand.Text()}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -42,7 +44,7 @@ func startKeycloak(t *testing.T, build keycloakBuild, args ...string) *keycloak 
 	}, args...)...)
 	if _, err := exec.LookPath(cmd.Path); err != nil {
 		cancel()
-		missing(t, "needs Java 17 or newer: apt-get install default-jre-headless")
+		need.Missing(t, "needs Java 17 or newer: apt-get install default-jre-headless")
 	}
 	cmd.Env = append(os.Environ(), "KC_BOOTSTRAP_ADMIN_USERNAME=admin", "KC_BOOTSTRAP_ADMIN_PASSWORD="+k.password)
 	log := &keycloakLog{listens: make(chan string, 1)}

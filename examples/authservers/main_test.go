@@ -39,14 +39,5 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// missing skips the test, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
-
 // howToInstall ends the message of a test that misses something.
 const howToInstall = "; it comes with: go test ./examples/authservers -run '^$' -install"

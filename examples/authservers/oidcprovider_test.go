@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/resource"
 )
@@ -39,10 +40,10 @@ func startOIDCProvider(t *testing.T, robot *ecdsa.PrivateKey) string {
 func startNode(t *testing.T, args ...string) (io.Writer, *bufio.Scanner) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
-		missing(t, "needs Node 20 or newer: "+err.Error())
+		need.Missing(t, "needs Node 20 or newer: "+err.Error())
 	}
 	if !oidcProviderBundle().Installed() {
-		missing(t, "needs oidc-provider"+howToInstall)
+		need.Missing(t, "needs oidc-provider"+howToInstall)
 	}
 	cmd := exec.Command("node", args...)
 	cmd.Dir = "testdata"

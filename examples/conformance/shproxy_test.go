@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
 
@@ -82,7 +83,7 @@ func requireEverythingServer(t *testing.T) string {
 			return path
 		}
 	}
-	missing(t, "needs a stdio server: GOBIN=$PWD/.bin go install github.com/modelcontextprotocol/go-sdk/conformance/everything-server@v1.8.0")
+	need.Missing(t, "needs a stdio server: GOBIN=$PWD/.bin go install github.com/modelcontextprotocol/go-sdk/conformance/everything-server@v1.8.0")
 	return ""
 }
 

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 const (
@@ -32,20 +34,11 @@ const (
 func requireSuite(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
-		missing(t, "needs Node 20 or newer: "+err.Error())
+		need.Missing(t, "needs Node 20 or newer: "+err.Error())
 	}
 	if _, err := os.Stat(filepath.Join(suiteDir, suiteProgram)); err != nil {
-		missing(t, "needs the suite: npm ci --ignore-scripts --prefix test/conformance")
+		need.Missing(t, "needs the suite: npm ci --ignore-scripts --prefix test/conformance")
 	}
-}
-
-// missing skips the test, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
 
 // knownFailures reads a baseline of test/conformance.

@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/acmetest"
 )
 
@@ -53,7 +54,7 @@ func startACME(t *testing.T, port string) (directory, trust, roots string) {
 	t.Helper()
 	pebble, err := exec.LookPath("pebble")
 	if err != nil {
-		missing(t, acmetest.Install)
+		need.Missing(t, acmetest.Install)
 	}
 	dir := t.TempDir()
 	authority := acmetest.Start(t, pebble, dir, port, portOf(freeAddr(t)), portOf(freeAddr(t)))

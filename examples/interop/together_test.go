@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 // TestTogether has all clients at one proxy at the same time. They use the
@@ -111,7 +113,7 @@ func TestAskedTogether(t *testing.T) {
 func TestNPX(t *testing.T) {
 	requireProxy(t)
 	if _, err := exec.LookPath("npx"); err != nil {
-		missing(t, "npx is absent: install Node.js with npm: apt-get install nodejs npm")
+		need.Missing(t, "npx is absent: install Node.js with npm: apt-get install nodejs npm")
 	}
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), cellTimeout)

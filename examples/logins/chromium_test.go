@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 // screenshotsVariable names a directory for pictures of all pages. They are for
@@ -50,7 +52,7 @@ func startChromium(t *testing.T) *chromium {
 	requireClients(t)
 	program, err := findChromium()
 	if err != nil {
-		missing(t, err.Error())
+		need.Missing(t, err.Error())
 	}
 	cmd := exec.Command("node", inTestdata("chromium.mjs"), program)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -6,12 +6,9 @@ package logins_test
 
 import (
 	"path/filepath"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
 )
-
-const installTimeout = 5 * time.Minute
 
 func npmBundle() bundle.Bundle { return bundle.NPM("the npm packages", inTestdata("")) }
 

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/bundle"
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
 
@@ -37,33 +38,12 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	os.Exit(run(m))
+	os.Exit(bundle.Main(m, "migration", *installFlag, npmBundle(), pythonBundle()))
 }
-
-func run(m *testing.M) int {
-	if *installFlag {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-		defer cancel()
-		if err := bundle.Install(ctx, os.Stdout, npmBundle(), pythonBundle()); err != nil {
-			fmt.Fprintln(os.Stderr, "migration:", err)
-			return 1
-		}
-	}
-	dir, err := os.MkdirTemp("", "migration")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "migration:", err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	scratch = dir
-	return m.Run()
-}
-
-var scratch string // directory for what is built
 
 // commands builds ours and the echo server, once, and returns their directory.
 var commands = sync.OnceValues(func() (dir string, err error) {
-	dir = filepath.Join(scratch, "commands")
+	dir = filepath.Join(bundle.Scratch, "commands")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -101,25 +81,8 @@ func require(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts many Node.js and Python programs; run without -short")
 	}
-	for _, need := range [][2]string{
-		{"node", "install Node.js 20 or newer: apt-get install nodejs npm"},
-		{"python3", "install Python 3.10 or newer: apt-get install python3 python3-venv"},
-		{"redis-server", "install Redis: apt-get install redis-server"},
-	} {
-		if _, err := exec.LookPath(need[0]); err != nil {
-			missing(t, need[0]+" is absent: "+need[1])
-		}
-	}
-	if what := bundle.Missing(npmBundle(), pythonBundle()); what != "" {
-		missing(t, what+" are not installed: go test ./examples/migration -run '^$' -install")
-	}
-}
-
-// missing skips the test, or fails it where everything must be there.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("REQUIRE_ALL") == "1" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
+	need.Node(t)
+	need.Python(t)
+	need.Program(t, "redis-server", "install Redis: apt-get install redis-server")
+	bundle.Need(t, "migration", npmBundle(), pythonBundle())
 }

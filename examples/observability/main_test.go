@@ -24,6 +24,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 	"github.com/atrawog/mcp-oauth-gateway/examples/internal/servetest"
 )
 
@@ -56,14 +57,7 @@ var build = sync.OnceValue(func() error {
 // skipped.
 func find(t *testing.T, program string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		if os.Getenv("REQUIRE_ALL") != "" {
-			t.Fatalf("there is no %s; install it with: apt-get install prometheus", program)
-		}
-		t.Skipf("there is no %s; install it with: apt-get install prometheus", program)
-	}
-	return path
+	return need.Program(t, program, "apt-get install prometheus")
 }
 
 // A program is a running command.
@@ -200,8 +194,8 @@ func newGateway(t *testing.T, site string, more ...string) *gateway {
 func (g *gateway) replica() []string {
 	redis, err := exec.LookPath("redis-server")
 	if err != nil {
-		if os.Getenv("REQUIRE_ALL") != "" {
-			g.t.Fatal("there is no redis-server; install it with: apt-get install redis-server")
+		if need.Everything() {
+			g.t.Fatal("redis-server is absent: apt-get install redis-server")
 		}
 		return nil
 	}

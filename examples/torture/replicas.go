@@ -4,13 +4,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
-	"os"
 	"os/exec"
 	"slices"
 	"sync"
@@ -174,36 +172,23 @@ func runGroup(ctx context.Context, opts *options, progress io.Writer) (*groupRes
 			return nil, fmt.Errorf("-replicas needs %s: apt-get install nginx-light redis-server", program)
 		}
 	}
-	scratch, err := os.MkdirTemp("", "torture-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(scratch)
-	keeper, err := newKeeper()
-	if err != nil {
-		return nil, err
-	}
-	defer keeper.close()
-	t := &torture{opts: opts, keeper: keeper, marker: markerPrefix + rand.Text(), progress: progress, counts: make(map[string]int)}
-	defer t.sweep()
-	if err := t.prepare(ctx, scratch); err != nil {
-		return nil, err
-	}
-	if opts.log != "" {
-		file, err := os.Create(opts.log)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		t.logTo = &lockedWriter{w: file}
-	}
+	var res *groupResults
+	err := inTorture(ctx, opts, progress, func(t *torture, scratch string) (err error) {
+		res, err = t.group(ctx, scratch)
+		return err
+	})
+	return res, err
+}
+
+func (t *torture) group(ctx context.Context, scratch string) (*groupResults, error) {
+	opts := t.opts
 	g := &group{torture: t, ctx: ctx, scratch: scratch, drain: 2 * time.Second}
 	if opts.calls >= longForm {
 		g.drain = 4 * time.Second
 	}
 	begun := time.Now()
 	res := &groupResults{Marker: t.marker, Seed: opts.seed}
-	err = g.start()
+	err := g.start()
 	for _, sc := range scenes() {
 		if opts.phases != nil && !slices.Contains(opts.phases, sc.name) {
 			continue
@@ -318,18 +303,6 @@ func (g *group) checkRemains(res *groupResults) {
 			g.report(violation{Kind: badAlarm, Phase: "end", Want: "no panic and no data race", Got: alarm})
 		}
 	}
-}
-
-// lockedWriter lets several replicas write to one file.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer // guarded by mu
-}
-
-func (l *lockedWriter) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(b)
 }
 
 func (r *groupResults) passed() bool { return len(r.Violations) == 0 }

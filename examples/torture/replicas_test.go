@@ -6,10 +6,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/examples/internal/need"
 )
 
 // TestReplicas is the run with replicas, of as many calls as TORTURE_CALLS
@@ -23,19 +24,13 @@ func TestReplicas(t *testing.T) {
 	}
 	calls := os.Getenv("TORTURE_CALLS")
 	if calls == "" {
-		if os.Getenv("REQUIRE_ALL") != "1" {
+		if !need.Everything() {
 			t.Skip("takes half a minute: set TORTURE_CALLS, to 1500 or more, or REQUIRE_ALL=1")
 		}
 		calls = "1500"
 	}
-	for _, program := range []string{"nginx", "redis-server"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("REQUIRE_ALL") == "1" {
-				t.Fatalf("no %s: apt-get install nginx-light redis-server", program)
-			}
-			t.Skipf("no %s: apt-get install nginx-light redis-server", program)
-		}
-	}
+	need.Program(t, "nginx", "apt-get install nginx-light")
+	need.Program(t, "redis-server", "apt-get install redis-server")
 	args := []string{"-replicas", "-calls", calls, "-parallel", "24", "-json", "-server", builtServer(t)}
 	if raceEnabled {
 		args = append(args, "-race")

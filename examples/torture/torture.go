@@ -39,31 +39,41 @@ const (
 )
 
 // runTorture runs the phases and cleans up after them, also when it fails.
-func runTorture(ctx context.Context, opts *options, progress io.Writer) (*results, error) {
+func runTorture(ctx context.Context, opts *options, progress io.Writer) (res *results, err error) {
+	err = inTorture(ctx, opts, progress, func(t *torture, _ string) error {
+		res, err = t.phases(ctx)
+		return err
+	})
+	return res, err
+}
+
+// inTorture prepares what all modes need, with a directory for their files, and
+// cleans up after do.
+func inTorture(ctx context.Context, opts *options, progress io.Writer, do func(t *torture, scratch string) error) error {
 	scratch, err := os.MkdirTemp("", "torture-")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.RemoveAll(scratch)
 	keeper, err := newKeeper()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer keeper.close()
 	t := &torture{opts: opts, keeper: keeper, marker: markerPrefix + rand.Text(), progress: progress, counts: make(map[string]int)}
 	defer t.sweep()
 	if err := t.prepare(ctx, scratch); err != nil {
-		return nil, err
+		return err
 	}
 	if opts.log != "" {
 		file, err := os.Create(opts.log)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer file.Close()
-		t.logTo = file
+		t.logTo = &lockedWriter{w: file}
 	}
-	return t.phases(ctx)
+	return do(t, scratch)
 }
 
 // prepare finds or builds the programs.
@@ -199,4 +209,16 @@ func (t *torture) sweep() int {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return n
+}
+
+// lockedWriter lets several replicas write to one file.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer // guarded by mu
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
 }

@@ -154,28 +154,28 @@ const programs = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 const token = "0123456789abcdef0123456789abcdef"
 
-// mountMachine makes $1/root of this machine's root, below what is written to it.
+// mountMachine makes $1/rootfs of this machine's root, below what is written to it.
 const mountMachine = `set -eu
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
+mkdir "$1/upper" "$1/work" "$1/rootfs"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/rootfs"
 for dir in dev proc sys run; do
-  if [ -d "/$dir" ]; then mount --rbind "/$dir" "$1/root/$dir"; fi
+  if [ -d "/$dir" ]; then mount --rbind "/$dir" "$1/rootfs/$dir"; fi
 done
-cd "$1/root"
+cd "$1/rootfs"
 `
 
 // seal leaves a running container what a runtime would.
-const seal = `umount -l "$1/root/proc" "$1/root/run" "$1/root/sys"
-mount -t proc proc "$1/root/proc"
-mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
-mkdir "$1/root/run/secrets"
-(umask 077; printf '%s\n' "$2" >"$1/root/run/secrets/tokens")
-chown 65532:65532 "$1/root/run/secrets/tokens"
-mount -t tmpfs -o mode=1777 tmpfs "$1/root/tmp"
-mount -t tmpfs -o mode=700,uid=65532,gid=65532 tmpfs "$1/root/data"
-mount -o remount,ro "$1/root"
+const seal = `umount -l "$1/rootfs/proc" "$1/rootfs/run" "$1/rootfs/sys"
+mount -t proc proc "$1/rootfs/proc"
+mount -t tmpfs -o mode=755 tmpfs "$1/rootfs/run"
+mkdir "$1/rootfs/run/secrets"
+(umask 077; printf '%s\n' "$2" >"$1/rootfs/run/secrets/tokens")
+chown 65532:65532 "$1/rootfs/run/secrets/tokens"
+mount -t tmpfs -o mode=1777 tmpfs "$1/rootfs/tmp"
+mount -t tmpfs -o mode=700,uid=65532,gid=65532 tmpfs "$1/rootfs/data"
+mount -o remount,ro "$1/rootfs"
 `
 
 // A recipeBuild is a script that does the steps of a recipe and then runs the
@@ -232,10 +232,10 @@ func newRecipeBuild(t *testing.T, r *recipe) *recipeBuild {
 			}
 		case *instructions.RunCommand:
 			environment := slices.Concat(reach, env, arguments)
-			fmt.Fprintf(&b.script, "env -i %s unshare --root=\"$1/root\" --wd=%s -- /bin/sh -c %s\n", quoteAll(environment), quote(workdir), quote(strings.Join(c.CmdLine, " ")))
+			fmt.Fprintf(&b.script, "env -i %s unshare --root=\"$1/rootfs\" --wd=%s -- /bin/sh -c %s\n", quoteAll(environment), quote(workdir), quote(strings.Join(c.CmdLine, " ")))
 		case *instructions.CopyCommand:
 			for _, source := range c.SourcePaths {
-				fmt.Fprintf(&b.script, "cp -a %s \"$1/root\"%s\n", quote(filepath.Join(stages[c.From], source)), quote(c.DestPath))
+				fmt.Fprintf(&b.script, "cp -a %s \"$1/rootfs\"%s\n", quote(filepath.Join(stages[c.From], source)), quote(c.DestPath))
 			}
 		case *instructions.UserCommand:
 			user = c.User
@@ -256,7 +256,7 @@ func newRecipeBuild(t *testing.T, r *recipe) *recipeBuild {
 		command[i] = b.admin
 	}
 	uid, gid, _ := strings.Cut(user, ":")
-	fmt.Fprintf(&b.script, "exec env -i %s unshare --root=\"$1/root\" --wd=%s --setgid=%s --setuid=%s -- %s\n", quoteAll(env), quote(workdir), gid, uid, quoteAll(append(entry, command...)))
+	fmt.Fprintf(&b.script, "exec env -i %s unshare --root=\"$1/rootfs\" --wd=%s --setgid=%s --setuid=%s -- %s\n", quoteAll(env), quote(workdir), gid, uid, quoteAll(append(entry, command...)))
 	return b
 }
 

@@ -57,7 +57,7 @@ func (f *replicaFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.keyFile, "replica-key-file", "", "`FILE` with the secret that all replicas share, of at least 32 bytes")
 }
 
-// check finds flags that do not go together.
+// checkReplicas finds flags that do not go together.
 func (c *config) checkReplicas() error {
 	f := &c.replicas
 	if f.directory == "" {
