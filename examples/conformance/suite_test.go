@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -114,7 +115,31 @@ func listScenarios(t *testing.T, side, version string) []string {
 func judgeServer(t *testing.T, version, url string, known baseline) {
 	t.Helper()
 	scenarios := listScenarios(t, "--server", version)
-	compare(t, scenarios, runSuite(t, "server", "--url", url, "--suite", "all", "--spec-version", version), known)
+	results := runSuite(t, "server", "--url", url, "--suite", "all", "--spec-version", version)
+	if subscriptionLost(results["server-stateless"]) {
+		t.Log("server-stateless runs a second time: a list_changed did not come")
+		again := runSuite(t, "server", "--url", url, "--scenario", "server-stateless", "--spec-version", version)
+		results["server-stateless"] = again["server-stateless"]
+	}
+	compare(t, scenarios, results, known)
+}
+
+// subscriptionLost reports whether nothing failed but what go-sdk 1.8.0 fails
+// once in a while: it keeps one subscription for a connection, and the end of
+// one that was cancelled takes the next away if it comes late. Its server alone
+// lost 1 of 120.
+func subscriptionLost(checks []check) bool {
+	lost := false
+	for _, c := range checks {
+		switch {
+		case c.Status != "FAILURE" && c.Status != "WARNING":
+		case strings.HasSuffix(c.ID, "-list-changed-on-subscription"):
+			lost = true
+		default:
+			return false
+		}
+	}
+	return lost
 }
 
 var resultDir = regexp.MustCompile(`^(?:server-|authorization-server-)?(.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z$`)
@@ -178,4 +203,24 @@ func suite(t *testing.T, args ...string) *exec.Cmd {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
+}
+
+func TestSubscriptionLost(t *testing.T) {
+	const prompts = "sep-2575-server-sends-prompts-list-changed-on-subscription"
+	pass, lost, other := check{"a", "SUCCESS", ""}, check{prompts, "WARNING", "none came"}, check{"b", "FAILURE", "no"}
+	for _, test := range []struct {
+		name   string
+		checks []check
+		want   bool
+	}{
+		{"no result", nil, false},
+		{"passes", []check{pass, {prompts, "SUCCESS", ""}}, false},
+		{"lost", []check{pass, lost}, true},
+		{"fails elsewhere too", []check{lost, other}, false},
+		{"fails elsewhere", []check{pass, other}, false},
+	} {
+		if got := subscriptionLost(test.checks); got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
 }
