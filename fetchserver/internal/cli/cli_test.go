@@ -69,6 +69,7 @@ func TestScripts(t *testing.T) {
 			},
 		},
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				return err

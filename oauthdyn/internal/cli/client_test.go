@@ -27,6 +27,7 @@ func TestClientScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
 			env.Setenv("BROWSER", "browser sign-in")
 			env.Values["t"] = env.T()

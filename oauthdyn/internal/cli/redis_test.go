@@ -26,6 +26,7 @@ func TestRedisScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Cmds:                cmds,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process sleeps a second at its end
 			env.Setenv("REDIS", server.URL())
 			return nil
 		},
