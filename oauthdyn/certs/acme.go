@@ -4,6 +4,7 @@ package certs
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
@@ -40,7 +43,7 @@ func (f *Flags) checkACME() error {
 // acme is the server's side of TLS with certificates that are ordered when
 // they are needed first, and renewed in time. Control of the names is shown on
 // the same port (TLS-ALPN-01, RFC 8737).
-func (f *Flags) acme(log *slog.Logger) (*tls.Config, error) {
+func (f *Flags) acme(known *expiries, log *slog.Logger) (*tls.Config, error) {
 	dir := f.Dir
 	if dir == "" {
 		cache, err := os.UserCacheDir()
@@ -65,6 +68,9 @@ func (f *Flags) acme(log *slog.Logger) (*tls.Config, error) {
 	config.MinVersion = tls.VersionTLS12
 	config.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		certificate, err := manager.GetCertificate(hello)
+		if err == nil && !slices.Contains(hello.SupportedProtos, acme.ALPNProto) {
+			known.note(hello.ServerName, certificate.Leaf)
+		}
 		if err != nil && slices.Contains(f.Hosts, hello.ServerName) { // not what strangers ask for
 			log.LogAttrs(hello.Context(), slog.LevelError, "no certificate to be had",
 				slog.String("host", hello.ServerName), slog.String("error", strings.Join(strings.Fields(err.Error()), " ")))
@@ -72,4 +78,32 @@ func (f *Flags) acme(log *slog.Logger) (*tls.Config, error) {
 		return certificate, err
 	}
 	return config, nil
+}
+
+// expiries knows when the certificates expire that connections got last. There
+// are as many as hosts.
+type expiries struct {
+	mu     sync.Mutex
+	byHost map[string]time.Time // guarded by mu
+}
+
+func (e *expiries) note(host string, leaf *x509.Certificate) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.byHost == nil {
+		e.byHost = map[string]time.Time{}
+	}
+	e.byHost[strings.ToLower(strings.TrimSuffix(host, "."))] = leaf.NotAfter
+}
+
+// first is zero if none is known.
+func (e *expiries) first() (first time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.byHost {
+		if first.IsZero() || t.Before(first) {
+			first = t
+		}
+	}
+	return first
 }

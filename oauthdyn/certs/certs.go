@@ -11,8 +11,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 )
 
 // Flags are what a command line says of certificates. The zero value means that
@@ -57,6 +60,7 @@ func (f *Flags) On() bool { return f.CertFile != "" || len(f.Hosts) > 0 }
 type Source struct {
 	config *tls.Config
 	pair   *keyPair // nil: ordered ones
+	expiry func() time.Time
 }
 
 // Open reads the files, or prepares for the first order, which waits for the
@@ -69,13 +73,14 @@ func (f *Flags) Open(log *slog.Logger) (*Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Source{pair.config(), pair}, nil
+		return &Source{pair.config(), pair, pair.notAfter}, nil
 	case len(f.Hosts) > 0:
-		config, err := f.acme(log)
+		known := new(expiries)
+		config, err := f.acme(known, log)
 		if err != nil {
 			return nil, err
 		}
-		return &Source{config: config}, nil
+		return &Source{config: config, expiry: known.first}, nil
 	}
 	return nil, nil
 }
@@ -96,4 +101,25 @@ func (s *Source) Reload() error {
 		return nil
 	}
 	return s.pair.reload()
+}
+
+// NotAfter is when the certificate expires, the first of them if there are
+// several hosts. It is zero without a source, and while none of the certificates
+// to order was needed by a connection.
+func (s *Source) NotAfter() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	return s.expiry()
+}
+
+// Metrics writes the metric NAME_certificate_expiry_timestamp_seconds of a
+// program: NotAfter, or nothing while that is zero.
+func (s *Source) Metrics(w *exposition.Writer, program string) {
+	first := s.NotAfter()
+	if first.IsZero() {
+		return
+	}
+	w.Family(exposition.Gauge, program+"_certificate_expiry_timestamp_seconds", "When the certificate for TLS expires, the first of them if there are several.")
+	w.Sample(float64(first.Unix()))
 }

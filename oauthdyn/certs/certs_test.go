@@ -4,6 +4,7 @@ package certs
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/oauthdyntest/acmetest"
 )
 
@@ -21,7 +23,7 @@ import (
 // make this program order any.
 func TestACMEForeignName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "acme")
-	config, err := (&Flags{Hosts: []string{"mcp.example.test"}, Dir: dir, Directory: "https://127.0.0.1:1/"}).acme(slog.New(slog.DiscardHandler))
+	config, err := (&Flags{Hosts: []string{"mcp.example.test"}, Dir: dir, Directory: "https://127.0.0.1:1/"}).acme(new(expiries), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,4 +110,34 @@ func TestKeyPairRefresh(t *testing.T) {
 			t.Error("the certificate after the broken one is not used")
 		}
 	})
+}
+
+// Of several hosts the certificate counts that expires first, and of one host
+// that which connections got last.
+func TestNotAfter(t *testing.T) {
+	day := func(n int) time.Time { return time.Unix(0, 0).AddDate(0, 0, n) }
+	known := new(expiries)
+	source := &Source{expiry: known.first}
+	for _, test := range []struct {
+		host     string
+		notAfter time.Time
+		want     string
+	}{
+		{"", time.Time{}, ""},
+		{"b.example.test", day(20), "1.728e+06"},
+		{"a.example.test", day(30), "1.728e+06"},
+		{"B.example.test.", day(40), "2.592e+06"},
+	} {
+		if test.host != "" {
+			known.note(test.host, &x509.Certificate{NotAfter: test.notAfter})
+		}
+		var text strings.Builder
+		source.Metrics(exposition.NewWriter(&text), "test")
+		if _, got, _ := strings.Cut(text.String(), "\ntest_certificate_expiry_timestamp_seconds "); strings.TrimSpace(got) != test.want {
+			t.Errorf("after %s until %v: %q, want %q", test.host, test.notAfter, text.String(), test.want)
+		}
+	}
+	if first := (*Source)(nil).NotAfter(); !first.IsZero() {
+		t.Errorf("without a source: %v", first)
+	}
 }

@@ -89,6 +89,8 @@ func (k *keyPair) refresh(ctx context.Context) {
 	k.log.LogAttrs(ctx, slog.LevelInfo, "certificate read again", slog.String("file", k.certFile))
 }
 
+func (k *keyPair) notAfter() time.Time { return k.current.Load().Leaf.NotAfter }
+
 // config is the server's side of TLS with the certificate.
 func (k *keyPair) config() *tls.Config {
 	return &tls.Config{

@@ -14,6 +14,7 @@ import (
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/audit"
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/exposition"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 )
@@ -24,6 +25,7 @@ type monitor struct {
 	ready    func(context.Context) error
 	server   *authserver.Server // nil: none
 	journal  *audit.Log         // nil: none
+	certs    *certs.Source      // nil: no TLS
 	facts    func() []service.Fact
 	peers    *service.Peers
 	stopping atomic.Bool
@@ -38,6 +40,7 @@ func (m *monitor) handler() http.Handler {
 
 func (m *monitor) metrics(to *exposition.Writer) {
 	m.meter.write(to)
+	m.certs.Metrics(to, "oauthdyn")
 	if m.server != nil {
 		if read := m.server.RevocationsRead(); !read.IsZero() {
 			to.Family(exposition.Gauge, "oauthdyn_revocations_age_seconds", "Time since all revocations were last read from the store.")

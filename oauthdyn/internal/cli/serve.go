@@ -335,7 +335,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	run.handler = tracer.Handler(run.handler, counters.route)
 	if f.adminAddr != "" {
 		run.handler = counters.http.Count(run.handler)
-		run.monitor = &monitor{meter: counters, ready: server.Ready, server: server, journal: journal, peers: peers, facts: f.facts(o.Issuer, ways)}
+		run.monitor = &monitor{meter: counters, ready: server.Ready, server: server, journal: journal, certs: source, peers: peers, facts: f.facts(o.Issuer, ways)}
 		stop, err := run.monitor.start(ctx, f.adminAddr, log)
 		if err != nil {
 			return err

@@ -54,7 +54,11 @@ func secure(t *testing.T, addr, name string, config *tls.Config, http2 bool) (*h
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	first := acmetest.Certificate(t, dir)
-	p := serve(t, nil, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"))
+	p := serve(t, nil, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"), "--admin-addr", "127.0.0.1:0")
+	admin := strings.TrimSuffix(p.logged(`msg="admin address" url=(\S+)`)[1], "/status")
+	if _, text := get(t, admin+"/metrics"); !strings.Contains(text, "\noauthdyn_certificate_expiry_timestamp_seconds ") {
+		t.Errorf("the metrics do not tell when the certificate expires: %s", text)
+	}
 	ask := func(trust *x509.CertPool, http2 bool) (*http.Response, string, error) {
 		t.Helper()
 		return secure(t, p.addr, "localhost", &tls.Config{RootCAs: trust}, http2)

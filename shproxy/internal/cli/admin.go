@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
@@ -53,19 +54,16 @@ const readyTime = 10 * time.Second
 // identity, but what servers write to stderr, so that it has an address of its
 // own.
 type admin struct {
-	servers func() []adminServer
+	servers func() []adminServer  // at the moment: some come and go when the configuration is read again
 	replica func() replica.Status // nil: there are no replicas
 	since   time.Time
 	meter   *service.HTTPMeter // nil: none
 	peers   *service.Peers     // nil: none
+	certs   *certs.Source      // nil: no TLS
 }
 
-// newAdmin returns the handler of the admin address. servers is called for
-// every request, since servers come and go when the configuration is read
-// again; it must be safe for concurrent use, and so must replicas, which
-// is nil if this is no replica.
-func newAdmin(servers func() []adminServer, replicas func() replica.Status, meter *service.HTTPMeter, peers *service.Peers) http.Handler {
-	a := &admin{servers: servers, replica: replicas, since: time.Now(), meter: meter, peers: peers}
+// handler serves the admin address.
+func (a *admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", http.RedirectHandler("/status", http.StatusFound))
 	mux.HandleFunc("GET /healthz", a.health)

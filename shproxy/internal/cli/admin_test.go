@@ -42,7 +42,7 @@ func wrap(t *testing.T, name, command string, args ...string) adminServer {
 
 func newTestAdmin(t *testing.T, servers ...adminServer) string {
 	t.Helper()
-	admin := httptest.NewServer(newAdmin(func() []adminServer { return servers }, nil, nil, nil))
+	admin := httptest.NewServer((&admin{servers: func() []adminServer { return servers }, since: time.Now()}).handler())
 	t.Cleanup(admin.Close)
 	return admin.URL
 }
@@ -204,7 +204,7 @@ func TestAdminChecksHost(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, "http://shproxy.monitoring.svc/healthz", nil)
 	r = r.WithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}))
 	w := httptest.NewRecorder()
-	newAdmin(func() []adminServer { return nil }, nil, nil, nil).ServeHTTP(w, r)
+	(&admin{servers: func() []adminServer { return nil }}).handler().ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		t.Errorf("at another address: %d %s", w.Code, w.Body)
 	}

@@ -18,6 +18,7 @@ func (a *admin) metrics(to *exposition.Writer) {
 	if a.meter != nil {
 		a.meter.Write(to)
 	}
+	a.certs.Metrics(to, "shproxy")
 	writeMetrics(to, a.statuses())
 	if a.replica != nil {
 		writeReplica(to, a.replica())

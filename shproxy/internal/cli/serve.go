@@ -125,7 +125,11 @@ func (p *program) startAdmin() (stop func(), err error) {
 		p.log.LogAttrs(p.Stop, slog.LevelWarn, "everybody who can reach the admin address sees what the servers log")
 	}
 	p.meter = service.NewHTTPMeter("shproxy", p.fleet.endpointOf)
-	server := newServer(newAdmin(p.fleet.servers, p.cluster.status(), p.meter, p.peersOfStatus), p.log)
+	admin := &admin{
+		servers: p.fleet.servers, replica: p.cluster.status(), since: time.Now(),
+		meter: p.meter, peers: p.peersOfStatus, certs: p.keys,
+	}
+	server := newServer(admin.handler(), p.log)
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

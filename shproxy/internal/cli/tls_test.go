@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,7 +28,8 @@ const acmeHost = "mcp.example.test"
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	first := acmetest.Certificate(t, dir)
-	c := start(t, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"), "--", "testserver", "good")
+	c := start(t, "--tls-cert", filepath.Join(dir, "cert.pem"), "--tls-key", filepath.Join(dir, "key.pem"), "--admin-addr", "127.0.0.1:0", "--", "testserver", "good")
+	admin := strings.TrimSuffix(c.logged(`msg="admin address" url=(\S+)`)[1], "/status")
 	if !strings.HasPrefix(c.url, "https://127.0.0.1:") {
 		t.Fatalf("it listens at %s", c.url)
 	}
@@ -53,6 +55,9 @@ func TestTLS(t *testing.T) {
 		if err != nil || resp.StatusCode != 200 || resp.ProtoMajor == 2 != http2 {
 			t.Errorf("HTTP/2 %v: %v, %v", http2, resp, err)
 		}
+	}
+	if _, body := c.request("GET", admin+"/metrics", ""); !hasExpiry(body, 100*365*24*time.Hour) {
+		t.Errorf("the metrics do not tell when the certificate expires: %s", body)
 	}
 	if _, err := initializeWith(&tls.Config{RootCAs: first, MaxVersion: tls.VersionTLS11}, false); err == nil {
 		t.Error("TLS 1.1 is spoken")
@@ -89,10 +94,14 @@ func TestACME(t *testing.T) {
 	cache := filepath.Join(dir, "cache")
 	flags := []string{
 		"--port", port, "--acme-host", acmeHost, "--acme-directory", authority.Directory, "--acme-dir", cache,
-		"--acme-email", "me@example.com", "--", "testserver", "good",
+		"--acme-email", "me@example.com", "--admin-addr", "127.0.0.1:0", "--", "testserver", "good",
 	}
 	c := startIn(t, []string{"SSL_CERT_FILE=" + authority.CertFile}, flags...)
 
+	admin := strings.TrimSuffix(c.logged(`msg="admin address" url=(\S+)`)[1], "/status")
+	if _, body := c.request("GET", admin+"/metrics", ""); strings.Contains(body, "certificate_expiry") {
+		t.Errorf("the metrics have a certificate before it was ordered: %s", body)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	roots := authority.Roots(t)
@@ -120,4 +129,15 @@ func TestACME(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(cache, acmeHost)); err != nil {
 		t.Errorf("the certificate is not kept: %v", err)
 	}
+	if _, body := c.request("GET", admin+"/metrics", ""); !hasExpiry(body, 24*time.Hour) {
+		t.Errorf("the metrics do not tell when the certificate expires: %s", body)
+	}
+}
+
+// hasExpiry reports whether metrics tell that the certificate is good for at
+// least as long.
+func hasExpiry(metrics string, atLeast time.Duration) bool {
+	_, value, _ := strings.Cut(metrics, "\nshproxy_certificate_expiry_timestamp_seconds ")
+	seconds, err := strconv.ParseFloat(strings.SplitN(value, "\n", 2)[0], 64)
+	return err == nil && time.Until(time.Unix(int64(seconds), 0)) > atLeast-time.Minute
 }
