@@ -29,9 +29,9 @@ const discoverLimit = 20 * time.Second
 // the newest protocol version that the server speaks. It is safe for concurrent
 // use.
 //
-// Errors that the server reports are *jsonrpc.Error of the SDK; a response that
-// no MCP server would give is a [*StatusError]; a failed login is an
-// [*AuthError].
+// Errors wrap what happened, for errors.As: a *jsonrpc.Error of the SDK is what the
+// server has reported, a [*StatusError] a response that no MCP server would give,
+// an [*AuthError] a failed login.
 type Client struct {
 	client    *mcp.Client
 	transport mcp.Transport
@@ -131,7 +131,8 @@ func (c *Client) connect(do func() error) error {
 	return c.answers.connect(do)
 }
 
-// ListTools returns all tools of the server, page by page until the last.
+// ListTools returns all tools of the server, page by page until the last. More
+// than 10,000 are an error.
 func (c *Client) ListTools(ctx context.Context) ([]*mcp.Tool, error) {
 	session, err := c.Session(ctx)
 	if err != nil {

@@ -6,8 +6,8 @@ import "net/http"
 
 // NewHTTPClient returns an HTTP client that makes requests to a server as
 // [Client] and [Bridge] do: with the headers and the login of o, and no redirect
-// to another origin. It is for whoever needs the responses as they are. A failed
-// login is an [*AuthError].
+// to another origin. It is for whoever needs the responses as they are. Errors
+// wrap an [*AuthError] if a login failed.
 func NewHTTPClient(o Options) (*http.Client, error) {
 	e, err := o.endpoint(nil)
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 
 // Options says which server to talk to, and how. URL is required.
 type Options struct {
-	// URL is the MCP endpoint, with scheme http or https.
+	// URL is the MCP endpoint, with scheme http or https and without a user name.
+	// Five redirects are followed, within its origin.
 	URL string
 
 	// OAuth makes the client log in when the server asks for it. An empty
@@ -38,6 +39,7 @@ type Options struct {
 	Network string
 
 	// Header is sent with each request to the server's origin, and to no other.
+	// Authorization in it and OAuth exclude each other.
 	Header http.Header
 
 	// HTTPClient makes the requests; its Transport, Jar and Timeout are used, and

@@ -48,8 +48,8 @@
 // processes are shared; the callers of 2026-07-28 have one each. A server that
 // speaks legacy versions has one for each kind of modern client, and further
 // ones while it could not tell whom it asks. DELETE, the
-// idle timeout or Shutdown end it, together with everything it has started. If
-// it ends by itself, every call in flight is answered with an error whose data
+// idle timeout or Shutdown end a process, together with everything it has started.
+// If it ends by itself, every call in flight is answered with an error whose data
 // tell the exit status, the last lines of stderr and whether the server may have
 // read the request; the session goes on with a fresh process that was told what
 // the client had told the first. A process that keeps ending is started after

@@ -42,6 +42,9 @@ func (p *Proxy) legacyStream(w http.ResponseWriter, r *http.Request, messages st
 	if err := p.guard.Check(r); err != nil {
 		return fail(http.StatusForbidden, codeTransport, "%v", err)
 	}
+	if !p.serves(legacy) {
+		return p.unsupportedVersion("2024-11-05")
+	}
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", "GET")
 		return fail(http.StatusMethodNotAllowed, codeTransport, "method %s is not allowed", r.Method)

@@ -13,7 +13,7 @@ import (
 // Server is the command that is wrapped. It is run without a shell, exactly
 // as it is written here.
 type Server struct {
-	Command string   // name or path of the executable
+	Command string   // name or path of the executable; a relative path begins at Dir
 	Args    []string // without the command itself
 	Env     []string // KEY=value; nil means the environment of this process
 	Dir     string   // working directory; empty means that of this process
@@ -45,8 +45,9 @@ const (
 // Mode says who shares a process of the server.
 type Mode uint8
 
-// The modes. In both, requests of MCP 2026-07-28, which has no sessions, go
-// to one process for each caller.
+// The modes. Requests of MCP 2026-07-28, which has no sessions, go to one process
+// for each caller in ModeSession, and to one for all in ModeShared, as long as it
+// can tell whom it means.
 const (
 	// ModeSession gives each session a process of its own.
 	ModeSession Mode = iota
@@ -59,11 +60,13 @@ const (
 	ModeShared
 )
 
-// Options of a [Proxy]. The zero value of each field is its default.
+// Options of a [Proxy]. The zero value of each field is its default; a negative
+// one is an error, but for ReplayBytes.
 type Options struct {
 	// Identify returns a stable identity of the authenticated caller. A
 	// session is bound to the identity that started it; for everybody else
-	// it does not exist. Nil means that all callers are the same.
+	// it does not exist. Callers for whom it is empty are not told apart, nor
+	// bounded by MaxCallerSessions and MaxCallerRate. Nil: it is empty for all.
 	Identify func(*http.Request) string
 	// Environ returns further KEY=value pairs for the process that serves
 	// the request, such as credentials of the caller. Callers with different

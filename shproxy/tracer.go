@@ -38,7 +38,7 @@ type TracedCall struct {
 // A CallSpan is what a tracer returns.
 type CallSpan struct {
 	// Context is what the server finds in params._meta instead of what the client
-	// sent. Empty changes nothing.
+	// sent. Without a TraceParent it is what it would be without a tracer.
 	Context TraceContext
 	// End, unless it is nil, is called once, when the call has ended, with its
 	// outcome as in [MethodStatus.Outcomes] and the code of the JSON-RPC error,

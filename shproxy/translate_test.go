@@ -5,6 +5,7 @@ package shproxy
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -121,6 +122,20 @@ func TestErasAreChosen(t *testing.T) {
 	c.wantError(c.post(initializeFrame), 400, `"init"`, -32022, `supported are 2026-07-28`)
 	if resp := c.do(c.request(t.Context(), http.MethodGet, "")); resp.StatusCode != 405 {
 		t.Errorf("GET: %s", resp.Status)
+	}
+
+	proxy, err := New(server, &Options{Clients: EraModern})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Shutdown(t.Context())
+	stream, _ := proxy.LegacySSE("/messages")
+	refused := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/sse", nil)
+	request.Header.Set("Accept", "text/event-stream")
+	stream.ServeHTTP(refused, request)
+	if text := refused.Body.String(); refused.Code != 400 || !strings.Contains(text, "supported are 2026-07-28") {
+		t.Errorf("HTTP+SSE: %d %s", refused.Code, text)
 	}
 
 	server = testServer(testserver.Modern)

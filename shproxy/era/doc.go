@@ -9,8 +9,8 @@
 // something from the client answers with what it needs.
 //
 //	                 legacy server     modern server
-//	legacy client    nothing to do     [ToModern]
-//	modern client    [ToLegacy]        nothing to do
+//	legacy client    nothing to do     ToModern
+//	modern client    ToLegacy          nothing to do
 //
 // A translator stands between one client and one server, both of which see a
 // peer of their own era. It is a state machine over frames: messages of either

@@ -41,7 +41,8 @@ func Text(raw []byte) string {
 
 // Key returns a text that is the same for two ids or progress tokens that
 // mean the same value in different spellings ("a" and "\u0061", 1 and 1.0),
-// and that differs between strings and numbers.
+// and that differs between strings and numbers. Numbers that neither an int64 nor
+// a float64 tells apart have the same.
 func Key(raw []byte) string {
 	if len(raw) > 0 && raw[0] == '"' {
 		return `"` + Text(raw)

@@ -24,8 +24,9 @@ func (m *Mismatch) Error() string {
 
 // Check compares the headers of a POST with the message in its body: the
 // protocol version with that in params._meta, Mcp-Method with the method, and
-// Mcp-Name with the name of the tool or prompt or the URI of the resource. A
-// request must have these headers; that of a member which the body lacks, or
+// Mcp-Name with the name of the tool or prompt, the URI of the resource or the id
+// of the task, for which alone it may be missing. A request must have these
+// headers; that of a member which the body lacks, or
 // which is no string there, is not looked at, since the request is invalid
 // for the server anyway. A notification may have them, as the specification
 // leaves that open. Responses are not checked.

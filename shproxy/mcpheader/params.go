@@ -97,7 +97,7 @@ func AppendValid(dst, frame []byte, m jsonrpc.Message) []byte {
 // tools/call request in its body. An annotated argument that is there and not
 // null needs its header with an equal value: texts and booleans to the byte,
 // integers as numbers. Without the argument there must be no header. An
-// argument that no header can repeat, as an object, is refused. Headers
+// argument that no header can repeat, such as an object, is refused. Headers
 // without an annotation, and all other messages, are not looked at.
 //
 // The error is a [*Mismatch]. It names arguments, but shows no values.

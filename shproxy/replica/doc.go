@@ -4,11 +4,18 @@
 // balancer that knows nothing of sessions. A request that comes to the wrong
 // replica is passed on to the one that has its session.
 //
+//	member, err := replica.New(replica.Options{Directory: directory, Key: key, Listener: internal})
+//	...
+//	proxy, err := shproxy.New(server, &shproxy.Options{Replicas: member})
+//	...
+//	handler := member.Wrap(proxy)
+//	err = member.Start(ctx, handler)
+//
 // # Who has what
 //
 // A [Member] is one process, under a name that was made for it at random. Its
-// session ids, and the requestState of its calls that wait for a client, begin
-// with that name, so that every replica knows the owner from the request
+// session ids begin with that name, and the requestState of its calls that wait
+// for a client holds it, so that every replica knows the owner from the request
 // alone. A [Directory] that all share holds no session, but the replicas (name,
 // address, state, how many sessions), and counts for [Member.Enter] and
 // [Member.Take] under keyed hashes. Each replica renews its record every second.

@@ -36,7 +36,7 @@ type Options struct {
 	// it.
 	Listener net.Listener
 	// Address is HOST:PORT where the others reach Listener. Default is the
-	// address that it listens on.
+	// address that it listens on, unless that is all addresses of the machine.
 	Address string
 	// Interval is how often the record is renewed, and the others' are read.
 	// A replica that has not renewed its own for five of them is gone. Default
@@ -165,7 +165,8 @@ func (m *Member) Start(ctx context.Context, h http.Handler) error {
 }
 
 // Retire tells the others to send no newcomers here. It returns when the
-// directory knows, or ctx ends.
+// directory knows, or ctx ends; at once while the directory is away, which hears
+// of it when it is back.
 func (m *Member) Retire(ctx context.Context) {
 	m.mu.Lock()
 	if m.state == StateDraining || !m.started {

@@ -4,6 +4,15 @@
 // format of the HTML Living Standard, section 9.2
 // (https://html.spec.whatwg.org/multipage/server-sent-events.html), as far as
 // MCP's Streamable HTTP transport uses it.
+//
+//	events := sse.NewReader(resp.Body, 0)
+//	for {
+//		event, err := events.Next()
+//		if err != nil {
+//			return err // io.EOF at the end
+//		}
+//		fmt.Printf("%s\n", event.Data)
+//	}
 package sse
 
 // ContentType is the media type of an event stream.

@@ -109,8 +109,8 @@ func (r *Reader) field(name, value []byte) {
 // LastEventID is the id to send as Last-Event-ID when the stream is resumed.
 func (r *Reader) LastEventID() string { return r.lastID }
 
-// Retry is the reconnection time that the stream asked for, and false if it
-// named none.
+// Retry is the reconnection time that the stream asked for, at most 24 hours, and
+// false if it named none.
 func (r *Reader) Retry() (time.Duration, bool) { return r.retry, r.retry > 0 }
 
 func (r *Reader) setRetry(value []byte) {

@@ -64,6 +64,7 @@ var _ replica.Directory = (*Directory)(nil)
 // New returns a directory that uses the client, which must not read from
 // replicas of Redis. Contexts bound each step, if the client lets them
 // (ContextTimeoutEnabled). Nothing is written yet. Nil options are valid.
+// The error is about a prefix with a brace in it.
 func New(client goredis.UniversalClient, o *Options) (*Directory, error) {
 	if o == nil {
 		o = &Options{}
