@@ -26,9 +26,9 @@ type Options struct {
 	AllowAddresses []netip.AddrPort
 	// Ports are allowed in URLs in addition to 80 and 443.
 	Ports []uint16
-	// AllowMethods are HTTP methods that callers may use beside GET; HEAD and
-	// GET change nothing, the others make the fetch tool one that does.
-	// Upper case.
+	// AllowMethods are HTTP methods that callers of the fetch tool may use
+	// beside GET; all but HEAD and OPTIONS make it one that may change things.
+	// Server.Fetch takes any method. Upper case.
 	AllowMethods []string
 	// AllowHeaders are header fields that callers may send; package fetch
 	// refuses some whatever is allowed.
