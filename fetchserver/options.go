@@ -74,7 +74,8 @@ type Options struct {
 	// for example to demand an access token. Nil means none.
 	Middleware func(http.Handler) http.Handler
 	// Converters turn bodies into text, by media type, before the built-in
-	// ones; package pdf makes one for application/pdf. Keys are lower case.
+	// ones; Reader.Convert of package pdf is one for application/pdf, which
+	// has none built in. Keys are lower case.
 	Converters map[string]Converter
 	// Renderer runs the scripts of pages that need them. Nil means that no
 	// scripts run.
