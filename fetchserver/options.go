@@ -38,13 +38,14 @@ type Options struct {
 	UserAgent string
 	// IgnoreRobots fetches what robots.txt files forbid.
 	IgnoreRobots bool
-	// Timeout bounds one call of the tool. Default 30 s.
+	// Timeout bounds the work on one document, waiting included. Default 30 s.
 	Timeout time.Duration
 	// MaxBytes bounds a fetched body in bytes, before and after decoding.
 	// Default 10 MiB.
 	MaxBytes int64
 	// MaxConcurrent bounds the documents that are fetched and converted at the
-	// same time; further ones wait within their time, hosts in rotation.
+	// same time; further ones wait within their time, hosts in rotation, at
+	// most 256 of them and 64 for one host; the rest fails with [ResultBusy].
 	// Default 32.
 	MaxConcurrent int
 	// MaxPerHost bounds those of one host (name and port). Default 4.
@@ -91,8 +92,9 @@ type Options struct {
 	// and what to call when it has ended. Nil means nobody traces.
 	Trace func(context.Context, Part) (context.Context, func(PartEnd))
 	// Fetch holds further options of the client that fetches: lists of domains
-	// and addresses, an upstream proxy, certificate authorities. What the
-	// fields above also say is taken from them where they are set.
+	// and addresses, an upstream proxy, certificate authorities. Lists that
+	// Options has too are joined with it; of other fields those of Options
+	// count where they are set. Its Logger is not used.
 	Fetch fetch.Options
 	// Resolver resolves host names. Nil means [net.DefaultResolver].
 	Resolver *net.Resolver
