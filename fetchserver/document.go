@@ -37,7 +37,8 @@ type Document struct {
 	marks  []int             // byte offsets of each markEvery-th code point, if there are longer ones
 }
 
-// Link stands for a resource that is left where it is.
+// Link stands for a resource that is left where it is, such as an image of
+// more than 2 MiB.
 type Link struct {
 	Name string // the last part of its path
 	Size int64  // in bytes

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -33,8 +35,18 @@ func (in *input) request() *Request {
 	return r
 }
 
+// mayChange reports whether a method is not safe (RFC 9110 section 9.2.1). The
+// schema of the tool has methods in upper case, however they are configured.
+func mayChange(method string) bool {
+	switch strings.ToUpper(method) {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return false
+	}
+	return true
+}
+
 func (s *Server) addFetchTool() {
-	yes, readOnly := true, len(s.opts.AllowMethods) == 0
+	yes, readOnly := true, !slices.ContainsFunc(s.opts.AllowMethods, mayChange)
 	mcp.AddTool(s.mcp, &mcp.Tool{
 		Name:  "fetch",
 		Title: "Fetch a web page",

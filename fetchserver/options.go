@@ -26,9 +26,9 @@ type Options struct {
 	AllowAddresses []netip.AddrPort
 	// Ports are allowed in URLs in addition to 80 and 443.
 	Ports []uint16
-	// AllowMethods are HTTP methods that callers may use beside GET; HEAD and
-	// GET change nothing, the others make the fetch tool one that does.
-	// Upper case.
+	// AllowMethods are HTTP methods that callers of the fetch tool may use
+	// beside GET; all but HEAD and OPTIONS make it one that may change things.
+	// Server.Fetch takes any method. Upper case.
 	AllowMethods []string
 	// AllowHeaders are header fields that callers may send; package fetch
 	// refuses some whatever is allowed.
@@ -38,13 +38,14 @@ type Options struct {
 	UserAgent string
 	// IgnoreRobots fetches what robots.txt files forbid.
 	IgnoreRobots bool
-	// Timeout bounds one call of the tool. Default 30 s.
+	// Timeout bounds the work on one document, waiting included. Default 30 s.
 	Timeout time.Duration
 	// MaxBytes bounds a fetched body in bytes, before and after decoding.
 	// Default 10 MiB.
 	MaxBytes int64
 	// MaxConcurrent bounds the documents that are fetched and converted at the
-	// same time; further ones wait within their time, hosts in rotation.
+	// same time; further ones wait within their time, hosts in rotation, at
+	// most 256 of them and 64 for one host; the rest fails with [ResultBusy].
 	// Default 32.
 	MaxConcurrent int
 	// MaxPerHost bounds those of one host (name and port). Default 4.
@@ -74,7 +75,8 @@ type Options struct {
 	// for example to demand an access token. Nil means none.
 	Middleware func(http.Handler) http.Handler
 	// Converters turn bodies into text, by media type, before the built-in
-	// ones; package pdf makes one for application/pdf. Keys are lower case.
+	// ones; Reader.Convert of package pdf is one for application/pdf, which
+	// has none built in. Keys are lower case.
 	Converters map[string]Converter
 	// Renderer runs the scripts of pages that need them. Nil means that no
 	// scripts run.
@@ -90,8 +92,9 @@ type Options struct {
 	// and what to call when it has ended. Nil means nobody traces.
 	Trace func(context.Context, Part) (context.Context, func(PartEnd))
 	// Fetch holds further options of the client that fetches: lists of domains
-	// and addresses, an upstream proxy, certificate authorities. What the
-	// fields above also say is taken from them where they are set.
+	// and addresses, an upstream proxy, certificate authorities. Lists that
+	// Options has too are joined with it; of other fields those of Options
+	// count where they are set. Its Logger is not used.
 	Fetch fetch.Options
 	// Resolver resolves host names. Nil means [net.DefaultResolver].
 	Resolver *net.Resolver

@@ -14,8 +14,9 @@ import (
 type Part struct {
 	// Name is one of the Part constants.
 	Name PartName
-	// Scheme and Host are those of the URL that was asked for; no more of it is
-	// told. Empty for [PartExtract].
+	// Scheme and Host are those of the URL that was asked for, and of
+	// [PartRobots] those of the hop; no more of a URL is told. Empty for
+	// [PartExtract].
 	Scheme, Host string
 	// ContentType is the media type of what [PartExtract] reads.
 	ContentType string

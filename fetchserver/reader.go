@@ -41,8 +41,10 @@ type Renderer interface {
 
 // Fetch returns a document: from the cache, or from its origin if robots.txt
 // allows it, when it is its turn. It is what the tools, the prompt and the
-// resources do. [Explain] puts its error into words. Each decision is reported
-// to the trace of ctx, see [fetch.WithTrace].
+// resources do. A status other than 2xx is an error. An error wraps a
+// *[fetch.Error], a *[robots.DisallowedError] or that of a context where that
+// is the reason; [Explain] puts any of them into words. Each decision is
+// reported to the trace of ctx, see [fetch.WithTrace].
 func (s *Server) Fetch(ctx context.Context, r *Request) (*Document, error) {
 	d, _, err := s.fetch(ctx, r)
 	return d, err

@@ -32,7 +32,9 @@ type Server struct {
 	secret []byte // makes boundaries that pages cannot know
 }
 
-// New returns a server. A nil o means the defaults.
+// New returns a server. A nil o means the defaults. The error says that
+// UserAgent does not begin with a product name, which robots.txt files need,
+// unless IgnoreRobots.
 func New(o *Options) (*Server, error) {
 	opts := o.withDefaults()
 	s := &Server{
@@ -75,11 +77,13 @@ func New(o *Options) (*Server, error) {
 }
 
 // MCP returns the server of the SDK, to run it on another transport or to add
-// features to it.
+// features to it. The Host and Origin checks and Options.Middleware belong to
+// Handler.
 func (s *Server) MCP() *mcp.Server { return s.mcp }
 
 // Close forgets what is cached, waits for what the cache does in the
-// background, and closes idle connections to origins.
+// background, and closes idle connections to origins. The server stays usable,
+// without a cache.
 func (s *Server) Close() {
 	if s.cache != nil {
 		s.cache.Close()
@@ -106,7 +110,8 @@ func (s *Server) Load() (l Load) {
 }
 
 // Handler returns the MCP endpoint, a Streamable HTTP handler, to be mounted
-// at one path. It serves any number of clients.
+// at one path. It serves any number of clients. The body of a request has
+// 256 KiB at most, and 10 seconds to arrive.
 func (s *Server) Handler() http.Handler {
 	var h http.Handler = mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s.mcp }, &mcp.StreamableHTTPOptions{
 		Stateless:                    true,

@@ -237,3 +237,27 @@ func TestAllowedMethodsAndHeaders(t *testing.T) {
 		}
 	}
 }
+
+// TestReadOnlyMethods: the tool says that it changes nothing as long as all
+// methods are safe.
+func TestReadOnlyMethods(t *testing.T) {
+	for _, c := range []struct {
+		methods []string
+		want    bool
+	}{
+		{[]string{"HEAD"}, true},
+		{[]string{"GET", "HEAD", "OPTIONS"}, true},
+		{[]string{"head"}, true}, // the schema has it in upper case
+		{[]string{"HEAD", "PUT"}, false},
+		{[]string{"delete"}, false},
+	} {
+		tools, err := connect(t, start(t, fetchserver.Options{AllowMethods: c.methods}), "").ListTools(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := tools.Tools[slices.IndexFunc(tools.Tools, func(tool *mcp.Tool) bool { return tool.Name == "fetch" })].Annotations
+		if a.ReadOnlyHint != c.want || a.IdempotentHint != c.want {
+			t.Errorf("%q: readOnlyHint %t, idempotentHint %t, want %t", c.methods, a.ReadOnlyHint, a.IdempotentHint, c.want)
+		}
+	}
+}

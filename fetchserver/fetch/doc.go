@@ -17,9 +17,9 @@
 //     standard says, so that 0x7f.1 is 127.0.0.1; where readers differ about
 //     the host, the URL is refused.
 //   - Hosts: lists of allowed and refused domains ([Domain]) and address prefixes.
-//   - Redirects: at most 5, each judged again, never from https to http;
-//     the caller's header fields go to the first origin only, and so does the
-//     body of a POST, which is never repeated.
+//   - Redirects: at most 5, each judged again, never from https to http; the
+//     caller's header fields and the body of its request go to the first origin
+//     only, where a redirect with 307 or 308 repeats the body.
 //   - Bodies: gzip, br and zstd are decoded here, with a cap on the decoded
 //     and on the compressed bytes while they stream.
 //   - Time and header size: one deadline for the whole exchange, and one for

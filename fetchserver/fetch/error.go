@@ -32,8 +32,10 @@ const (
 	CodeProxy    Code = "proxy"           // the operator's proxy is not usable, or refused
 )
 
-// Error is the error of every failed fetch. It never contains a query, a
-// header value or a piece of the body.
+// Error is the error of every failed fetch. Its text never contains a query, a
+// header value of the request or a piece of a body; of the answer's fields it
+// may tell where a redirect leads and quote 40 bytes of Content-Encoding. Err
+// may quote more of a malformed answer.
 type Error struct {
 	Code   Code
 	URL    string // the URL that failed, without userinfo, query and fragment; may be empty

@@ -66,8 +66,9 @@ type Options struct {
 	// MaxRedirects bounds the redirects of one fetch. Default 5; negative means none.
 	MaxRedirects int
 	// Proxy returns the proxy for a target, or nil for none, as the Proxy of
-	// [http.Transport] does; its URL has the scheme http, https or socks5 and
-	// may have a user name and password. [ProxyURL] makes one for all targets.
+	// [http.Transport] does; its URL has the scheme http, https, socks5 or
+	// socks5h and may have a user name and password. [ProxyURL] makes one for
+	// all targets.
 	// Nil means no proxy: the variables of the environment are not read.
 	//
 	// With a proxy, it is the proxy that connects, so that addresses cannot be

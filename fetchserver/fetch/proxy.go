@@ -40,8 +40,9 @@ const (
 )
 
 // ProxyURL returns an [Options.Proxy] that is the same for all targets. It
-// reads an http, https or socks5 URL with a host and, if need be, a user name
-// and password. Errors do not repeat the URL.
+// reads an http, https, socks5 or socks5h URL with a host and, if need be, a
+// user name and password; the last two schemes are the same here. Errors do not
+// repeat the URL.
 func ProxyURL(raw string) (func(*url.URL) (*url.URL, error), error) {
 	u, err := url.Parse(raw)
 	if err == nil {

@@ -25,10 +25,12 @@ const maxReading = time.Hour
 // Options configure a [Cache]. The zero value is the default.
 type Options struct {
 	// MaxBytes bounds what all responses together take, by their Size and
-	// header fields. The least recently used are forgotten first. A response
-	// that would take more than a quarter is not kept. Default 64 MiB.
+	// header fields, and 1 KiB for each. The least recently used are forgotten
+	// first. A response that would take more than a quarter is not kept.
+	// Default 64 MiB.
 	MaxBytes int64
-	// MaxEntries bounds the number of responses. Default 4096.
+	// MaxEntries bounds the number of responses. Default 4096. Of those that
+	// differ by Vary alone, at most 16 are kept.
 	MaxEntries int
 	// MaxHeuristic bounds guessed freshness. Default 24 h; negative: none is
 	// guessed.
@@ -90,7 +92,7 @@ type Status string
 
 // What a cache does.
 const (
-	Hit         Status = "hit"         // answered without a request of this call
+	Hit         Status = "hit"         // answered with what is kept, or with what another call got
 	Miss        Status = "miss"        // the origin answered
 	Revalidated Status = "revalidated" // the origin said that what is kept is still current
 	Bypass      Status = "bypass"      // the request cannot be served from a cache
@@ -184,8 +186,8 @@ func (c *Cache[V]) Stats() (entries int, bytes int64) {
 }
 
 // Do answers a request: with what is kept, or with what fetch gets. The error
-// is that of fetch, that of ctx, or [ErrNotCached]. A caller that gives up
-// does not end the request for others who wait for it.
+// is that of fetch, that of ctx, or [ErrNotCached]. When the caller whose
+// request is under way gives up, one of those who wait for it sends it again.
 func (c *Cache[V]) Do(ctx context.Context, r *Request, fetch FetchFunc[V]) (*Response[V], Info, error) {
 	q := parseRequest(r)
 	if q.bypass {
@@ -232,7 +234,8 @@ func (c *Cache[V]) Do(ctx context.Context, r *Request, fetch FetchFunc[V]) (*Res
 	}
 }
 
-// Get answers a request with what is kept, without asking anyone.
+// Get answers a request with what is kept and fresh, or held for its reading,
+// without asking anyone. Info.NotModified is not set.
 func (c *Cache[V]) Get(r *Request) (*Response[V], Info, bool) {
 	q := parseRequest(r)
 	if q.bypass {

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 
+	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/pdf"
 )
 
@@ -44,4 +48,35 @@ func ExampleNew() {
 	// Output:
 	// 1 Hello, world
 	// true
+}
+
+// A server that reads PDF files.
+func ExampleReader_Convert() {
+	website := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/pdf")
+		_, _ = w.Write([]byte(hello))
+	}))
+	defer website.Close()
+
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		log.Fatal(err)
+	}
+	reader := pdf.New(&pdf.Options{CacheDir: filepath.Join(dir, "fetchserver-test-pdf")})
+	defer reader.Close()
+	server, err := fetchserver.New(&fetchserver.Options{
+		IgnoreRobots:   true,
+		AllowAddresses: []netip.AddrPort{netip.MustParseAddrPort(website.Listener.Addr().String())}, // it is on loopback
+		Converters:     map[string]fetchserver.Converter{"application/pdf": reader.Convert},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	page, err := server.Fetch(context.Background(), &fetchserver.Request{URL: website.URL})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(page.Text)
+	// Output: Hello, world
 }

@@ -29,10 +29,10 @@ type Options struct {
 	// Idle is how long the parser stays in memory after it has read a file.
 	// Default 5 min.
 	Idle time.Duration
-	// CacheDir is a directory for the machine code of the parser, about 25 MB
-	// that only this user may be able to write. With it, all starts but the
-	// first take less than 0.1 s, otherwise each one to two seconds and some 300
-	// MB for a moment. It is created. Empty means none.
+	// CacheDir is a directory for the machine code of the parser, about 25 MB.
+	// Nobody else may be able to write to it. With it, all starts but the first
+	// take less than 0.1 s, otherwise each one to two seconds and some 300 MB
+	// for a moment. It is created. Empty means none.
 	CacheDir string
 }
 
@@ -120,9 +120,10 @@ func New(o *Options) *Reader {
 }
 
 // Text reads the file that body holds. It ends soon after ctx does, with its
-// error. The other errors are [ErrEncrypted], [ErrBroken], [ErrTooComplex],
-// [ErrClosed], or tell that the parser cannot start. A file without text is no
-// error, see Document.Empty.
+// error, and after Options.Timeout with [context.DeadlineExceeded]. The other
+// errors are [ErrEncrypted], [ErrBroken], [ErrTooComplex], [ErrClosed], or tell
+// that the parser cannot start. A file without text is no error, see
+// Document.Empty.
 func (r *Reader) Text(ctx context.Context, body []byte) (*Document, error) {
 	r.mu.Lock()
 	if r.closed {

@@ -3,6 +3,11 @@
 // Package render runs the scripts of web pages in a Chromium that the system
 // has, and returns their HTML afterwards.
 //
+//	b, err := render.New(render.Options{Client: fetch.New(nil)})
+//	if err != nil { … }
+//	defer b.Close()
+//	page, err := b.Render(ctx, &fetch.Request{URL: "https://example.com/"})
+//
 // A page is a program from a stranger inside the network. All that it sends
 // goes through a proxy of this package, which no other process can use and
 // which connects by the guarded dial of a [fetch.Client]: a subrequest, a frame,

@@ -49,7 +49,9 @@ type Options struct {
 	MaxRequests int
 	// MaxHTML bounds the HTML of a page in UTF-16 code units. Default 10 Mi.
 	MaxHTML int
-	// MaxMemory bounds the memory of one page in bytes. Default 512 MiB.
+	// MaxMemory bounds the memory of one page in bytes: on Linux a page that
+	// takes more is ended, elsewhere the bound is for its scripts alone.
+	// Default 512 MiB.
 	MaxMemory int64
 	// Recycle is after how many pages a browser is replaced by a fresh one.
 	// Default 200.
@@ -106,7 +108,8 @@ type Browser struct {
 }
 
 // New returns a browser without starting it. The error says that there is no
-// Chromium, or that it would need NoSandbox.
+// Client or no Chromium, that it would need NoSandbox, or that its proxy cannot
+// listen on the loopback address.
 func New(o Options) (*Browser, error) {
 	o.setDefaults()
 	if o.Client == nil {
@@ -154,6 +157,9 @@ var errClosed = &fetch.Error{Code: CodeRender, Detail: "the browser is closed"}
 // what was refused or cut, is in the notes of the response and reported to the
 // trace of ctx in the stage "render". The error is an *[fetch.Error] or one of
 // r.Check.
+//
+// A request other than a GET without a body is an error. r.Timeout replaces
+// Options.Timeout, waiting included; r.MaxBytes can lower Options.MaxBytes.
 func (b *Browser) Render(ctx context.Context, r *fetch.Request) (*fetch.Response, error) {
 	if r.Method != "" && r.Method != "GET" || len(r.Body) > 0 {
 		return nil, &fetch.Error{Code: CodeRender, Detail: "only pages that are got with GET can be rendered"}

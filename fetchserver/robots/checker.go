@@ -36,8 +36,10 @@ type Options struct {
 const maxKept = 16 << 20
 
 // Checker answers whether URLs may be fetched. Each origin's file is fetched
-// once and kept; callers that need the same file wait for the same fetch.
-// It is safe for concurrent use.
+// once and kept; callers that need the same file wait for the same fetch. A
+// file that is not there (any 4xx but 429) allows everything; one that cannot
+// be had (429, 5xx, an error of the FetchFunc) forbids everything (RFC 9309
+// section 2.3.1). It is safe for concurrent use.
 type Checker struct {
 	fetch  FetchFunc
 	agents []string

@@ -17,7 +17,8 @@ const (
 	maxLine = 16 << 10
 )
 
-// Rules are the parsed form of a robots.txt file.
+// Rules are the parsed form of a robots.txt file. The zero value allows
+// everything.
 type Rules struct {
 	groups []group
 	delays map[string]time.Duration // crawl-delay by product token

@@ -3,16 +3,10 @@
 package cli
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver"
-	"github.com/atrawog/mcp-oauth-gateway/fetchserver/extract"
-	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/pdf"
 )
 
@@ -23,9 +17,8 @@ func readPDF(o *fetchserver.Options) (end func()) {
 	if o.Converters == nil {
 		o.Converters = make(map[string]fetchserver.Converter)
 	}
-	c := convertPDF(r)
-	o.Converters["application/pdf"] = c
-	o.Converters["application/x-pdf"] = c
+	o.Converters["application/pdf"] = r.Convert
+	o.Converters["application/x-pdf"] = r.Convert
 	return r.Close
 }
 
@@ -49,42 +42,4 @@ func cacheDir(name string) string {
 		return ""
 	}
 	return dir
-}
-
-func convertPDF(r *pdf.Reader) fetchserver.Converter {
-	return func(ctx context.Context, resp *fetch.Response) (*fetchserver.Content, error) {
-		d, err := r.Text(ctx, resp.Body)
-		switch {
-		case errors.Is(err, pdf.ErrBroken), errors.Is(err, pdf.ErrEncrypted), errors.Is(err, pdf.ErrTooComplex):
-			return nil, explainPDF(err)
-		case err != nil:
-			return nil, err
-		}
-		c := &fetchserver.Content{
-			Metadata:  extract.Metadata{Title: d.Title, Byline: d.Author},
-			Text:      d.Text,
-			Markdown:  true, // as far as a PDF file tells
-			Truncated: d.Truncated,
-		}
-		if !d.Created.IsZero() {
-			c.Metadata.Published = d.Created.Format(time.RFC3339)
-		}
-		switch {
-		case d.Empty > 0 && d.Text == "":
-			c.Notes = append(c.Notes, fmt.Sprintf("The PDF has %d pages without any text, so it is probably scanned; this server does not recognise text in pictures.", d.Pages))
-		case d.Empty > 0:
-			c.Notes = append(c.Notes, fmt.Sprintf("%d of the %d pages of the PDF have no text; they may be pictures or scanned.", d.Empty, d.Pages))
-		}
-		return c, nil
-	}
-}
-
-func explainPDF(err error) error {
-	switch {
-	case errors.Is(err, pdf.ErrEncrypted):
-		return errors.New("the PDF is encrypted and needs a password; look for another version of it")
-	case errors.Is(err, pdf.ErrTooComplex):
-		return errors.New("the PDF is too large or too complex to be read; look for a smaller version of it")
-	}
-	return errors.New("the PDF is damaged and cannot be read; look for another version of it")
 }

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package cli
+package pdf_test
 
 import (
-	"os"
-	"path/filepath"
+	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/fetch"
 	"github.com/atrawog/mcp-oauth-gateway/fetchserver/pdf"
@@ -25,26 +23,20 @@ const (
 	pdfEnd   = "trailer<</Root 1 0 R/Info 6 0 R>>\n"
 )
 
-func TestConvertPDF(t *testing.T) {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		dir = t.TempDir()
-	}
-	r := pdf.New(&pdf.Options{CacheDir: filepath.Join(dir, "fetchserver-test-pdf"), Timeout: 5 * time.Minute})
-	t.Cleanup(r.Close)
-	convert := convertPDF(r)
-	c, err := convert(t.Context(), &fetch.Response{Body: []byte(pdfStart + pdfText + pdfEnd)})
+func TestConvert(t *testing.T) {
+	r := newReader(t, pdf.Options{})
+	c, err := r.Convert(t.Context(), &fetch.Response{Body: []byte(pdfStart + pdfText + pdfEnd)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Text != "Hello there" || c.Metadata.Title != "A report" || c.Metadata.Byline != "Ada" || c.Metadata.Published != "2024-01-02T03:04:05Z" || len(c.Notes) != 0 {
 		t.Errorf("content = %+v", c)
 	}
-	c, err = convert(t.Context(), &fetch.Response{Body: []byte(pdfStart + pdfEmpty + pdfEnd)})
+	c, err = r.Convert(t.Context(), &fetch.Response{Body: []byte(pdfStart + pdfEmpty + pdfEnd)})
 	if err != nil || c.Text != "" || len(c.Notes) != 1 || !strings.Contains(c.Notes[0], "scanned") {
 		t.Errorf("without text: content %+v, error %v", c, err)
 	}
-	if _, err = convert(t.Context(), &fetch.Response{Body: []byte("%PDF-1.4 and nothing more")}); err == nil || !strings.Contains(err.Error(), "damaged") {
+	if _, err = r.Convert(t.Context(), &fetch.Response{Body: []byte("%PDF-1.4 and nothing more")}); !errors.Is(err, pdf.ErrBroken) || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("broken: error %v", err)
 	}
 }
