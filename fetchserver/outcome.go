@@ -88,7 +88,7 @@ func resultOf(err error) (Result, fetch.Code) {
 		return ResultTooLarge, code
 	case fetch.CodeTimeout:
 		return ResultTimeout, code
-	case fetch.CodeCanceled:
+	case fetch.CodeCancelled:
 		return ResultCancelled, code
 	case fetch.CodeDNS, fetch.CodeTLS, fetch.CodeConnect, fetch.CodeProxy:
 		return ResultUnreachable, code

@@ -361,7 +361,7 @@ func TestSlowBody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = client(t, fetch.Options{}, addr).Get(ctx, base)
-	wantCode(t, err, fetch.CodeCanceled)
+	wantCode(t, err, fetch.CodeCancelled)
 }
 
 func TestConnectFails(t *testing.T) {

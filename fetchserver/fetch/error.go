@@ -15,21 +15,21 @@ type Code string
 
 // The reasons for which [Client.Do] fails.
 const (
-	CodeURL      Code = "invalid_url"     // not an absolute http or https URL that may be fetched
-	CodePort     Code = "port_refused"    // the port is not allowed
-	CodeDomain   Code = "domain_refused"  // the host is not one that the operator allows
-	CodeAddress  Code = "address_refused" // the host leads to an address that is not public
-	CodeRequest  Code = "invalid_request" // the method or the body of the request
-	CodeHeader   Code = "header_refused"  // the caller's header field may not be sent
-	CodeRedirect Code = "redirect"        // too many redirects, or one that may not be followed
-	CodeTooLarge Code = "too_large"       // the body exceeds the cap
-	CodeEncoding Code = "encoding"        // the content coding is unknown or broken
-	CodeTimeout  Code = "timeout"         // the deadline passed
-	CodeCanceled Code = "canceled"        // the caller gave up
-	CodeDNS      Code = "dns"             // the host name does not resolve
-	CodeTLS      Code = "tls"             // the certificate or the handshake failed
-	CodeConnect  Code = "connect"         // no connection, or it broke
-	CodeProxy    Code = "proxy"           // the operator's proxy is not usable, or refused
+	CodeURL       Code = "invalid_url"     // not an absolute http or https URL that may be fetched
+	CodePort      Code = "port_refused"    // the port is not allowed
+	CodeDomain    Code = "domain_refused"  // the host is not one that the operator allows
+	CodeAddress   Code = "address_refused" // the host leads to an address that is not public
+	CodeRequest   Code = "invalid_request" // the method or the body of the request
+	CodeHeader    Code = "header_refused"  // the caller's header field may not be sent
+	CodeRedirect  Code = "redirect"        // too many redirects, or one that may not be followed
+	CodeTooLarge  Code = "too_large"       // the body exceeds the cap
+	CodeEncoding  Code = "encoding"        // the content coding is unknown or broken
+	CodeTimeout   Code = "timeout"         // the deadline passed
+	CodeCancelled Code = "cancelled"       // the caller gave up
+	CodeDNS       Code = "dns"             // the host name does not resolve
+	CodeTLS       Code = "tls"             // the certificate or the handshake failed
+	CodeConnect   Code = "connect"         // no connection, or it broke
+	CodeProxy     Code = "proxy"           // the operator's proxy is not usable, or refused
 )
 
 // Error is the error of every failed fetch. Its text never contains a query, a
@@ -62,7 +62,7 @@ func classify(ctx context.Context, u *url.URL, err error) error {
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded) || isTimeout(err):
 		e.Code, e.Detail = CodeTimeout, host+" did not answer in time"
 	case ctx.Err() != nil || errors.Is(err, context.Canceled):
-		e.Code, e.Detail = CodeCanceled, "the request was cancelled"
+		e.Code, e.Detail = CodeCancelled, "the request was cancelled"
 	case isOp(err, "proxyconnect"):
 		e.Code, e.Detail = CodeProxy, "cannot connect to the proxy"
 	case isA[*net.DNSError](err):

@@ -131,7 +131,7 @@ func TestTraceEndsWithTheFetch(t *testing.T) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() { <-started; cancel() }()
 	_, err := client(t, fetch.Options{Resolver: resolver}).Get(ctx, "http://slow.example/")
-	wantCode(t, err, fetch.CodeCanceled)
+	wantCode(t, err, fetch.CodeCancelled)
 	mu.Lock()
 	over = true
 	mu.Unlock()

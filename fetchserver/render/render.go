@@ -233,7 +233,7 @@ func explain(ctx context.Context, err error) error {
 	case context.DeadlineExceeded:
 		return &fetch.Error{Code: fetch.CodeTimeout, Detail: "the page was not there in time", Err: context.DeadlineExceeded}
 	case context.Canceled:
-		return &fetch.Error{Code: fetch.CodeCanceled, Detail: "the request was cancelled", Err: context.Canceled}
+		return &fetch.Error{Code: fetch.CodeCancelled, Detail: "the request was cancelled", Err: context.Canceled}
 	}
 	if errors.Is(err, errGone) {
 		return &fetch.Error{Code: CodeRender, Detail: "the browser ended while it loaded the page", Err: err}

@@ -268,7 +268,7 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
 	_, err := b.Render(ctx, &fetch.Request{URL: base + "/wait"})
-	wantCode(t, err, fetch.CodeCanceled)
+	wantCode(t, err, fetch.CodeCancelled)
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err = b.Render(ctx, &fetch.Request{URL: base + "/"})
