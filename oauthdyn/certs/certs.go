@@ -4,6 +4,13 @@
 // from files, which are read again when they change, or from an authority by
 // ACME (RFC 8555).
 //
+//	flags := certs.Flags{Program: "example"}
+//	flags.Add(command.Flags())
+//	…
+//	source, err := flags.Open(slog.Default())
+//	if err != nil { … }
+//	server.TLSConfig = source.Config() // for ListenAndServeTLS("", ""), if flags.On()
+//
 // It is made for the commands of this project, and changes with them.
 package certs
 

@@ -4,6 +4,10 @@
 // commands with many of them all have the same kind of file: a JSON object whose
 // members are flags in camel case, with arrays for those that can be repeated.
 //
+//	var size configfile.Size
+//	flags.Var(&size, "max-bytes", "largest answer") // of a pflag.FlagSet that is parsed
+//	err := configfile.Read("config.json", flags)    // {"maxBytes": "10MiB"}
+//
 // It is made for the commands of this project, and changes with them.
 package configfile
 

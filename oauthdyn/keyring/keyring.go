@@ -4,6 +4,10 @@
 // the Secret Service on Linux and the BSDs, the Keychain on macOS, the
 // Credential Manager on Windows.
 //
+//	store, err := keyring.Open("/home/alice/.config/example/credentials.json", keyring.Options{})
+//	if err != nil { … }
+//	client, err := oauthdyn.New(oauthdyn.Config{Resource: "https://mcp.example.com/mcp", Store: store})
+//
 // The keyring holds a key, and a file the records that are sealed with it.
 // Keyrings limit the size of an entry to less than some tokens have, and know
 // neither locks nor replacement in one step, which a refresh among several

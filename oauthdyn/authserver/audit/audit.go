@@ -3,6 +3,11 @@
 // Package audit says who did what at an authorization server, and writes it
 // down.
 //
+//	log, err := audit.OpenFile("/var/log/oauthdyn/audit.jsonl", slog.Default())
+//	if err != nil { … }
+//	defer log.Close()
+//	options.Audit = log.Record // in authserver.Options
+//
 // An [Event] holds no secret: no token, code, password, cookie, assertion, nor
 // the query of a URL. A [Log] writes events as JSON lines.
 package audit
