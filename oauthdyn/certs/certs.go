@@ -32,7 +32,7 @@ type Flags struct {
 
 	CertFile, KeyFile string // PEM
 
-	Hosts     []string // to order certificates for
+	Hosts     []string // to order certificates for, which accepts the authority's terms
 	Dir       string   // for keys and certificates that were ordered
 	Email     string   // for the warnings of the authority
 	Directory string   // URL of the authority; empty: Let's Encrypt

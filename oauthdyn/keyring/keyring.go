@@ -53,10 +53,10 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// Open returns a store in the file path, sealed with a key from the keyring,
-// which makes the key at the first time. It may ask a person to unlock the
-// keyring. Where that does not work, or takes longer than Options.Timeout, the
-// error says so, unless Options.AllowPlain.
+// Open returns a store in the file path, sealed with a key that the keyring keeps.
+// The first Open makes the key. The keyring may ask a person to unlock it. Where
+// that does not work, or takes longer than Options.Timeout, the error says so,
+// unless Options.AllowPlain.
 //
 // A key that is lost, with the keyring or by deleting its entry, makes the file
 // worthless: move it away and sign in again.

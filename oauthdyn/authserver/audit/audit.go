@@ -98,7 +98,8 @@ type Event struct {
 // maxText bounds texts that come from outside.
 const maxText = 512
 
-// Clean cuts what is too long and repairs what is not UTF-8.
+// Clean cuts what is too long and repairs what is not UTF-8. A server does so
+// before it tells of an event, and a [Log] before it writes one.
 func (e *Event) Clean() {
 	for _, text := range []*string{&e.Address, &e.ClientID, &e.Subject, &e.GrantType, &e.Grant, &e.Error, &e.Reason} {
 		*text = clean(*text)

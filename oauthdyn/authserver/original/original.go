@@ -63,8 +63,8 @@ type Options struct {
 	// asked for, and nobody looked at them.
 	Scopes []string
 
-	// GrantTTL is after which the person has to consent again; default 180 days
-	// from now.
+	// GrantTTL is how long a grant lasts from now, until the person has to
+	// consent again. Default 180 days.
 	GrantTTL time.Duration
 
 	// Now is the time; nil means time.Now.
