@@ -28,8 +28,9 @@ func (c Challenge) Scopes() []string { return strings.Fields(c.Params["scope"]) 
 // Code returns the error parameter, such as "insufficient_scope".
 func (c Challenge) Code() string { return c.Params["error"] }
 
-// String formats the challenge as a header value. Parameters come in a fixed
-// order, those of RFC 6750 first.
+// String formats the challenge as a header value, with the parameters realm,
+// error, error_description, scope and resource_metadata, in this order. Others
+// are left out.
 func (c Challenge) String() string {
 	var b strings.Builder
 	switch c.Scheme {

@@ -89,8 +89,9 @@ type Config struct {
 	DPoP bool
 
 	// Scopes to ask for. Empty means those of the server's challenge, else
-	// those of its metadata, else none, which leaves it to the authorization
-	// server. A step-up adds what the server demands.
+	// those of its metadata, and offline_access with them if a person signs in
+	// and the authorization server announces it; else none, which leaves it to
+	// the authorization server. A step-up adds what the server demands.
 	Scopes []string
 
 	// AuthorizeParams are further parameters of the authorization request (RFC
@@ -131,8 +132,9 @@ type Config struct {
 	Store CredentialStore
 
 	// HTTPClient makes all requests; nil means a client of its own over
-	// http.DefaultTransport. It is not changed. Its Timeout applies to
-	// metadata and token requests, not to those of Client.HTTPClient.
+	// http.DefaultTransport. It is not changed. Its Timeout, or else 30 seconds,
+	// applies to metadata and token requests, not to those of Client.HTTPClient;
+	// its CheckRedirect to the latter only.
 	//
 	// Unless it has a Transport, metadata and token requests reach addresses
 	// that are not public only on the hosts configured here, or when one of

@@ -56,8 +56,9 @@ type Discovery struct {
 // Discover finds the authorization server of the resource and validates its
 // metadata: RFC 9728, RFC 8414, OpenID Connect Discovery. It asks the resource
 // for its challenge first, which may name an address of the metadata that
-// cannot be guessed. The error tells what was missing or did not fit; Config.Trace
-// is told of each step.
+// cannot be guessed: by a GET, and if that is not refused with 401, by posting a
+// ping. The error tells what was missing or did not fit; Config.Trace is told of
+// each step.
 func (c *Client) Discover(ctx context.Context) (*Discovery, error) {
 	d, err := c.discover(ctx, nil)
 	if err != nil {

@@ -67,7 +67,8 @@ type Error struct {
 	Status int `json:"-"`
 }
 
-// Error returns the code and, if there is one, the description.
+// Error returns the code, or the text of the status if there is none, and the
+// description if there is one.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Code)

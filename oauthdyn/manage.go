@@ -19,7 +19,8 @@ import (
 var ErrNoRegistration = errors.New("no registration that can be managed")
 
 // StoredRegistration returns the registration that the store has for the
-// authorization server of this client, without asking that server. Without one
+// authorization server of this client. Which server that is it finds as Discover
+// does, unless it is known; about the registration nobody is asked. Without one
 // the error wraps ErrNoRegistration.
 func (c *Client) StoredRegistration(ctx context.Context) (*Credentials, error) {
 	d, err := c.discoveryFor(ctx, need{})
@@ -63,8 +64,8 @@ func (c *Client) ReadRegistration(ctx context.Context) (*ClientInformation, erro
 
 // UpdateRegistration changes what the authorization server has registered (RFC
 // 7592 section 2.2) and stores the answer. It reads the registration first,
-// lets change edit it and sends it back whole, with the members that this
-// package does not know as they were.
+// lets change, which must not be nil, edit it and sends it back whole, with the
+// members that this package does not know as they were.
 func (c *Client) UpdateRegistration(ctx context.Context, change func(*ClientMetadata)) (*ClientInformation, error) {
 	var info *ClientInformation
 	err := c.manage(ctx, func(ctx context.Context, m *management) (err error) {

@@ -36,7 +36,8 @@ const (
 // differ (RFC 8252 section 7.3), GrantTypes authorization_code and
 // refresh_token, ResponseTypes code, and TokenEndpointAuthMethod none. A client
 // that authenticates uses private_key_jwt with JWKS or JWKSURI; secrets have no
-// place in a public document, and are refused.
+// place in a public document, and are refused. So is a document of more than 5
+// KiB, which authorization servers need not read.
 func NewMetadataHandler(documentURL string, m ClientMetadata) (http.Handler, error) {
 	body, err := metadataDocument(documentURL, m)
 	if err != nil {

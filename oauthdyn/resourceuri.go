@@ -49,7 +49,7 @@ func wellKnown(u *url.URL, suffix string) string {
 }
 
 // ResourceMetadataURL returns where the metadata of a protected resource is
-// published: RFC 9728 section 3.1. The error is that of url.Parse.
+// published: RFC 9728 section 3.1. The error says why resource is not a URL.
 func ResourceMetadataURL(resource string) (string, error) {
 	u, err := url.Parse(resource)
 	if err != nil {

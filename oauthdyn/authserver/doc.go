@@ -36,6 +36,7 @@
 //
 // Mount it at the root of the issuer's origin: well-known paths belong there.
 // All addresses in its replies come from Options.Issuer, never from a request.
+// People see and end what they have allowed at Issuer/apps.
 //
 // # Who signs in
 //

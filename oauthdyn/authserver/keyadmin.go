@@ -78,7 +78,7 @@ type KeyImport struct {
 	// Ed25519.
 	PKCS8 []byte `json:"pkcs8"`
 
-	// ID is the kid. Empty: the JWK thumbprint (RFC 7638).
+	// ID is the kid, 128 bytes at most. Empty: the JWK thumbprint (RFC 7638).
 	ID string `json:"kid,omitempty"`
 
 	// Sign makes it the next key: it signs in an hour, or at once if there is
@@ -86,7 +86,7 @@ type KeyImport struct {
 	Sign bool `json:"sign,omitempty"`
 
 	// Keep is how long a key that only verifies is published; at most 366 days.
-	// Default 25 hours, which is as long as the tokens of this server can live.
+	// Default 25 hours, an hour more than tokens of this server can live.
 	Keep time.Duration `json:"keep,omitempty"`
 }
 

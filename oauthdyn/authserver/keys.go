@@ -53,11 +53,12 @@ type KeyOptions struct {
 
 	// SealingKey seals the private keys in the store (AES-256-GCM): 32 random
 	// bytes, the same for all servers on the store. Keys that are there in clear
-	// are sealed with the next change. Nil: they are kept in clear.
+	// are sealed as soon as a Server reads them, or with the next change. Nil:
+	// they are kept in clear.
 	SealingKey []byte
 
 	// OldSealingKeys open what was sealed before SealingKey took their place. It
-	// is sealed anew as soon as it is read.
+	// is sealed anew at the same times.
 	OldSealingKeys [][]byte
 
 	// Algorithm is what fresh keys are for: ES256, RS256 or EdDSA. If the key
@@ -73,8 +74,9 @@ type KeyOptions struct {
 	Logger *slog.Logger
 }
 
-// Keys are the signing keys of an authorization server, in its store. They are
-// safe for concurrent use, also by several servers and commands on one store.
+// Keys are the signing keys of an authorization server, in its store, 32 at most.
+// They are safe for concurrent use, also by several servers and commands on one
+// store.
 //
 // A fresh key is published for an hour before it signs, so that verifiers know
 // it by then. It signs until its successor does. After that it is published for

@@ -58,12 +58,13 @@ type Rechecker interface {
 	// is told to try again later.
 	//
 	// u.Account is what the last sign-in of the person, or the last Recheck,
-	// returned; it is empty if neither left anything.
+	// returned; it is empty if neither left anything. ctx ends after 45 seconds
+	// at most, and not with the request.
 	Recheck(ctx context.Context, u User) (account string, err error)
 }
 
-// ErrNotAllowed is what Rechecker.Recheck returns for a person who may not, or
-// not any more, use the server.
+// ErrNotAllowed is what Rechecker.Recheck and Admitter.Admit return for a person
+// who may not, or not any more, use the server.
 var ErrNotAllowed = errors.New("the person is not allowed to sign in")
 
 // An Attempt is a sign-in in progress. It is valid for one request.

@@ -31,8 +31,8 @@ const (
 // registered itself never does: nobody would have consented. Its tokens have it
 // as the subject, and there is no refresh token. It prints without its secret.
 type Client struct {
-	// ID is the client_id: letters, digits and the characters ._~-; not
-	// beginning with client_, as the ids of those that registered do. It is
+	// ID is the client_id: up to 128 letters, digits and the characters ._~-;
+	// not beginning with client_, as the ids of those that registered do. It is
 	// the subject of the client's tokens, too. The https URL of a client ID
 	// metadata document stands for the client that it describes, which must have
 	// keys.

@@ -10,7 +10,7 @@ import (
 )
 
 // Ready is nil if the server can serve: its store answers, and holds the signing
-// keys. ctx bounds the time for that.
+// keys. ctx bounds the time for that. The error wraps ErrStore.
 func (s *Server) Ready(ctx context.Context) error {
 	document, _, err := s.o.Store.LoadKeys(ctx)
 	if err == nil && document == nil {
@@ -23,7 +23,7 @@ func (s *Server) Ready(ctx context.Context) error {
 }
 
 // RevocationsRead is when Options.Revocations was last told of everything that
-// the store knew; the zero time if there are none.
+// the store knew; the zero time without Options.Revocations.
 func (s *Server) RevocationsRead() time.Time {
 	if s.o.Revocations == nil {
 		return time.Time{}

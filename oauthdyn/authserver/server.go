@@ -41,7 +41,7 @@ const (
 
 // ErrStore reports that the store failed when the signing keys or the
 // revocations were read from it, or a key was made. Other errors of New, but for
-// ErrKeysSealed, are about the options.
+// ErrKeysSealed, are about the options. Server.Ready reports it too.
 var ErrStore = errors.New("store")
 
 // collectInterval is how often the store is cleaned up.

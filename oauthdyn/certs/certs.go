@@ -4,6 +4,13 @@
 // from files, which are read again when they change, or from an authority by
 // ACME (RFC 8555).
 //
+//	flags := certs.Flags{Program: "example"}
+//	flags.Add(command.Flags())
+//	…
+//	source, err := flags.Open(slog.Default())
+//	if err != nil { … }
+//	server.TLSConfig = source.Config() // for ListenAndServeTLS("", ""), if flags.On()
+//
 // It is made for the commands of this project, and changes with them.
 package certs
 
@@ -25,7 +32,7 @@ type Flags struct {
 
 	CertFile, KeyFile string // PEM
 
-	Hosts     []string // to order certificates for
+	Hosts     []string // to order certificates for, which accepts the authority's terms
 	Dir       string   // for keys and certificates that were ordered
 	Email     string   // for the warnings of the authority
 	Directory string   // URL of the authority; empty: Let's Encrypt

@@ -6,7 +6,7 @@
 //	out := clientcmd.Output{Stdout: os.Stdout, Stderr: os.Stderr}
 //	err := out.Token(ctx, client, false)
 //
-// Secrets are printed only by Token, or if Output.Secrets says so.
+// Secrets are printed only by Token, by Export to "-", or if Output.Secrets says so.
 //
 // It is made for the commands of this project, and changes with them.
 package clientcmd

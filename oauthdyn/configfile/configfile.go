@@ -4,6 +4,10 @@
 // commands with many of them all have the same kind of file: a JSON object whose
 // members are flags in camel case, with arrays for those that can be repeated.
 //
+//	var size configfile.Size
+//	flags.Var(&size, "max-bytes", "largest answer") // of a pflag.FlagSet that is parsed
+//	err := configfile.Read("config.json", flags)    // {"maxBytes": "10MiB"}
+//
 // It is made for the commands of this project, and changes with them.
 package configfile
 
@@ -27,9 +31,10 @@ const maxBytes = 1 << 20
 // which an example would be of help.
 var ErrFormat = errors.New("configfile: not a JSON object")
 
-// Read sets the flags that a file names, unless they are set already, and marks
-// them as set. Those in except have no member. An error names the file, the line
-// and the member, but no value of one that it does not know. It is one line.
+// Read sets the flags that a file of 1 MiB at most names, unless they are set
+// already, and marks them as set. Those in except have no member. An error names
+// the file, the line and the member, but no value of one that it does not know. It
+// is one line.
 func Read(path string, flags *pflag.FlagSet, except ...string) error {
 	data, err := readBounded(path)
 	if err != nil {

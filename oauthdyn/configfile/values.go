@@ -44,7 +44,8 @@ func (b *Size) Set(s string) error {
 	return nil
 }
 
-// String is what Set takes, in the largest unit that leaves no fraction.
+// String is what Set takes: in GiB, MiB or KiB if that leaves no fraction, else in
+// bytes.
 func (b *Size) String() string {
 	for _, unit := range []string{"GiB", "MiB", "KiB"} {
 		size := Size(0)

@@ -4,6 +4,10 @@
 // 0.0.4, and those of the process itself. It keeps no registry: the caller
 // names each family once and then writes the samples it has at that moment.
 //
+//	to := exposition.NewWriter(w) // with the media type ContentType
+//	to.Family(exposition.Gauge, "example_sessions", "Sessions that are open.")
+//	to.Sample(3)
+//
 // It is made for the commands of this project, and changes with them.
 //
 // [text format]: https://prometheus.io/docs/instrumenting/exposition_formats/

@@ -4,6 +4,10 @@
 // the Secret Service on Linux and the BSDs, the Keychain on macOS, the
 // Credential Manager on Windows.
 //
+//	store, err := keyring.Open("/home/alice/.config/example/credentials.json", keyring.Options{})
+//	if err != nil { … }
+//	client, err := oauthdyn.New(oauthdyn.Config{Resource: "https://mcp.example.com/mcp", Store: store})
+//
 // The keyring holds a key, and a file the records that are sealed with it.
 // Keyrings limit the size of an entry to less than some tokens have, and know
 // neither locks nor replacement in one step, which a refresh among several
@@ -49,10 +53,10 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// Open returns a store in the file path, sealed with a key from the keyring,
-// which makes the key at the first time. It may ask a person to unlock the
-// keyring. Where that does not work, or takes longer than Options.Timeout, the
-// error says so, unless Options.AllowPlain.
+// Open returns a store in the file path, sealed with a key that the keyring keeps.
+// The first Open makes the key. The keyring may ask a person to unlock it. Where
+// that does not work, or takes longer than Options.Timeout, the error says so,
+// unless Options.AllowPlain.
 //
 // A key that is lost, with the keyring or by deleting its entry, makes the file
 // worthless: move it away and sign in again.

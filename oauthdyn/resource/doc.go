@@ -35,7 +35,8 @@
 // Failures are answered as the MCP specification (2026-07-28, authorization)
 // and RFC 6750 section 3 ask: 401 without a valid token, 403 when a scope is
 // missing, 400 when the header is malformed; each with a challenge that names
-// the protected resource metadata (RFC 9728).
+// the protected resource metadata (RFC 9728). 503, without a challenge, says that
+// the token cannot be checked now.
 //
 // # CORS
 //

@@ -89,7 +89,9 @@ func (o IntrospectionOptions) LogValue() slog.Value { return slog.StringValue(o.
 // An IntrospectionVerifier asks the authorization server about each token: RFC
 // 7662. It serves tokens of any form. Requests with the same new token share one
 // question, and valid tokens are remembered for a short time by their hash.
-// While the authorization server fails, it is asked again after growing pauses.
+// 32 questions at most are asked at a time; further ones wait. Each has 10 seconds,
+// waiting included. While the authorization server fails, it is asked again after
+// growing pauses.
 //
 // It is safe for concurrent use.
 type IntrospectionVerifier struct {

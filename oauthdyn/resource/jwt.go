@@ -58,8 +58,9 @@ type JWTOptions struct {
 
 // A JWTVerifier verifies JWT access tokens (RFC 9068). It reads the issuer's
 // metadata and keys when they are first needed, at most once at a time, retries
-// with growing pauses, and reads the keys again every ten minutes, or when a
-// token names a key it does not know, but for that at most once a minute.
+// with growing pauses, and reads the keys again when a token comes and they are ten
+// minutes old, or it names a key that is not among them, but for that at most once a
+// minute. While they cannot be read the old ones serve, until they are an hour old.
 //
 // It is safe for concurrent use.
 type JWTVerifier struct {

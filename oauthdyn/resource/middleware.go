@@ -31,8 +31,9 @@ func (r *Resource) Middleware(next http.Handler) http.Handler {
 
 // Verify implements [Verifier] for bearer tokens: it asks Options.Verifier and
 // repeats the checks that must hold whatever that is, of audience, expiry and
-// revocation. Tokens that are bound to a key are refused, since nothing here
-// proves it; [Resource.Check] takes them.
+// revocation; it does not look at scopes. Tokens that are bound to a key are
+// refused, since nothing here proves it, and with Options.DPoPRequired all are;
+// [Resource.Check] takes them.
 func (r *Resource) Verify(ctx context.Context, token string) (*Principal, error) {
 	p, err := r.verify(ctx, token)
 	if err == nil && (p.KeyThumbprint != "" || r.dpopRequired) {

@@ -14,12 +14,16 @@ import (
 
 // A Refusal is the answer to a request that may not pass.
 type Refusal struct {
-	// Status is 401 without a valid token, 403 if a scope is missing, 400 if
-	// the Authorization header is malformed, and 503 if the token could not
-	// be checked.
+	// Status is 401 without a valid token or the proof that it needs, 403 if a
+	// scope is missing, 400 if the Authorization header is malformed, and 503 if
+	// the token could not be checked.
 	Status int
 
-	Code        string // error code of RFC 6750; invalid_request if there was no token
+	// Code is an error code of RFC 6750, invalid_request also if there was no
+	// token; invalid_dpop_proof (RFC 9449) if the proof is wrong; and with 503
+	// temporarily_unavailable.
+	Code string
+
 	Description string // for people
 	Challenge   string // value of WWW-Authenticate; empty for 503
 }
@@ -36,8 +40,9 @@ func (f *Refusal) Write(w http.ResponseWriter) {
 }
 
 // Check decides about a request without answering it: one of the results is
-// nil. It looks at the Authorization header, and for [Rule] at method, path and
-// MCP headers; at nothing else.
+// nil. It looks at the Authorization header; for a token that is bound to a key
+// at the DPoP header, method and path; for [Rule] at method, path and MCP headers;
+// at nothing else.
 func (r *Resource) Check(req *http.Request) (*Principal, *Refusal) {
 	scheme, token, err := accessToken(req.Header["Authorization"])
 	if err != nil {

@@ -55,8 +55,10 @@ func (id *requestID) String() string {
 }
 
 // AccessLog gives each request an id, which the loggers of [NewLogger] tell, and
-// a line in the log when it has ended, at level debug. Neither queries, which may
-// hold secrets, nor bodies are logged. label, unless it is empty, names one more
+// a line in the log when it has ended, at level debug. The id is the request's
+// X-Request-Id if that is plain and has 128 bytes at most, else the trace id of its
+// traceparent, else a random one; so a client can choose it. Neither queries, which
+// may hold secrets, nor bodies are logged. label, unless it is empty, names one more
 // attribute of that line, for what the handler gives to [SetLabel].
 func AccessLog(next http.Handler, log *slog.Logger, label string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

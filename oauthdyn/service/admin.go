@@ -16,10 +16,10 @@ type Admin struct {
 	// Program is the name of the program, with which its metrics begin; Version
 	// is its own.
 	Program, Version string
-	// Probes answer /healthz and /readyz.
+	// Probes answer /healthz and /readyz. Required.
 	Probes *Probes
 	// Metrics writes the metrics of the program. Those of its process and its
-	// build stand before them.
+	// build stand before them. Required.
 	Metrics func(*exposition.Writer)
 	// Facts are what the status page tells of the program. Nil means nothing.
 	Facts func() []Fact

@@ -54,7 +54,8 @@ const (
 )
 
 // ParsePeers reads the values of the flag --peer, NAME=URL, where the URL is that
-// of an admin address, such as http://10.0.0.7:9090. No values make nil.
+// of an admin address, such as http://10.0.0.7:9090. There may be 32. No values
+// make nil.
 func ParsePeers(values []string) (*Peers, error) {
 	if len(values) == 0 {
 		return nil, nil
@@ -79,8 +80,8 @@ func ParsePeers(values []string) (*Peers, error) {
 }
 
 // Ask asks all peers at once how they are, for a status page that was asked for
-// by r. It takes some seconds at most. Nil has no peers, and what another program
-// asks for does not show them: programs may name each other.
+// by r. It takes some seconds at most. Nil has no peers. A page that another
+// program asks for shows none, since programs may name each other.
 func (p *Peers) Ask(r *http.Request) []PeerStatus {
 	if p == nil || r.URL.Query().Has("own") {
 		return nil

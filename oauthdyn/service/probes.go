@@ -18,9 +18,10 @@ const readyTime = 5 * time.Second
 // such as Kubernetes: in JSON, with a member status that is ok, stopping or
 // failed.
 type Probes struct {
-	// Stopping says that the program comes to its end.
+	// Stopping says that the program comes to its end. Required.
 	Stopping *atomic.Bool
-	// Check returns why the program cannot work; nil if it can.
+	// Check returns why the program cannot work; nil if it can. It has five
+	// seconds. Required.
 	Check func(ctx context.Context) error
 }
 

@@ -12,7 +12,7 @@ import (
 
 // Signals are what the operating system asks a program for.
 type Signals struct {
-	Stop   context.Context // ends with the first interrupt or termination
+	Stop   context.Context // ends with the first interrupt, termination or, unless Reloads, hangup
 	Kill   context.Context // ends with the second; a third ends the process
 	Reload <-chan struct{} // has a value after a hangup, if Reloads
 

@@ -36,8 +36,8 @@ import (
 // Registrations and grants are kept under it.
 const ClientName = "shclient"
 
-// AskPause is how long after somebody was asked to sign in, and did not, a
-// program asks of its own accord again.
+// AskPause is how long a program waits, after somebody was asked to sign in and
+// did not, until it asks again of its own accord.
 const AskPause = 10 * time.Minute
 
 // Flags are the settings of a sign-in that a user has. The zero value is that
@@ -228,8 +228,8 @@ func (f *Flags) Store(p Process) (oauthdyn.CredentialStore, error) {
 }
 
 // CredentialFile is the name of the file that keeps the logins of this user:
-// mcp-oauth-gateway/credentials.json in XDG_CONFIG_HOME if that is set, else in
-// os.UserConfigDir.
+// f.Credentials, or else mcp-oauth-gateway/credentials.json, in XDG_CONFIG_HOME if
+// that is an absolute path, else in os.UserConfigDir.
 func (f *Flags) CredentialFile(p Process) (string, error) {
 	if f.Credentials != "" {
 		return f.Credentials, nil

@@ -5,6 +5,13 @@
 // over HTTP. Nothing of OpenTelemetry is in its interface, and a nil [Tracer] does
 // nothing, so that a command without a collector is written like one with it.
 //
+//	tracer, err := tracing.Start(ctx, tracing.Options{
+//		Program: "example", Version: "v1.0.0", LookupEnv: os.LookupEnv, Logger: slog.Default(),
+//	})
+//	if err != nil { … }
+//	defer tracer.Close()
+//	handler = tracer.Handler(handler, func(r *http.Request) string { return r.Pattern })
+//
 // The spans, sampling and the standard variables are those of the OpenTelemetry
 // SDK. The exporter is here, because the official one brings gRPC with it: 7 MB of
 // program, and memory that is taken even if nothing is traced.

@@ -36,8 +36,9 @@ const (
 var ErrServed = errors.New("another process listens there")
 
 // Listen makes a socket that its owner alone can connect to. One that a process
-// has left behind is replaced; the error is ErrServed if its process lives. The
-// directory must exist. Closing the listener removes the socket.
+// has left behind is replaced; the error is ErrServed if its process lives. A file
+// that is no socket is an error, but on Windows. The path has 103 bytes at most, and
+// its directory must exist. Closing the listener removes the socket.
 //
 // Sockets in files exist on Windows, too, where the directory decides who can
 // connect.
@@ -139,8 +140,9 @@ func (s *Service) Serve(ctx context.Context, listener net.Listener) error {
 }
 
 // ServeHTTP does the operation that the path names: a POST of its input, as
-// JSON. It answers with the result, or with an [Error] and status 400, 404 or 500.
-// It does not ask who calls: mount it where only administrators come.
+// JSON, with 64 KiB at most. It answers with the result, or with an [Error] and
+// status 400, 404, 405 or 500. It does not ask who calls: mount it where only
+// administrators come.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	status, out := s.answer(w, r)
 	data, err := json.Marshal(out)

@@ -165,7 +165,7 @@ type Ended struct {
 }
 
 // DeleteClient ends a registration, and at once all grants of the client with
-// their tokens.
+// their tokens. A client that did not register is an error with CodeInvalid.
 func (s *Service) DeleteClient(ctx context.Context, q ClientID) (Ended, error) {
 	found, err := s.ShowClient(ctx, q)
 	switch {

@@ -3,6 +3,11 @@
 // Package audit says who did what at an authorization server, and writes it
 // down.
 //
+//	log, err := audit.OpenFile("/var/log/oauthdyn/audit.jsonl", slog.Default())
+//	if err != nil { … }
+//	defer log.Close()
+//	options.Audit = log.Record // in authserver.Options
+//
 // An [Event] holds no secret: no token, code, password, cookie, assertion, nor
 // the query of a URL. A [Log] writes events as JSON lines.
 package audit
@@ -93,7 +98,8 @@ type Event struct {
 // maxText bounds texts that come from outside.
 const maxText = 512
 
-// Clean cuts what is too long and repairs what is not UTF-8.
+// Clean cuts what is too long and repairs what is not UTF-8. A server does so
+// before it tells of an event, and a [Log] before it writes one.
 func (e *Event) Clean() {
 	for _, text := range []*string{&e.Address, &e.ClientID, &e.Subject, &e.GrantType, &e.Grant, &e.Error, &e.Reason} {
 		*text = clean(*text)

@@ -27,9 +27,10 @@ const (
 //
 // What cannot be written is tried again every second, in its order. While that
 // lasts up to 8,192 events wait; those that come then are lost. The logger is
-// told so at once, as it is of each failure, and the log itself by an event
-// [Lost], with their number, as soon as it can be written. A process that is
-// killed loses what still waits: usually what happened in its last millisecond.
+// told when writing begins to fail, and of the first loss, the second, the fourth
+// and so on; the log itself by an event [Lost], with their number, as soon as it
+// can be written. A process that is killed loses what still waits: usually what
+// happened in its last millisecond.
 //
 // A Log is safe for concurrent use.
 type Log struct {
@@ -70,8 +71,8 @@ func NewLog(open func() (io.WriteCloser, error), logger *slog.Logger) (*Log, err
 	return l, nil
 }
 
-// OpenFile starts a log at the end of a file, which it makes readable for its
-// owner only if there is none.
+// OpenFile starts a log at the end of a file. If there is none it is made,
+// readable for its owner alone.
 func OpenFile(path string, logger *slog.Logger) (*Log, error) {
 	return NewLog(func() (io.WriteCloser, error) {
 		return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)

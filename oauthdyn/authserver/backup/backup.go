@@ -3,6 +3,13 @@
 // Package backup writes all that a store keeps to a file, and reads it back into
 // another store.
 //
+//	n, err := backup.WriteFile(ctx, "/backups/today.jsonl", running)
+//	…
+//	file, err := os.Open("/backups/today.jsonl")
+//	if err != nil { … }
+//	defer file.Close()
+//	n, err = backup.Read(ctx, file, empty, nil)
+//
 // A backup is lines of JSON: a header, one line for each record, and an end with
 // their number and their checksum, so that a copy that was cut short or changed
 // by accident is not taken for whole. It has what the store has: hashes of

@@ -5,6 +5,11 @@
 // and the grants of its refresh tokens. So clients need not register again, and
 // people need not sign in again.
 //
+//	old := goredis.NewClient(&goredis.Options{Addr: "redis.example:6379"})
+//	defer old.Close()
+//	report, err := original.Read(ctx, old, original.Options{Resources: []string{"https://mcp.example.com/mcp"}},
+//		func(r store.Record) error { return db.Import(ctx, []store.Record{r}) }) // db is the new store
+//
 // Access tokens and authorization codes are left behind: the former live as long
 // as the verifiers know the old signing key, the latter are spent in a moment.
 // Nothing is written to the old Redis, and nothing of a secret but its hash comes
@@ -58,8 +63,8 @@ type Options struct {
 	// asked for, and nobody looked at them.
 	Scopes []string
 
-	// GrantTTL is after which the person has to consent again; default 180 days
-	// from now.
+	// GrantTTL is how long a grant lasts from now, until the person has to
+	// consent again. Default 180 days.
 	GrantTTL time.Duration
 
 	// Now is the time; nil means time.Now.

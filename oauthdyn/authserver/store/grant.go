@@ -100,10 +100,11 @@ func (g *Grant) End() time.Time {
 	return g.Expires
 }
 
-// Rotate applies a rotation to the grant: the rules of OAuth 2.1 section 4.3.1
-// that each Store follows. A token of another client, or of a grant that has
-// ended, is ErrNotFound and changes nothing. A token of this grant that is
-// neither alive nor within its grace is ErrReplayed: revoke the grant.
+// Rotate is for those who implement a Store: it applies a rotation to the grant,
+// by the rules of OAuth 2.1 section 4.3.1 that each Store follows. A token of
+// another client, or of a grant that has ended, is ErrNotFound and changes nothing.
+// A token of this grant that is neither alive nor within its grace is ErrReplayed:
+// revoke the grant.
 func (g *Grant) Rotate(r Rotation, now time.Time) (Outcome, error) {
 	switch {
 	case g.ClientID != r.ClientID || g.Refresh.Current.IsZero() || !g.Alive(now):

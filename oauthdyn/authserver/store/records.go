@@ -61,7 +61,8 @@ const touchInterval = time.Hour
 // NeedsTouch reports whether TouchClient has something to write.
 func (c *Client) NeedsTouch(now time.Time) bool { return now.Sub(c.Used) >= touchInterval }
 
-// Stale reports whether a client may be collected, if it has no grant.
+// Stale is for those who implement a Store: it reports whether a client may be
+// collected, if it has no grant.
 func (c *Client) Stale(now time.Time, l Limits) bool {
 	if c.Used.IsZero() {
 		return now.Sub(c.Created) >= l.UnusedClient
@@ -101,8 +102,9 @@ type Code struct {
 // ends, so that a second use is recognised.
 func (c *Code) Redeemed() bool { return !c.Grant.IsZero() }
 
-// Redeem marks the code as used for a grant. ErrReplayed means that the grant
-// c.Grant must be revoked, ErrNotFound that the code has expired.
+// Redeem is for those who implement a Store: it marks the code as used for a
+// grant. ErrReplayed means that the grant c.Grant must be revoked, ErrNotFound that
+// the code has expired.
 func (c *Code) Redeem(g Grant, now time.Time) error {
 	switch {
 	case c.Redeemed():

@@ -27,9 +27,11 @@
 // 200 with the headers that tell the server who calls. Every header that could
 // be there is there, if only empty, so that the proxy overwrites what the client
 // sent under that name: X-User-Id, X-User-Name, Authorization and X-Auth-Token
-// by default. 401 without a valid token, with the challenge for the client; 403
-// if a scope is missing, with the challenge, and if the request cannot be judged
-// at all. There is no other status, since nginx makes a 500 of it.
+// by default. 401, with a challenge for the client, without a valid token, for a
+// malformed Authorization header, and where there is no route. 403 if a scope is
+// missing, with the challenge; without one if the token cannot be checked now
+// (with Retry-After), and if the request cannot be judged at all. There is no other
+// status, since nginx makes a 500 of it.
 //
 // Values hold printable ASCII only; other bytes, and percent signs, are
 // percent-encoded.

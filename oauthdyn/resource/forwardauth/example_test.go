@@ -73,3 +73,9 @@ func ExampleField() {
 	// sub preferred_username
 	// [Authorization Remote-Scope Remote-User X-Auth-Token]
 }
+
+// What headers can be about, for a program that reads their names from a file.
+func ExampleFields() {
+	fmt.Println(forwardauth.Fields())
+	// Output: [sub preferred_username client_id iss scope jti]
+}

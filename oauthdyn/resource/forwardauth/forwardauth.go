@@ -30,8 +30,8 @@ const (
 	TokenID  Field = "jti"
 )
 
-// Fields are all of them.
-var Fields = []Field{Subject, Username, ClientID, Issuer, Scope, TokenID}
+// Fields returns all of them.
+func Fields() []Field { return []Field{Subject, Username, ClientID, Issuer, Scope, TokenID} }
 
 // DefaultHeaders returns the headers that the server gets by default: X-User-Id
 // with the subject and X-User-Name with the user name.
@@ -189,8 +189,8 @@ func (h *Handler) addHeaders(o Options) error {
 		fields[canonical] = o.Headers[name]
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if f := fields[name]; f != "" && !slices.Contains(Fields, f) {
-			return fmt.Errorf("header %s: there is no field %q; there are %v", name, f, Fields)
+		if f := fields[name]; f != "" && !slices.Contains(Fields(), f) {
+			return fmt.Errorf("header %s: there is no field %q; there are %v", name, f, Fields())
 		}
 		if fields[name] != "" && name == h.tokenHeader {
 			return fmt.Errorf("header %s is given twice", name)

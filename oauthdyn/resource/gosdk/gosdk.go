@@ -26,7 +26,9 @@ import (
 // is not acceptable, which the SDK answers with 401; any other one, which it
 // answers with 500, does not say why the token could not be checked. Tokens that
 // are bound to a key (RFC 9449) are refused, since the SDK knows bearer tokens
-// only; [Middleware] takes them. It is safe for concurrent use.
+// only; [Middleware] takes them. Those of which only the issuer knows the end, as
+// resource.IntrospectionVerifier lets pass, the SDK refuses without
+// AllowMissingExpiration in its options. It is safe for concurrent use.
 func TokenVerifier(v resource.Verifier) auth.TokenVerifier {
 	return func(ctx context.Context, token string, _ *http.Request) (*auth.TokenInfo, error) {
 		p, err := v.Verify(ctx, token)

@@ -2,6 +2,9 @@
 
 // Package allow says which of the people who prove who they are, at GitHub or
 // another identity provider, may use a server.
+//
+//	list := allow.List{Users: []string{"id:583231"}, Domains: []string{"example.com"}}
+//	options.Allow = list // in github.Options or oidc.Options
 package allow
 
 import (

@@ -34,8 +34,9 @@ type Way struct {
 // ways implements authserver.Rechecker.
 type ways []Way
 
-// New composes several ways. One alone needs no choice: its Login is returned as
-// it is. The error is about a way that lacks something, two of one name, or none
+// New composes several ways. Together they are an [authserver.Admitter], too: the
+// way that asks the issuer decides. One alone needs no choice: its Login is returned
+// as it is. The error is about a way that lacks something, two of one name, or none
 // at all.
 func New(all ...Way) (authserver.Rechecker, error) {
 	seen := map[string]bool{}

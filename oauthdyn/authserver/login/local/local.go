@@ -7,9 +7,10 @@
 //	if err != nil { … }
 //	err = users.Set("alice", password)
 //
-// Passwords are kept as Argon2id hashes (RFC 9106). Whoever guesses has to wait
-// longer after each few failures, by user and by address, and learns nothing
-// about which users exist.
+// Passwords are kept as Argon2id hashes (RFC 9106). Whoever guesses has to wait,
+// longer each time, after five failures with one user or a hundred with any. Both
+// are counted by address, so that nobody can lock a user out. Nobody learns which
+// users exist.
 package local
 
 import (
@@ -58,7 +59,8 @@ func New() *Users {
 // Open reads a file of users. A file that does not exist is made by the first
 // Set. Changes that another process makes to the file are seen at once; those
 // that come together wait for each other, by a lock in a directory beside the
-// file, whose name ends in ".locks".
+// file, whose name ends in ".locks". Except on Windows, a file is an error that its
+// group can write, or others can read or write.
 func Open(path string) (*Users, error) {
 	u := New()
 	u.path = path
@@ -68,8 +70,8 @@ func Open(path string) (*Users, error) {
 }
 
 // Set adds a user or changes the password of one. Names are not case-sensitive
-// and have up to 64 letters, digits and . _ - @ +; passwords have 8 to 1024
-// bytes.
+// and have up to 64 ASCII letters, digits and . _ - @ +, no - at the beginning;
+// passwords have 8 to 1024 bytes.
 func (u *Users) Set(name, password string) error {
 	name, err := cleanName(name)
 	if err != nil {
@@ -111,7 +113,8 @@ func (u *Users) Names() ([]string, error) {
 }
 
 // Verify reports whether a user with this name and password exists. It takes
-// as long if there is no such user.
+// as long if there is no such user. It lets guessers go on: only ServeLogin makes
+// them wait.
 func (u *Users) Verify(ctx context.Context, name, password string) (bool, error) {
 	_, ok, err := u.verify(ctx, name, password)
 	return ok, err

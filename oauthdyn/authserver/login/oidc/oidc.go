@@ -89,7 +89,7 @@ type Options struct {
 	OldTokenKeys [][]byte
 
 	// CheckEvery is how long a person is not asked about again, however often
-	// their tokens are refreshed. Default 1 minute; negative: not at all.
+	// their tokens are refreshed. Default 1 minute; negative: each refresh asks.
 	CheckEvery time.Duration
 
 	// MaxAge is how long the provider's word counts while it cannot be asked

@@ -3,6 +3,11 @@
 // Package bolt is a Store in one file, for a server that runs as one process.
 // Nothing has to be set up, and each write is on disk before the reply goes out.
 // Writes that come together share one flush.
+//
+//	db, err := bolt.Open("/var/lib/oauthdyn/oauthdyn.db", nil)
+//	if err != nil { … }
+//	defer db.Close()
+//	options.Store = db // in authserver.Options
 package bolt
 
 import (

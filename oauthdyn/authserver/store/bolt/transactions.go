@@ -15,8 +15,7 @@ import (
 
 func kindBucket(kind store.Kind) []byte { return []byte(transactions + string(kind)) }
 
-// PutTransaction implements store.Transactions. A record is its expiry, then its
-// value.
+// PutTransaction implements store.Transactions.
 func (s *Store) PutTransaction(_ context.Context, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
 	return s.update(func(tx *bbolt.Tx) error { return s.putTransaction(tx, kind, id, value, expires) })
 }
@@ -31,6 +30,7 @@ func (s *Store) AddTransaction(_ context.Context, kind store.Kind, id store.Hash
 	})
 }
 
+// putTransaction stores a record, which is its expiry, then its value.
 func (s *Store) putTransaction(tx *bbolt.Tx, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
 	b, err := tx.CreateBucketIfNotExists(kindBucket(kind))
 	if err != nil {

@@ -2,6 +2,8 @@
 
 // Package memory is a Store that forgets everything when the process ends: for
 // tests and trials.
+//
+//	options.Store = memory.New(nil) // in authserver.Options
 package memory
 
 import (

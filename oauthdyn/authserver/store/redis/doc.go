@@ -4,6 +4,11 @@
 // replicas: they share all state, and no request needs to come to the replica
 // that the one before it came to.
 //
+//	db, err := redis.Open(ctx, "redis://127.0.0.1:6379/0", nil)
+//	if err != nil { … }
+//	defer db.Close()
+//	options.Store = db // in authserver.Options
+//
 // # Records
 //
 // All keys of a store have one hash tag, {oauthdyn}: by default, so that they

@@ -14,8 +14,7 @@ import (
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/authserver/store"
 )
 
-// PutTransaction implements store.Transactions. A record is its end, then its
-// value.
+// PutTransaction implements store.Transactions.
 func (s *Store) PutTransaction(ctx context.Context, kind store.Kind, id store.Hash, value []byte, expires time.Time) error {
 	return s.update(ctx, func(t *tx) error {
 		_, err := t.get(s.transactions(kind), string(id[:]))
@@ -34,7 +33,8 @@ func (s *Store) AddTransaction(ctx context.Context, kind store.Kind, id store.Ha
 	})
 }
 
-// putTransaction stores a record; found is the error of looking for one before.
+// putTransaction stores a record, which is its end, then its value; found is the
+// error of looking for one before.
 func (s *Store) putTransaction(t *tx, kind store.Kind, id store.Hash, value []byte, expires time.Time, found error) error {
 	into := s.transactions(kind)
 	if errors.Is(found, store.ErrNotFound) {
@@ -89,7 +89,7 @@ var countSource string
 
 var countScript = goredis.NewScript(countSource)
 
-// Count implements store.Counts. The end is in microseconds.
+// Count implements store.Counts. The end is exact to the microsecond.
 func (s *Store) Count(ctx context.Context, kind store.Kind, id store.Hash, window time.Duration) (n int, ends time.Time, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

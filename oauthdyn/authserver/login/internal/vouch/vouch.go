@@ -50,8 +50,8 @@ type Keeper struct {
 	// OldKeys decrypt what was encrypted before Key took their place.
 	OldKeys [][]byte
 
-	// CheckEvery is how long a person is not asked about again; negative: not
-	// at all.
+	// CheckEvery is how long a person is not asked about again; negative: each
+	// Recheck asks.
 	CheckEvery time.Duration
 
 	// MaxAge is how long the provider's word counts when it cannot be asked
