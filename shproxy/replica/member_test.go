@@ -330,6 +330,23 @@ func TestDirectoryAway(t *testing.T) {
 	}
 }
 
+// Nobody is taken for dead because the directory was away.
+func TestSilenceOfTheDirectory(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	a.knows(1)
+	a.stop()
+	a.running.Wait()
+	a.mu.Lock()
+	a.away, a.peers[b.name].seen = errors.New("away"), time.Now().Add(-time.Hour)
+	a.mu.Unlock()
+	a.update(nil) // as if nobody had told anything yet since it is back
+	if len(a.Status().Others) != 1 {
+		t.Errorf("%+v", a.Status())
+	}
+}
+
 // A directory that has lost everything has no dead replicas in it.
 func TestDirectoryForgets(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -37,6 +38,11 @@ func (m *Member) update(records map[string][]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
+	if m.away != nil { // nobody was heard of, which says nothing of them
+		for _, p := range m.peers {
+			p.seen = now
+		}
+	}
 	for name, encoded := range records {
 		if name == m.name {
 			continue
@@ -56,6 +62,9 @@ func (m *Member) update(records map[string][]byte) {
 			continue
 		}
 		if r.Count > p.record.Count {
+			if r.Address == m.o.Address { // and it lives
+				m.complain(name, errSameAddress)
+			}
 			if r.State == stateEnded {
 				m.lost(p, "it has ended")
 			}
@@ -84,6 +93,9 @@ func (m *Member) update(records map[string][]byte) {
 		}
 	}
 }
+
+// errSameAddress is what two replicas with one --replica-advertise are told.
+var errSameAddress = errors.New("it has the address of this replica")
 
 // complain tells of a record that cannot be used, once. m.mu is held.
 func (m *Member) complain(name string, err error) {

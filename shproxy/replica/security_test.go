@@ -98,6 +98,29 @@ func TestOtherKey(t *testing.T) {
 	a.wantStatus(b.name+".1", http.StatusNotFound)
 	b.wantStatus(a.name+".1", http.StatusNotFound)
 	a.eventually(func() bool { return strings.Contains(a.log.String(), errForged.Error()) })
+	if n := a.Status().Unusable; n != 1 {
+		t.Errorf("%d records are unusable", n)
+	}
+}
+
+// Two replicas that tell the same address hear of it, since the requests of one
+// come to the other.
+func TestSameAddress(t *testing.T) {
+	t.Parallel()
+	d := new(faulty)
+	a := joinShortly(t, d)
+	b, err := New(Options{Directory: d, Key: testKey, Listener: listen(t), Address: a.Status().Address, Interval: shortInterval})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(t.Context(), http.NotFoundHandler()); err != nil {
+		t.Fatal(err)
+	}
+	a.eventually(func() bool { return a.Status().Unusable == 1 && strings.Contains(a.log.String(), errSameAddress.Error()) })
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	a.eventually(func() bool { return a.Status().Unusable == 0 })
 }
 
 // A session id holds the name of a replica and no address, whatever it looks

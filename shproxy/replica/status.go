@@ -22,6 +22,10 @@ type Status struct {
 	Forwarded       map[string]int64 `json:"forwarded"`
 	Received        int64            `json:"received"` // requests that others have passed on to this replica
 	DirectoryErrors int64            `json:"directory_errors"`
+	// Unusable counts the records of others that cannot be used now: they were
+	// made with another key, or tell the address of this replica. At most 100
+	// are counted.
+	Unusable int `json:"unusable_records"`
 }
 
 // Peer is another replica.
@@ -43,7 +47,7 @@ func (m *Member) Status() Status {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.State = m.state
+	s.State, s.Unusable = m.state, len(m.strange)
 	if m.away != nil {
 		s.Directory = m.away.Error()
 	}

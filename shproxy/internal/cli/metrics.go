@@ -119,6 +119,8 @@ func writeReplica(w *exposition.Writer, s replica.Status) {
 	w.Sample(up)
 	w.Family(exposition.Counter, "shproxy_directory_errors_total", "Looks into the directory that failed.")
 	w.Sample(float64(s.DirectoryErrors))
+	w.Family(exposition.Gauge, "shproxy_directory_records_unusable", "Records of other replicas that were made with another key, or tell the address of this one.")
+	w.Sample(float64(s.Unusable))
 }
 
 func writeState(w *exposition.Writer, s *serverStatus) {

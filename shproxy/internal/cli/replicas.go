@@ -134,6 +134,9 @@ func (f *replicaFlags) join(ctx context.Context, client goredis.UniversalClient,
 	}
 	address, err := f.address(ctx, listener)
 	if err == nil {
+		if f.advertise == "" && isLoopback(address) && !isLoopback(listener.Addr().String()) {
+			log.LogAttrs(ctx, slog.LevelWarn, "replicas on other machines cannot reach this one; --replica-advertise names an address that they can", slog.String("address", address))
+		}
 		var member *replica.Member
 		if member, err = replica.New(replica.Options{
 			Directory: directory, Key: secret, Listener: listener, Address: address, Sessions: sessions, Logger: log,
@@ -161,7 +164,11 @@ func (f *replicaFlags) address(ctx context.Context, listener net.Listener) (stri
 		return "", &usageError{text: "--replica-addr names no host that others could reach; --replica-advertise has to"}
 	}
 	host, port := u.Hostname(), u.Port()
-	if port == "" {
+	switch {
+	case port != "":
+	case u.Query().Has("master_name"): // it is a sentinel
+		port = "26379"
+	default:
 		port = "6379"
 	}
 	conn, err := (&net.Dialer{Timeout: startDirectory}).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
@@ -171,6 +178,11 @@ func (f *replicaFlags) address(ctx context.Context, listener net.Listener) (stri
 	defer conn.Close()
 	local, _, err := net.SplitHostPort(conn.LocalAddr().String())
 	return net.JoinHostPort(local, fmt.Sprint(addr.Port)), err
+}
+
+func isLoopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	return net.ParseIP(host).IsLoopback()
 }
 
 func directoryError(err error) error {
