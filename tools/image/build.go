@@ -64,6 +64,9 @@ func (s *settings) build(ctx context.Context, name string) (*product, error) {
 			Workspace: s.workspace, File: filepath.Join(dir, strings.ReplaceAll(platform, "/", "_")),
 		}
 		if err := target.Build(ctx); err != nil {
+			if !s.workspace {
+				err = fmt.Errorf("%w\nbetween releases, -workspace takes our own modules from this checkout", err)
+			}
 			return nil, err
 		}
 		inv, err := sbom.Read(ctx, target.File, target.Module, s.workspace)
