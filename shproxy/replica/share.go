@@ -33,8 +33,8 @@ func (m *Member) Enter(ctx context.Context, what string, limit int) bool {
 	}
 	if ok {
 		m.mu.Lock()
-		m.counts[key] = n
-		if !shared {
+		m.counts[key]++
+		if !shared || m.counts[key] != n { // something has left meanwhile
 			m.unshared[key] = true
 		}
 		m.mu.Unlock()

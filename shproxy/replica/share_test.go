@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package replica
+
+import (
+	"context"
+	"testing"
+)
+
+// gated is a directory whose Share waits, where there is a limit, until it is
+// let through.
+type gated struct {
+	faulty
+	asked, through chan struct{}
+}
+
+func (d *gated) Share(ctx context.Context, name, key string, n, limit int) (bool, error) {
+	if limit >= 0 && d.asked != nil {
+		d.asked <- struct{}{}
+		<-d.through
+	}
+	return d.faulty.Share(ctx, name, key, n, limit)
+}
+
+// What leaves while the directory is asked for a place has left.
+func TestLeaveDuringEnter(t *testing.T) {
+	t.Parallel()
+	d := &gated{}
+	a := join(t, d, testKey, nil)
+	if !a.Enter(t.Context(), "x", 2) {
+		t.Fatal("nothing fits")
+	}
+	d.asked, d.through = make(chan struct{}), make(chan struct{})
+	entered := make(chan bool)
+	go func() { entered <- a.Enter(t.Context(), "x", 2) }()
+	<-d.asked
+	a.Leave("x")
+	d.through <- struct{}{}
+	if !<-entered {
+		t.Fatal("the second does not fit")
+	}
+	d.asked = nil
+	has := func(n int) {
+		t.Helper()
+		a.eventually(func() bool {
+			d.Memory.mu.Lock()
+			defer d.Memory.mu.Unlock()
+			return d.shared[a.keys.hide("x")][a.name] == n
+		})
+	}
+	has(1)
+	a.Leave("x")
+	has(0)
+	for i := range 2 {
+		if !a.Enter(t.Context(), "x", 2) {
+			t.Errorf("place %d is taken by nobody", i)
+		}
+	}
+}
