@@ -24,10 +24,11 @@ type Directory interface {
 	// negative limit is none. Concurrent calls for one replica and key need
 	// not be supported.
 	Share(ctx context.Context, name, key string, n, limit int) (ok bool, err error)
-	// Take takes n, but no more than burst, of what all replicas may take of a
-	// key, and returns 0; or it takes nothing and returns how long the caller
-	// has to wait. One is earned in the time every, until there are burst of
-	// them.
+	// Take takes n of what all replicas may take of a key, and returns 0; or
+	// it takes nothing and returns how long the caller has to wait. One is
+	// earned in the time every, until there are burst of them. More than
+	// those are taken when all of them are there; the rest is owed, and has
+	// to be earned before anything else is.
 	Take(ctx context.Context, key string, n int, every time.Duration, burst int) (wait time.Duration, err error)
 }
 

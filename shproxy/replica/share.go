@@ -89,7 +89,9 @@ func (m *Member) shareOne(ctx context.Context, key string) error {
 
 // Take takes n of what all replicas together may take, such as the calls of a
 // caller, and returns 0, or takes nothing and returns how long to wait. One is
-// earned in the time every, and burst of them may be taken at once. While the directory is away, this replica counts for itself.
+// earned in the time every, until there are burst of them; more than those are
+// taken when all of them are there, and are owed then. While the directory is
+// away, this replica counts for itself.
 func (m *Member) Take(ctx context.Context, what string, n int, every time.Duration, burst int) (wait time.Duration) {
 	key := m.keys.hide(what)
 	m.mu.Lock()

@@ -103,7 +103,7 @@ func (d *Directory) Share(ctx context.Context, name, key string, n, limit int) (
 
 // Take implements [replica.Directory].
 func (d *Directory) Take(ctx context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
-	cost, most := time.Duration(min(n, burst))*every, time.Duration(burst)*every
-	wait, err := takeScript.Run(ctx, d.client, []string{d.rate + key}, cost.Microseconds(), most.Microseconds()).Int64()
+	micros := func(n int) int64 { return (time.Duration(n) * every).Microseconds() }
+	wait, err := takeScript.Run(ctx, d.client, []string{d.rate + key}, micros(min(n, burst)), micros(burst), micros(n)).Int64()
 	return time.Duration(wait) * time.Microsecond, err
 }

@@ -184,8 +184,9 @@ func take(t *testing.T, d replica.Directory) {
 		min, max time.Duration
 	}{
 		{"x", 2, slow, time.Hour, 2 * time.Hour},
-		{"y", 1000, slow, 0, 0}, // as many as there can be
-		{"y", 1, slow, time.Hour - time.Minute, time.Hour},
+		{"y", 1000, slow, 0, 0}, // more than there can be, of which 980 are owed
+		{"y", 1, slow, 981*time.Hour - time.Minute, 981 * time.Hour},
+		{"y", 1000, slow, 1000*time.Hour - time.Minute, 1000 * time.Hour},
 		{"z", burst, fast, 0, 0},
 		{"at once", 1, time.Nanosecond, 0, 0}, // no time that a clock of Redis would show
 		{"none", 0, slow, 0, 0},
