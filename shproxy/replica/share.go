@@ -23,11 +23,11 @@ func (m *Member) Enter(ctx context.Context, what string, limit int) bool {
 	m.mu.Unlock()
 	ok, shared := n <= limit, false
 	if ok && ask {
-		bounded, cancel := context.WithTimeout(ctx, m.o.Interval)
+		bounded, cancel := m.bounded(ctx)
 		defer cancel()
 		if fits, err := m.o.Directory.Share(bounded, m.name, key, n, limit); err == nil {
 			ok, shared = fits, true
-		} else if ctx.Err() == nil { // otherwise it is the caller who has left
+		} else {
 			m.directory(err)
 		}
 	}
@@ -98,15 +98,19 @@ func (m *Member) Take(ctx context.Context, what string, n int, every time.Durati
 	ask := m.started && m.away == nil
 	m.mu.Unlock()
 	if ask {
-		bounded, cancel := context.WithTimeout(ctx, m.o.Interval)
+		bounded, cancel := m.bounded(ctx)
 		defer cancel()
 		wait, err := m.o.Directory.Take(bounded, key, n, every, burst)
 		if err == nil {
 			return wait
 		}
-		if ctx.Err() == nil { // otherwise it is the caller who has left
-			m.directory(err)
-		}
+		m.directory(err)
 	}
 	return m.rates.Take(key, n, every, burst)
+}
+
+// bounded is for one question to the directory, which is asked for callers who
+// have left as well: they would be counted by this replica alone.
+func (m *Member) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), m.o.Interval)
 }

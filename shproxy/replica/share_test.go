@@ -5,6 +5,7 @@ package replica
 import (
 	"context"
 	"testing"
+	"time"
 )
 
 // gated is a directory whose Share waits, where there is a limit, until it is
@@ -55,5 +56,45 @@ func TestLeaveDuringEnter(t *testing.T) {
 		if !a.Enter(t.Context(), "x", 2) {
 			t.Errorf("place %d is taken by nobody", i)
 		}
+	}
+}
+
+// heeding is a directory that does nothing for a context that has ended.
+type heeding struct{ faulty }
+
+func (d *heeding) Share(ctx context.Context, name, key string, n, limit int) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return d.faulty.Share(ctx, name, key, n, limit)
+}
+
+func (d *heeding) Take(ctx context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	return d.faulty.Take(ctx, key, n, every, burst)
+}
+
+// Who leaves at once is counted as everybody else.
+func TestCallerHasLeft(t *testing.T) {
+	t.Parallel()
+	d := new(heeding)
+	a, b := join(t, d, testKey, nil), join(t, d, testKey, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	entered, taken := 0, 0
+	for range 3 {
+		for _, m := range []*tester{a, b} {
+			if m.Enter(ctx, "x", 2) {
+				entered++
+			}
+			if m.Take(ctx, "x", 1, time.Hour, 2) == 0 {
+				taken++
+			}
+		}
+	}
+	if entered != 2 || taken != 2 || a.Status().Directory != "" {
+		t.Errorf("%d entered, %d were taken of 2; the directory: %q", entered, taken, a.Status().Directory)
 	}
 }
