@@ -4,6 +4,8 @@ package replica
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -96,5 +98,44 @@ func TestCallerHasLeft(t *testing.T) {
 	}
 	if entered != 2 || taken != 2 || a.Status().Directory != "" {
 		t.Errorf("%d entered, %d were taken of 2; the directory: %q", entered, taken, a.Status().Directory)
+	}
+}
+
+// slow is a directory that takes its time for counts.
+type slow struct{ faulty }
+
+func (d *slow) Share(ctx context.Context, name, key string, n, limit int) (bool, error) {
+	if limit < 0 {
+		select {
+		case <-time.After(longInterval / 20):
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+	return d.faulty.Share(ctx, name, key, n, limit)
+}
+
+// More counts than can be told in one interval do not mean that the directory is
+// away.
+func TestManyCounts(t *testing.T) {
+	t.Parallel()
+	d := new(slow)
+	a := join(t, d, testKey, nil)
+	const keys = 50
+	for i := range keys {
+		if !a.Enter(t.Context(), strconv.Itoa(i), 1) {
+			t.Fatal("nothing fits")
+		}
+	}
+	d.Memory.mu.Lock()
+	d.records, d.shared = nil, nil
+	d.Memory.mu.Unlock()
+	a.eventually(func() bool {
+		d.Memory.mu.Lock()
+		defer d.Memory.mu.Unlock()
+		return len(d.shared) == keys
+	})
+	if n := a.Status().DirectoryErrors; n > 0 || strings.Contains(a.log.String(), "ERROR") {
+		t.Errorf("%d errors\n%s", n, a.log)
 	}
 }
