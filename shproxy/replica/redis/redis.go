@@ -29,6 +29,10 @@ const DefaultPrefix = "shproxy"
 // longer than a lease, and than sessions stay as many as they are.
 const forget = 7 * 24 * time.Hour
 
+// remember is how long after the end of its lease the counts of a replica are
+// kept: it may put its record again without having noticed that it was gone.
+const remember = time.Hour
+
 var (
 	//go:embed list.lua
 	listLua string
@@ -84,7 +88,7 @@ func (d *Directory) Put(ctx context.Context, name string, record []byte, lease t
 
 // List implements [replica.Directory].
 func (d *Directory) List(ctx context.Context) (map[string][]byte, error) {
-	flat, err := listScript.Run(ctx, d.client, []string{d.records, d.leases}).StringSlice()
+	flat, err := listScript.Run(ctx, d.client, []string{d.records, d.leases}, remember.Milliseconds()).StringSlice()
 	if err != nil {
 		return nil, err
 	}
