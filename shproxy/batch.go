@@ -41,8 +41,6 @@ func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *pro
 		if err != nil {
 			return scanProblem(err)
 		}
-		span, element, m := p.sent(r, element, m)
-		defer span.end(stats.OK, 0) // the answers are not told apart
 		switch {
 		case m.Kind != jsonrpc.Request:
 			others, posts = append(others, element), append(posts, m)
@@ -63,17 +61,27 @@ func (p *Proxy) batch(w http.ResponseWriter, r *http.Request, frame []byte) *pro
 		return problem
 	}
 	for i, other := range others {
-		if err := s.Post(other, posts[i]); err != nil {
+		span, with, m := p.sent(r, other, posts[i])
+		if err := s.Post(with, m); err != nil {
+			span.end(stats.Refused, 0)
 			return sendProblem(err).refusal()
 		}
+		span.end(stats.OK, 0)
 	}
 	p.recorder.BytesIn.Add(int64(len(frame)))
 	if len(requests) == 0 {
 		w.WriteHeader(http.StatusAccepted)
 		return nil
 	}
+	outcome := stats.OK // the answers are not told apart
+	for i := range requests {
+		var span span
+		span, requests[i], calls[i] = p.sent(r, requests[i], calls[i])
+		defer func() { span.end(outcome, 0) }()
+	}
 	reader, err := s.Batch(requests, calls)
 	if err != nil {
+		outcome = stats.Refused
 		return sendProblem(err)
 	}
 	defer reader.Leave()

@@ -32,8 +32,9 @@ type Replicas interface {
 	// Leave takes back what Enter has counted. It must not block.
 	Leave(what string)
 	// Take takes n of what all replicas together may take, of which one is
-	// earned in the time every, and burst may be taken at once. It returns 0,
-	// or takes nothing and returns how long to wait.
+	// earned in the time every, until there are burst of them; more than those
+	// are taken when all of them are there, and are owed then. It returns 0, or
+	// takes nothing and returns how long to wait.
 	Take(ctx context.Context, what string, n int, every time.Duration, burst int) (wait time.Duration)
 }
 

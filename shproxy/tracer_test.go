@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/testserver"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -58,6 +60,51 @@ func (r *recorder) trace(_ context.Context, c TracedCall) CallSpan {
 		defer r.mu.Unlock()
 		r.ends = append(r.ends, fmt.Sprint(c.Method, " ", outcome, " ", code))
 	}}
+}
+
+// A batch that is refused has no spans, since nothing of it goes to the server.
+func TestTraceOfBatches(t *testing.T) {
+	t.Parallel()
+	r := &recorder{}
+	_, url := newTestProxy(t, testserver.Good, &Options{Trace: r.trace, Identify: identifyByHeader, MaxCallerRate: 1})
+	c := (&client{t: t, url: url, header: http.Header{}}).as("ana")
+	hello := c.post(strings.Replace(initializeFrame, testVersion, batchVersion, 1))
+	c.session, c.version = hello.Header.Get(headerSession), batchVersion
+	c.body(hello)
+	const ping, note = `{"jsonrpc":"2.0","id":1,"method":"ping"}`, `{"jsonrpc":"2.0","method":"notifications/initialized"}`
+	ends := func(name string, want ...string) {
+		t.Helper()
+		var got []string
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // a span may end after its answer
+			r.mu.Lock()
+			got = slices.Sorted(slices.Values(r.ends))
+			n := len(r.calls)
+			r.mu.Unlock()
+			if n == len(got) && len(got) >= len(want) || time.Now().After(deadline) {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: ended: %q, want %q", name, got, want)
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.calls, r.ends = nil, nil
+	}
+	ends("initialize", "initialize ok 0")
+	c.body(c.post("[" + note + "," + ping + "," + initializeFrame + "]"))
+	ends("initialize in a batch")
+	c.header.Set("Accept", "application/json")
+	c.body(c.post("[" + note + "," + ping + "]"))
+	ends("not acceptable")
+	c.header.Del("Accept")
+	many := "[" + note + strings.Repeat(","+ping, 9) + "]" // all that he may after initialize
+	c.body(c.post(many))
+	ends("served", append([]string{"notifications/initialized ok 0"}, slices.Repeat([]string{"ping ok 0"}, 9)...)...)
+	if resp := c.post(many); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("too many: %s", resp.Status)
+	}
+	ends("too many")
 }
 
 // A tracer hears of each message once, with bounded words and no arguments, and of

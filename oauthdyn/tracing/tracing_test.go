@@ -203,6 +203,46 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// An answer that was cut off did not go well, unless it is the client who left, and
+// has the status that was sent, if there was one.
+func TestAborted(t *testing.T) {
+	c := newCollector(t)
+	tracer := startTracer(t, c.URL, nil, io.Discard)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for i, status := range []int{0, http.StatusEarlyHints, http.StatusOK, http.StatusOK, 0} {
+		ctx := t.Context()
+		if i >= 3 {
+			ctx = gone
+		}
+		h := tracer.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if status > 0 {
+				w.WriteHeader(status)
+			}
+			panic(http.ErrAbortHandler)
+		}), func(*http.Request) string { return "" })
+		func() {
+			defer func() {
+				if err := recover(); err != http.ErrAbortHandler {
+					t.Errorf("the server learns of %v", err)
+				}
+			}()
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", "/", nil))
+		}()
+	}
+	tracer.Close()
+	if len(c.spans) != 5 {
+		t.Fatalf("%v", c.spans)
+	}
+	for i, sent := range []bool{false, false, true, true, false} {
+		s, failed := c.spans[i], i < 3
+		text := s.String()
+		if (s.Status.GetCode() == trace.Status_STATUS_CODE_ERROR) != failed || strings.Contains(text, `"aborted"`) != failed || strings.Contains(text, "status_code") != sent {
+			t.Errorf("%d: %s", i, text)
+		}
+	}
+}
+
 // Lines about a request say in which trace they are.
 func TestLogger(t *testing.T) {
 	c := newCollector(t)

@@ -21,13 +21,15 @@ type Directory interface {
 	// Share notes that the replica has n things of the kind key, instead of
 	// what it had before, unless it and the others whose records are there
 	// would have more than limit: then it notes nothing, and reports false. A
-	// negative limit is none. Concurrent calls for one replica and key need
-	// not be supported.
+	// negative limit is none. What a replica has counts again if its record is
+	// put again soon after the lease ended. Concurrent calls for one replica
+	// and key need not be supported.
 	Share(ctx context.Context, name, key string, n, limit int) (ok bool, err error)
-	// Take takes n, but no more than burst, of what all replicas may take of a
-	// key, and returns 0; or it takes nothing and returns how long the caller
-	// has to wait. One is earned in the time every, until there are burst of
-	// them.
+	// Take takes n of what all replicas may take of a key, and returns 0; or
+	// it takes nothing and returns how long the caller has to wait. One is
+	// earned in the time every, until there are burst of them. More than
+	// those are taken when all of them are there; the rest is owed, and has
+	// to be earned before anything else is.
 	Take(ctx context.Context, key string, n int, every time.Duration, burst int) (wait time.Duration, err error)
 }
 
@@ -45,11 +47,20 @@ type memoryRecord struct {
 	ends time.Time
 }
 
-// expire forgets what has no lease any more. d.mu is held.
+// remember is how long after the end of its lease the counts of a replica are
+// kept: it may put its record again without having noticed that it was gone.
+const remember = time.Hour
+
+// lives reports whether the lease of a replica has not ended. d.mu is held.
+func (d *Memory) lives(name string) bool {
+	r, known := d.records[name]
+	return known && time.Now().Before(r.ends)
+}
+
+// expire forgets what has had no lease for long. d.mu is held.
 func (d *Memory) expire() {
-	now := time.Now()
 	for name, r := range d.records {
-		if !now.Before(r.ends) {
+		if time.Since(r.ends) >= remember {
 			delete(d.records, name)
 			for key, counts := range d.shared {
 				if delete(counts, name); len(counts) == 0 {
@@ -79,7 +90,9 @@ func (d *Memory) List(context.Context) (map[string][]byte, error) {
 	d.expire()
 	all := make(map[string][]byte, len(d.records))
 	for name, r := range d.records {
-		all[name] = append([]byte(nil), r.data...)
+		if d.lives(name) {
+			all[name] = append([]byte(nil), r.data...)
+		}
 	}
 	return all, nil
 }
@@ -92,7 +105,7 @@ func (d *Memory) Share(_ context.Context, name, key string, n, limit int) (bool,
 	counts := d.shared[key]
 	sum := n
 	for other, count := range counts {
-		if _, lives := d.records[other]; lives && other != name {
+		if other != name && d.lives(other) {
 			sum += count
 		}
 	}

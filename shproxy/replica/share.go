@@ -23,18 +23,18 @@ func (m *Member) Enter(ctx context.Context, what string, limit int) bool {
 	m.mu.Unlock()
 	ok, shared := n <= limit, false
 	if ok && ask {
-		bounded, cancel := context.WithTimeout(ctx, m.o.Interval)
+		bounded, cancel := m.bounded(ctx)
 		defer cancel()
 		if fits, err := m.o.Directory.Share(bounded, m.name, key, n, limit); err == nil {
 			ok, shared = fits, true
-		} else if ctx.Err() == nil { // otherwise it is the caller who has left
+		} else {
 			m.directory(err)
 		}
 	}
 	if ok {
 		m.mu.Lock()
-		m.counts[key] = n
-		if !shared {
+		m.counts[key]++
+		if !shared || m.counts[key] != n { // something has left meanwhile
 			m.unshared[key] = true
 		}
 		m.mu.Unlock()
@@ -58,13 +58,17 @@ func (m *Member) Leave(what string) {
 	}
 }
 
-// shareRest tells the directory what it does not know.
+// shareRest tells the directory what it does not know, as far as there is time.
 func (m *Member) shareRest(ctx context.Context) error {
 	m.mu.Lock()
 	keys := slices.Collect(maps.Keys(m.unshared))
 	m.mu.Unlock()
-	for _, key := range keys {
+	deadline, bounded := ctx.Deadline()
+	for i, key := range keys {
 		if err := m.shareOne(ctx, key); err != nil {
+			if i > 0 && bounded && !time.Now().Before(deadline) {
+				return nil // it answers; the others are for the next time
+			}
 			return err
 		}
 	}
@@ -89,22 +93,28 @@ func (m *Member) shareOne(ctx context.Context, key string) error {
 
 // Take takes n of what all replicas together may take, such as the calls of a
 // caller, and returns 0, or takes nothing and returns how long to wait. One is
-// earned in the time every, and burst of them may be taken at once. While the directory is away, this replica counts for itself.
+// earned in the time every, until there are burst of them; more than those are
+// taken when all of them are there, and are owed then. While the directory is
+// away, this replica counts for itself.
 func (m *Member) Take(ctx context.Context, what string, n int, every time.Duration, burst int) (wait time.Duration) {
 	key := m.keys.hide(what)
 	m.mu.Lock()
 	ask := m.started && m.away == nil
 	m.mu.Unlock()
 	if ask {
-		bounded, cancel := context.WithTimeout(ctx, m.o.Interval)
+		bounded, cancel := m.bounded(ctx)
 		defer cancel()
 		wait, err := m.o.Directory.Take(bounded, key, n, every, burst)
 		if err == nil {
 			return wait
 		}
-		if ctx.Err() == nil { // otherwise it is the caller who has left
-			m.directory(err)
-		}
+		m.directory(err)
 	}
 	return m.rates.Take(key, n, every, burst)
+}
+
+// bounded is for one question to the directory, which is asked for callers who
+// have left as well: they would be counted by this replica alone.
+func (m *Member) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), m.o.Interval)
 }

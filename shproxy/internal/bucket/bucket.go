@@ -20,8 +20,9 @@ type Buckets struct {
 	sweep  int                  // guarded by mu; at how many keys to look for old ones
 }
 
-// Take takes n of a key, but no more than the burst, and returns 0, or takes
-// nothing and returns how long it has to wait. One is earned in the time every.
+// Take takes n of a key and returns 0, or takes nothing and returns how long it
+// has to wait. One is earned in the time every, until there are burst of them;
+// more than those are taken when all of them are there, and are owed then.
 func (b *Buckets) Take(key string, n int, every time.Duration, burst int) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -30,14 +31,13 @@ func (b *Buckets) Take(key string, n int, every time.Duration, burst int) (wait 
 	if earned.Before(now) {
 		earned = now
 	}
-	earned = earned.Add(time.Duration(min(n, burst)) * every)
-	if wait = earned.Sub(now) - time.Duration(burst)*every; wait > 0 {
+	if wait = earned.Sub(now) + time.Duration(min(n, burst)-burst)*every; wait > 0 {
 		return wait
 	}
 	if b.earned == nil {
 		b.earned = make(map[string]time.Time)
 	}
-	b.earned[key] = earned
+	b.earned[key] = earned.Add(time.Duration(n) * every)
 	if len(b.earned) >= max(b.sweep, sweepAt) {
 		for key, earned := range b.earned {
 			if earned.Before(now) {

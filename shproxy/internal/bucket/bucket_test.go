@@ -28,8 +28,12 @@ func TestTake(t *testing.T) {
 		take("a", 1, 0)
 		take("a", 1, 100*time.Millisecond)
 		time.Sleep(time.Hour) // no more than the burst is saved
-		take("a", 100, 0)     // more can never be taken at once
-		take("a", 1, 100*time.Millisecond)
+		take("a", 100, 0)     // more are taken when all are there
+		take("a", 1, 9600*time.Millisecond)
+		take("a", 100, 10*time.Second)
+		time.Sleep(10*time.Second - time.Millisecond)
+		take("a", 100, time.Millisecond)
+		take("a", 4, 0)
 	})
 }
 

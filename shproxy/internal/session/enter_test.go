@@ -4,6 +4,7 @@ package session
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -40,5 +41,56 @@ func TestLeaveOnce(t *testing.T) {
 	}
 	if n := counted.Load(); n != 0 {
 		t.Errorf("%d are counted after the end", n)
+	}
+}
+
+// A caller who has enough ends no session of another, and one who finds no place
+// is not counted.
+func TestEnterBeforeMakeRoom(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	counted := make(map[string]int) // guarded by mu
+	cfg := testConfig(t, testserver.Env+"="+testserver.Good)
+	cfg.MaxSessions = 2
+	cfg.Enter = func(_ context.Context, who string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if counted[who] >= 1 {
+			return false
+		}
+		counted[who]++
+		return true
+	}
+	cfg.Leave = func(who string) {
+		mu.Lock()
+		defer mu.Unlock()
+		counted[who]--
+	}
+	m := newTestManager(t, cfg)
+	var sessions []*Session
+	for _, who := range []string{"alice", "bob"} {
+		s, err := m.Start(t.Context(), who, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, s)
+	}
+	if _, err := m.Start(t.Context(), "carol", nil); err != ErrTooMany {
+		t.Errorf("all places are taken: %v", err)
+	}
+	aged(sessions[1], 2*evictable)
+	if _, err := m.Start(t.Context(), "alice", nil); err != ErrCallerTooMany {
+		t.Errorf("alice has one: %v", err)
+	}
+	if err := sessions[1].Cause(); err != nil {
+		t.Errorf("the session of bob has ended: %v", err)
+	}
+	if _, err := m.Start(t.Context(), "carol", nil); err != nil {
+		t.Errorf("bob's session makes room: %v", err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if counted["alice"] != 1 || counted["bob"] != 0 || counted["carol"] != 1 {
+		t.Errorf("counted: %v", counted)
 	}
 }

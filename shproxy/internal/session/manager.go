@@ -124,17 +124,16 @@ func (m *Manager) Start(ctx context.Context, principal string, env []string) (*S
 	if err := m.breaker.check(principal); err != nil {
 		return nil, err
 	}
-	if err := m.makeRoom(); err != nil {
-		return nil, err
-	}
 	if err := m.enter(ctx, principal); err != nil {
-		return nil, err
+		return nil, err // before anything of another caller makes room
 	}
 	var s *Session
-	var err error
-	if m.cfg.Shared {
+	err := m.makeRoom()
+	switch {
+	case err != nil:
+	case m.cfg.Shared:
 		s, err = m.join(principal, env)
-	} else {
+	default:
 		s, err = m.startOwn(ctx, principal, env)
 	}
 	if err != nil {

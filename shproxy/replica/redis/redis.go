@@ -29,6 +29,10 @@ const DefaultPrefix = "shproxy"
 // longer than a lease, and than sessions stay as many as they are.
 const forget = 7 * 24 * time.Hour
 
+// remember is how long after the end of its lease the counts of a replica are
+// kept: it may put its record again without having noticed that it was gone.
+const remember = time.Hour
+
 var (
 	//go:embed list.lua
 	listLua string
@@ -84,7 +88,7 @@ func (d *Directory) Put(ctx context.Context, name string, record []byte, lease t
 
 // List implements [replica.Directory].
 func (d *Directory) List(ctx context.Context) (map[string][]byte, error) {
-	flat, err := listScript.Run(ctx, d.client, []string{d.records, d.leases}).StringSlice()
+	flat, err := listScript.Run(ctx, d.client, []string{d.records, d.leases}, remember.Milliseconds()).StringSlice()
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +107,7 @@ func (d *Directory) Share(ctx context.Context, name, key string, n, limit int) (
 
 // Take implements [replica.Directory].
 func (d *Directory) Take(ctx context.Context, key string, n int, every time.Duration, burst int) (time.Duration, error) {
-	cost, most := time.Duration(min(n, burst))*every, time.Duration(burst)*every
-	wait, err := takeScript.Run(ctx, d.client, []string{d.rate + key}, cost.Microseconds(), most.Microseconds()).Int64()
+	micros := func(n int) int64 { return (time.Duration(n) * every).Microseconds() }
+	wait, err := takeScript.Run(ctx, d.client, []string{d.rate + key}, micros(min(n, burst)), micros(burst), micros(n)).Int64()
 	return time.Duration(wait) * time.Microsecond, err
 }

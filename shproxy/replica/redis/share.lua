@@ -9,10 +9,10 @@ local counts = redis.call('HGETALL', KEYS[2])
 for i = 1, #counts, 2 do
 	if counts[i] ~= ARGV[1] then
 		local ends = redis.call('ZSCORE', KEYS[1], counts[i])
-		if ends and tonumber(ends) > now then
-			sum = sum + counts[i + 1]
-		else
+		if not ends then
 			redis.call('HDEL', KEYS[2], counts[i])
+		elseif tonumber(ends) > now then -- or it may live again
+			sum = sum + counts[i + 1]
 		end
 	end
 end

@@ -25,7 +25,7 @@ const (
 // Run tests directories. open returns one that is empty.
 func Run(t *testing.T, open func(t *testing.T) replica.Directory) {
 	for name, test := range map[string]func(*testing.T, replica.Directory){
-		"Records": records, "Lease": lease, "Share": share, "ShareOfTheDead": shareOfTheDead, "Race": race, "Take": take,
+		"Records": records, "Lease": lease, "Share": share, "ShareOfTheDead": shareOfTheDead, "ShareOfTheSlow": shareOfTheSlow, "Race": race, "Take": take,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -127,6 +127,32 @@ func shareOfTheDead(t *testing.T, d replica.Directory) {
 	}
 }
 
+// shareOfTheSlow has a replica put its record too late, and not tell again what it
+// has, since it has not noticed that it was gone.
+func shareOfTheSlow(t *testing.T, d replica.Directory) {
+	put(t, d, "a", "1", long)
+	put(t, d, "slow", "1", short)
+	try(t, d, "slow", "x", 2, -1, true)
+	for {
+		ok, err := d.Share(t.Context(), "a", "x", 2, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok {
+			break
+		}
+		time.Sleep(short) // between two questions
+	}
+	if got, want := list(t, d), "a=1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	try(t, d, "a", "x", 1, 3, true)
+	put(t, d, "slow", "2", long)
+	try(t, d, "a", "x", 2, 3, false)
+	try(t, d, "slow", "x", 3, 3, false)
+	try(t, d, "slow", "x", 2, 3, true)
+}
+
 // race takes the last places from several replicas at one time.
 func race(t *testing.T, d replica.Directory) {
 	const replicas, limit = 8, 20
@@ -184,8 +210,9 @@ func take(t *testing.T, d replica.Directory) {
 		min, max time.Duration
 	}{
 		{"x", 2, slow, time.Hour, 2 * time.Hour},
-		{"y", 1000, slow, 0, 0}, // as many as there can be
-		{"y", 1, slow, time.Hour - time.Minute, time.Hour},
+		{"y", 1000, slow, 0, 0}, // more than there can be, of which 980 are owed
+		{"y", 1, slow, 981*time.Hour - time.Minute, 981 * time.Hour},
+		{"y", 1000, slow, 1000*time.Hour - time.Minute, 1000 * time.Hour},
 		{"z", burst, fast, 0, 0},
 		{"at once", 1, time.Nanosecond, 0, 0}, // no time that a clock of Redis would show
 		{"none", 0, slow, 0, 0},
