@@ -148,7 +148,7 @@ type Options struct {
 	MaxCallerSessions int
 	// MaxCallerRate bounds the requests a second of one caller, as far as
 	// Identify tells callers apart, on all replicas together; those of ten
-	// seconds may come at once. Default none.
+	// seconds may come at once, and a batch of more is owed. Default none.
 	MaxCallerRate int
 	// Replicas makes the proxy one of several, see package replica. Nil means
 	// that it is the only one.
