@@ -35,13 +35,13 @@ func begins(lives string) bool {
 // and ends at once in all later ones.
 func TestServerThatStopsStarting(t *testing.T) {
 	t.Parallel()
-	for _, lives := range []int{0, 1, 2, 3, 4, 5, 7, 12} {
+	for _, lives := range []int{0, 1, 2, 3, 5, 8} {
 		t.Run(fmt.Sprint(lives), func(t *testing.T) {
 			t.Parallel()
 			target := stdioTarget(t)
 			file := filepath.Join(t.TempDir(), "lives")
 			target.Env = append(target.Env, fmt.Sprintf("CHECK_TEST_LIVES=%d %s", lives, file))
-			report, err := Run(t.Context(), target, Options{Timeout: 2 * time.Second, patience: 200 * time.Millisecond, quiet: 20 * time.Millisecond})
+			report, err := Run(t.Context(), target, Options{Versions: []string{V20251125}, Timeout: 2 * time.Second, patience: 200 * time.Millisecond, quiet: 20 * time.Millisecond})
 			if lives == 0 {
 				if err == nil || !strings.Contains(err.Error(), "the server has ") {
 					t.Errorf("error %v, want one that says that the server has ended", err)
