@@ -73,11 +73,12 @@ func (t *answerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// failure lets an HTTP error pass that carries a JSON-RPC error.
+// failure lets an HTTP error pass that carries a JSON-RPC error, unless it is
+// that the URL takes no POST: nothing has read the message then.
 func (t *answerTransport) failure(resp *http.Response) (*http.Response, error) {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came is enough
 	resp.Body.Close()
-	if _, ok := rpcError(body); !ok {
+	if _, ok := rpcError(body); !ok || resp.StatusCode == http.StatusMethodNotAllowed {
 		return nil, &StatusError{Endpoint: t.endpoint, Status: resp.StatusCode, Detail: statusDetail(resp, body)}
 	}
 	return withBody(resp, body), nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,10 +83,19 @@ func (a *app) addUser(ctx context.Context, name string, f *userFlags) error {
 	if err != nil {
 		return err
 	}
+	before, err := users.Names()
+	if err != nil {
+		return err
+	}
 	if err := users.Set(name, password); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s can sign in; kept in %s\n", strings.ToLower(name), file)
+	name = strings.ToLower(name)
+	if slices.Contains(before, name) {
+		_, err = fmt.Fprintf(a.stdout, "%s was there already: the password is changed; kept in %s\n", name, file)
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s can sign in; kept in %s\n", name, file)
 	return err
 }
 
@@ -95,6 +105,19 @@ type userFlags struct{ data, file string }
 func (f *userFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.data, "data", defaultData, "`DIR` that serve uses")
 	cmd.Flags().StringVar(&f.file, "users", "", "`FILE` of users (default DIR/users)")
+}
+
+// open opens the users that are there. A directory that is not is a mistaken name,
+// not a gateway without people.
+func (f *userFlags) open() (*local.Users, error) {
+	dir := f.data
+	if f.file != "" {
+		dir = filepath.Dir(f.file)
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, &hintedError{fmt.Errorf("there is no directory %s", dir), "--data names the directory that serve uses"}
+	}
+	return openUsers(f.data, f.file)
 }
 
 func (a *app) userListCommand() *cobra.Command {
@@ -114,7 +137,7 @@ func (a *app) userListCommand() *cobra.Command {
 }
 
 func (a *app) listUsers(f *userFlags, out *output) error {
-	users, err := openUsers(f.data, f.file)
+	users, err := f.open()
 	if err != nil {
 		return err
 	}
@@ -159,7 +182,7 @@ What the person has allowed clients ends when their tokens are refreshed; at onc
 }
 
 func (a *app) removeUser(name string, f *userFlags) error {
-	users, err := openUsers(f.data, f.file)
+	users, err := f.open()
 	if err != nil {
 		return err
 	}

@@ -78,13 +78,16 @@ func (p *Probe) NewSession(ctx context.Context) (*Session, error) {
 func (p *Probe) open(ctx context.Context) (s *Session, err error) {
 	s = &Session{probe: p}
 	if p.Transport == Stdio {
-		if s.Process, err = p.start(ctx); err != nil {
+		process, err := p.start(ctx)
+		if err != nil {
 			return nil, err
 		}
+		s.Process = process
 	}
+	opened := s
 	defer func() {
-		if err != nil && s.Process != nil {
-			s.Process.Close()
+		if err != nil && opened.Process != nil { // s is nil then
+			opened.Process.Close()
 		}
 	}()
 	if p.Modern() {

@@ -86,7 +86,7 @@ If the tool reports an error, its text is printed too and the exit status is 5.
 	}
 	cmd.Flags().BoolVar(&flags.json, "json", false, "write the result as one JSON document")
 	cmd.Flags().StringVar(&flags.params, "params", "", "all arguments as one `JSON` object, or @file, or - for stdin")
-	cmd.Flags().StringVar(&flags.save, "save", "", "keep images, audio and other binary content in a `dir`ectory; no file is overwritten")
+	cmd.Flags().StringVar(&flags.save, "save", "", "keep images, audio and other binary content in a `dir`ectory, which is made if need be; no file is overwritten")
 	flags.register(cmd.Flags())
 	return cmd
 }

@@ -102,6 +102,7 @@ func (a *app) check(cmd *cobra.Command, args []string, f *checkFlags) error {
 	f.options.Progress = func(done, total int, rule, version string) {
 		bar.Update(float64(done), float64(total), rule+" in "+version)
 	}
+	bar.Update(0, 1, "asking which versions the server speaks")
 	report, err := check.Run(cmd.Context(), target, f.options)
 	bar.Clear()
 	if err != nil {

@@ -65,5 +65,9 @@ func unreachable(t target, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	return &exitError{failure{code: exitUnreachable, text: oneLine(err.Error()), hint: "is " + t.String() + " an MCP server?"}, err}
+	hint := "is " + t.String() + " an MCP server?"
+	if t.looksOld() && !isUnreachable(err) {
+		hint = oldHint
+	}
+	return &exitError{failure{code: exitUnreachable, text: oneLine(err.Error()), hint: hint}, err}
 }

@@ -133,7 +133,26 @@ func explainStatus(e *shclient.StatusError, t target) failure {
 	case e.Status == http.StatusProxyAuthRequired || e.Status >= 500:
 		return failure{exitUnreachable, e.Error(), ""}
 	}
-	return failure{exitUnreachable, "no MCP server: " + e.Error(), "check the path of the URL; it often ends in /mcp"}
+	hint := "check the path of the URL; it often ends in /mcp"
+	if isOldRefusal(e.Status) && t.looksOld() {
+		hint = oldHint
+	}
+	return failure{exitUnreachable, "no MCP server: " + e.Error(), hint}
+}
+
+// oldHint is for servers of the transport of 2024-11-05.
+const oldHint = "it may speak HTTP+SSE (2024-11-05), which this command does not: use its Streamable HTTP endpoint, often at /mcp; shclient URL and shclient raw speak both"
+
+// isOldRefusal reports whether servers of HTTP+SSE answer so to a POST at the
+// URL of their stream.
+func isOldRefusal(status int) bool {
+	return status == http.StatusBadRequest || status == http.StatusNotFound || status == http.StatusMethodNotAllowed
+}
+
+// looksOld reports whether the target has a path as servers of HTTP+SSE have.
+func (t target) looksOld() bool {
+	u, err := url.Parse(t.url)
+	return err == nil && strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/sse")
 }
 
 // isUnreachable recognizes failures of the network. Those of files, and of the

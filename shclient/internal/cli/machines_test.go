@@ -19,6 +19,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn"
@@ -34,6 +35,32 @@ var moreServers = map[string]func(*testscript.TestScript){
 	"tls":      startTLS,
 	"machines": startMachines,
 	"proxied":  startProxied,
+	"old":      startOld,
+}
+
+// startOld starts a server of HTTP+SSE, at $URL as the SDK has it and at $BRIDGED
+// as shproxy has it: the one refuses a POST there by text, the other by JSON-RPC.
+func startOld(ts *testscript.TestScript) {
+	s := toolServer()
+	old := mcp.NewSSEHandler(func(*http.Request) *mcp.Server { return s }, nil)
+	mux := http.NewServeMux()
+	mux.Handle("/sse", old)
+	mux.HandleFunc("/bridged/sse", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && !r.URL.Query().Has("sessionid") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			fmt.Fprint(w, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"method POST is not allowed"}}`)
+			return
+		}
+		old.ServeHTTP(w, r)
+	})
+	web := httptest.NewServer(mux)
+	ts.Defer(func() {
+		web.CloseClientConnections()
+		web.Close()
+	})
+	ts.Setenv("URL", web.URL+"/sse")
+	ts.Setenv("BRIDGED", web.URL+"/bridged/sse")
 }
 
 // startTLS starts a server whose certificate ca.pem vouches for.

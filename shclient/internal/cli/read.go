@@ -60,7 +60,7 @@ it is binary; a terminal shows text, and images if it can.
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write the result as one JSON document")
-	cmd.Flags().StringVar(&dir, "save", "", "keep binary contents in a `dir`ectory; no file is overwritten")
+	cmd.Flags().StringVar(&dir, "save", "", "keep binary contents in a `dir`ectory, which is made if need be; no file is overwritten")
 	flags.register(cmd.Flags())
 	return cmd
 }

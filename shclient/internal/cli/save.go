@@ -26,12 +26,16 @@ type saver struct {
 	dir string // empty: nothing is kept
 }
 
-// check makes sure that there is a directory before anything is asked.
+// check makes sure that there is a directory before anything is asked: what a
+// tool did once may not be done again to have its files.
 func (s *saver) check() error {
 	if s.dir == "" {
 		return nil
 	}
 	info, err := os.Stat(s.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.MkdirAll(s.dir, 0o700)
+	}
 	if err == nil && !info.IsDir() {
 		err = fmt.Errorf("%s is not a directory", s.dir)
 	}

@@ -335,7 +335,7 @@ func (a *answer) read(resp *http.Response, id int64) (m jsonrpc.Message, err err
 	a.frame = bytes.TrimSpace(a.buffer.Bytes())
 	m, err = jsonrpc.Scan(a.frame)
 	switch {
-	case err != nil && resp.StatusCode != http.StatusOK:
+	case err != nil && resp.StatusCode != http.StatusOK, resp.StatusCode == http.StatusMethodNotAllowed: // which has read no message
 		return m, statusFailure(resp.StatusCode, a.frame)
 	case err != nil:
 		return m, badAnswer("%v", err)
