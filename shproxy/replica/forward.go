@@ -18,6 +18,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/inbody"
 )
 
 const (
@@ -166,8 +168,12 @@ func (m *Member) Wrap(next http.Handler) http.Handler {
 		}
 		name, named := owner(sessionOf(r))
 		if named && name != m.name {
-			if to, found := m.find(ctx, name); found && m.pass(w, r, to) {
-				return
+			if to, found := m.find(ctx, name); found {
+				client := &body{Body: inbody.New(w, r.Body)}
+				defer client.Over() // what is passed on may be read for longer
+				if m.pass(w, r, to, client) {
+					return
+				}
 			}
 		}
 		came := *r
@@ -187,12 +193,11 @@ func sessionOf(r *http.Request) string {
 	return r.URL.Query().Get(parameterSession)
 }
 
-// pass passes a request on and copies the answer. It reports false, and has
-// neither written nor read anything, if the replica is gone.
-func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
+// pass passes a request of a client on and copies the answer. It reports false,
+// and has neither written nor read anything, if the replica is gone.
+func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record, client *body) bool {
 	out := r.WithContext(r.Context())
-	client, err := hold(w, out)
-	if err != nil {
+	if err := hold(out, client); err != nil {
 		refuse(w, http.StatusBadRequest, noBody)
 		return true
 	}
@@ -238,28 +243,26 @@ const closedIdle = "server closed idle connection"
 // can be sent again.
 const smallBody = 64 << 10
 
-// hold reads the body, if it is small, and makes it last. It returns the body as
-// it comes from the client.
-func hold(w http.ResponseWriter, r *http.Request) (*body, error) {
-	client := &body{ReadCloser: r.Body, w: w}
+// hold reads the body, if it is small, and makes it last.
+func hold(r *http.Request, client *body) error {
 	if r.ContentLength == 0 {
 		r.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
-		return client, nil
+		return nil
 	}
 	// The owner bounds the body's size, but does not know this client.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	client.Limit(bodyTime)
 	r.Body = client
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
-		return client, nil
+		return nil
 	}
 	data := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(client, data); err != nil {
-		return client, err
+		return err
 	}
 	_, _ = client.Read(make([]byte, 1)) // the end, which lifts the deadline
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 	r.Body, _ = r.GetBody()
-	return client, nil
+	return nil
 }
 
 // try makes one attempt. What outer handlers have put into the header of the
@@ -390,23 +393,18 @@ func refuse(w http.ResponseWriter, status int, text string) {
 	_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":%q}}`, text)
 }
 
-// body is that of a client, which stays as it is until it is read. It lifts the
-// deadline once that is done: the reply may take longer.
+// body is that of a client, which stays as it is until it is read.
 type body struct {
-	io.ReadCloser
-	w     http.ResponseWriter
+	*inbody.Body
 	begun atomic.Bool
 	broke atomic.Bool // the client did not send all of it, or not in time
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	b.begun.Store(true)
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		if err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
-			b.broke.Store(true)
-		}
-		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{})
+	n, err := b.Body.Read(p)
+	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		b.broke.Store(true)
 	}
 	return n, err
 }
@@ -416,7 +414,7 @@ func (b *body) Close() error {
 	if !b.begun.Load() {
 		return nil
 	}
-	return b.ReadCloser.Close()
+	return b.Body.Close()
 }
 
 // patient gives a client its time for each piece of an answer, whose header it
