@@ -124,9 +124,19 @@ func noteError(_ http.ResponseWriter, r *http.Request, err error) {
 	r.Context().Value(passingKey{}).(*passing).err = err
 }
 
-// dialer notices within half a minute that a machine is cut off, so that calls
-// do not wait for it for ever.
-var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}}
+// cutOff is after how long without a sign of a machine the connections to it
+// are given up.
+const cutOff = 10 * time.Second
+
+// dialer notices that a machine is cut off, so that calls do not wait for it for
+// ever: by probes while it has nothing to say, and by what it does not
+// acknowledge, during which there are no probes.
+var dialer = net.Dialer{
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: cutOff - 3*probeEvery, Interval: probeEvery, Count: 3},
+	Control:         boundUnacked,
+}
+
+const probeEvery = 2 * time.Second
 
 // dial connects to the replica that the host name stands for. It is nobody but
 // that replica who answers, or the connection fails.
