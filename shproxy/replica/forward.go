@@ -178,7 +178,7 @@ func (m *Member) Wrap(next http.Handler) http.Handler {
 		}
 		name, named := owner(sessionOf(r))
 		if named && name != m.name {
-			if to, found := m.find(ctx, name); found {
+			if to, found := m.find(context.WithoutCancel(ctx), name); found {
 				client := &body{Body: inbody.New(w, r.Body)}
 				defer client.Over() // what is passed on may be read for longer
 				if m.pass(w, r, to, client) {
@@ -228,6 +228,7 @@ func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record, client
 	m.note(o)
 	switch o {
 	case passed:
+		unanswered(w, p)
 	case gone:
 		if out.GetBody != nil {
 			r.Body, _ = out.GetBody()
@@ -286,7 +287,9 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	before := maps.Clone(w.Header())
 	clear(w.Header())
 	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
-	r = r.WithContext(context.WithValue(r.Context(), passingKey{}, p))
+	ctx, end := deliver(r)
+	defer end()
+	r = r.WithContext(context.WithValue(ctx, passingKey{}, p))
 	r.Header = maps.Clone(r.Header)
 	delete(r.Header, "Connection") // which could have other headers taken away, or ask for another protocol
 	delete(r.Header, "Expect")     // which this replica answers
@@ -319,11 +322,13 @@ func (m *Member) copyAnswer(w *patient, r *http.Request, p *passing) {
 func (m *Member) outcome(ctx context.Context, p *passing) outcome {
 	o := broken
 	switch _, isGone := errors.AsType[*goneError](p.err); {
-	case p.err == nil || errors.Is(p.err, errFull) || ctx.Err() != nil:
-		o = passed // or nobody wants to know
+	case p.err == nil || errors.Is(p.err, errFull):
+		o = passed
 	case isGone:
 		o = gone
 		m.miss(p.to, p.err)
+	case ctx.Err() != nil:
+		o = passed // as far as anybody wants to know
 	default:
 		if _, never := errors.AsType[*dialError](p.err); never {
 			o = unreachable
@@ -337,6 +342,15 @@ func (m *Member) outcome(ctx context.Context, p *passing) outcome {
 			slog.String("replica", p.to.Name), slog.String("error", p.err.Error()))
 	}
 	return o
+}
+
+// unanswered answers a client that has left and got nothing. It may have closed
+// only the half of the connection that it sends by, and must not take the end of
+// the other half for the answer.
+func unanswered(w http.ResponseWriter, p *passing) {
+	if p.err != nil {
+		refuse(w, http.StatusBadGateway, "the client has ended the connection before there was an answer")
+	}
 }
 
 // note counts an attempt that had no answer.
@@ -378,6 +392,8 @@ func (m *Member) Pass(w http.ResponseWriter, r *http.Request, name string, body 
 		switch {
 		case errors.Is(p.err, errFull), o == gone, o == unreachable && name == "":
 			continue
+		case o == passed:
+			unanswered(w, p)
 		case o == unreachable:
 			w.Header().Set("Retry-After", "1")
 			refuse(w, http.StatusServiceUnavailable, "the replica that has this call cannot be reached; try again")
