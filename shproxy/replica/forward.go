@@ -293,6 +293,14 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	r.Header = maps.Clone(r.Header)
 	delete(r.Header, "Connection") // which could have other headers taken away, or ask for another protocol
 	delete(r.Header, "Expect")     // which this replica answers
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		// By these the transport would send a request again that the owner has
+		// got. It does not know them spelled like that.
+		if values, ok := r.Header[name]; ok {
+			delete(r.Header, name)
+			r.Header[strings.ToLower(name)] = values
+		}
+	}
 	m.copyAnswer(&patient{ResponseWriter: w, passed: &m.forwarded[passed]}, r, p)
 	if p.err != nil {
 		clear(w.Header())
