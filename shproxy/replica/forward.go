@@ -18,6 +18,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/inbody"
 )
 
 const (
@@ -122,9 +124,19 @@ func noteError(_ http.ResponseWriter, r *http.Request, err error) {
 	r.Context().Value(passingKey{}).(*passing).err = err
 }
 
-// dialer notices within half a minute that a machine is cut off, so that calls
-// do not wait for it for ever.
-var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 4}}
+// cutOff is after how long without a sign of a machine the connections to it
+// are given up.
+const cutOff = 10 * time.Second
+
+// dialer notices that a machine is cut off, so that calls do not wait for it for
+// ever: by probes while it has nothing to say, and by what it does not
+// acknowledge, during which there are no probes.
+var dialer = net.Dialer{
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: cutOff - 3*probeEvery, Interval: probeEvery, Count: 3},
+	Control:         boundUnacked,
+}
+
+const probeEvery = 2 * time.Second
 
 // dial connects to the replica that the host name stands for. It is nobody but
 // that replica who answers, or the connection fails.
@@ -166,8 +178,12 @@ func (m *Member) Wrap(next http.Handler) http.Handler {
 		}
 		name, named := owner(sessionOf(r))
 		if named && name != m.name {
-			if to, found := m.find(ctx, name); found && m.pass(w, r, to) {
-				return
+			if to, found := m.find(context.WithoutCancel(ctx), name); found {
+				client := &body{Body: inbody.New(w, r.Body)}
+				defer client.Over() // what is passed on may be read for longer
+				if m.pass(w, r, to, client) {
+					return
+				}
 			}
 		}
 		came := *r
@@ -187,12 +203,11 @@ func sessionOf(r *http.Request) string {
 	return r.URL.Query().Get(parameterSession)
 }
 
-// pass passes a request on and copies the answer. It reports false, and has
-// neither written nor read anything, if the replica is gone.
-func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
+// pass passes a request of a client on and copies the answer. It reports false,
+// and has neither written nor read anything, if the replica is gone.
+func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record, client *body) bool {
 	out := r.WithContext(r.Context())
-	client, err := hold(w, out)
-	if err != nil {
+	if err := hold(out, client); err != nil {
 		refuse(w, http.StatusBadRequest, noBody)
 		return true
 	}
@@ -213,6 +228,7 @@ func (m *Member) pass(w http.ResponseWriter, r *http.Request, to *record) bool {
 	m.note(o)
 	switch o {
 	case passed:
+		unanswered(w, p)
 	case gone:
 		if out.GetBody != nil {
 			r.Body, _ = out.GetBody()
@@ -238,28 +254,26 @@ const closedIdle = "server closed idle connection"
 // can be sent again.
 const smallBody = 64 << 10
 
-// hold reads the body, if it is small, and makes it last. It returns the body as
-// it comes from the client.
-func hold(w http.ResponseWriter, r *http.Request) (*body, error) {
-	client := &body{ReadCloser: r.Body, w: w}
+// hold reads the body, if it is small, and makes it last.
+func hold(r *http.Request, client *body) error {
 	if r.ContentLength == 0 {
 		r.GetBody = func() (io.ReadCloser, error) { return http.NoBody, nil }
-		return client, nil
+		return nil
 	}
 	// The owner bounds the body's size, but does not know this client.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
+	client.Limit(bodyTime)
 	r.Body = client
 	if r.ContentLength < 0 || r.ContentLength > smallBody {
-		return client, nil
+		return nil
 	}
 	data := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(client, data); err != nil {
-		return client, err
+		return err
 	}
 	_, _ = client.Read(make([]byte, 1)) // the end, which lifts the deadline
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
 	r.Body, _ = r.GetBody()
-	return client, nil
+	return nil
 }
 
 // try makes one attempt. What outer handlers have put into the header of the
@@ -273,10 +287,20 @@ func (m *Member) try(w http.ResponseWriter, r *http.Request, to *record, newcome
 	before := maps.Clone(w.Header())
 	clear(w.Header())
 	defer func() { _ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) }()
-	r = r.WithContext(context.WithValue(r.Context(), passingKey{}, p))
+	ctx, end := deliver(r)
+	defer end()
+	r = r.WithContext(context.WithValue(ctx, passingKey{}, p))
 	r.Header = maps.Clone(r.Header)
 	delete(r.Header, "Connection") // which could have other headers taken away, or ask for another protocol
 	delete(r.Header, "Expect")     // which this replica answers
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		// By these the transport would send a request again that the owner has
+		// got. It does not know them spelled like that.
+		if values, ok := r.Header[name]; ok {
+			delete(r.Header, name)
+			r.Header[strings.ToLower(name)] = values
+		}
+	}
 	m.copyAnswer(&patient{ResponseWriter: w, passed: &m.forwarded[passed]}, r, p)
 	if p.err != nil {
 		clear(w.Header())
@@ -306,11 +330,13 @@ func (m *Member) copyAnswer(w *patient, r *http.Request, p *passing) {
 func (m *Member) outcome(ctx context.Context, p *passing) outcome {
 	o := broken
 	switch _, isGone := errors.AsType[*goneError](p.err); {
-	case p.err == nil || errors.Is(p.err, errFull) || ctx.Err() != nil:
-		o = passed // or nobody wants to know
+	case p.err == nil || errors.Is(p.err, errFull):
+		o = passed
 	case isGone:
 		o = gone
 		m.miss(p.to, p.err)
+	case ctx.Err() != nil:
+		o = passed // as far as anybody wants to know
 	default:
 		if _, never := errors.AsType[*dialError](p.err); never {
 			o = unreachable
@@ -324,6 +350,15 @@ func (m *Member) outcome(ctx context.Context, p *passing) outcome {
 			slog.String("replica", p.to.Name), slog.String("error", p.err.Error()))
 	}
 	return o
+}
+
+// unanswered answers a client that has left and got nothing. It may have closed
+// only the half of the connection that it sends by, and must not take the end of
+// the other half for the answer.
+func unanswered(w http.ResponseWriter, p *passing) {
+	if p.err != nil {
+		refuse(w, http.StatusBadGateway, "the client has ended the connection before there was an answer")
+	}
 }
 
 // note counts an attempt that had no answer.
@@ -365,6 +400,8 @@ func (m *Member) Pass(w http.ResponseWriter, r *http.Request, name string, body 
 		switch {
 		case errors.Is(p.err, errFull), o == gone, o == unreachable && name == "":
 			continue
+		case o == passed:
+			unanswered(w, p)
 		case o == unreachable:
 			w.Header().Set("Retry-After", "1")
 			refuse(w, http.StatusServiceUnavailable, "the replica that has this call cannot be reached; try again")
@@ -390,23 +427,18 @@ func refuse(w http.ResponseWriter, status int, text string) {
 	_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":%q}}`, text)
 }
 
-// body is that of a client, which stays as it is until it is read. It lifts the
-// deadline once that is done: the reply may take longer.
+// body is that of a client, which stays as it is until it is read.
 type body struct {
-	io.ReadCloser
-	w     http.ResponseWriter
+	*inbody.Body
 	begun atomic.Bool
 	broke atomic.Bool // the client did not send all of it, or not in time
 }
 
 func (b *body) Read(p []byte) (int, error) {
 	b.begun.Store(true)
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		if err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
-			b.broke.Store(true)
-		}
-		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{})
+	n, err := b.Body.Read(p)
+	if err != nil && err != io.EOF && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		b.broke.Store(true)
 	}
 	return n, err
 }
@@ -416,7 +448,7 @@ func (b *body) Close() error {
 	if !b.begun.Load() {
 		return nil
 	}
-	return b.ReadCloser.Close()
+	return b.Body.Close()
 }
 
 // patient gives a client its time for each piece of an answer, whose header it

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/inbody"
 	"github.com/atrawog/mcp-oauth-gateway/shproxy/jsonrpc"
 )
 
@@ -161,8 +162,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPost {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
-		r.Body = &body{http.MaxBytesReader(w, r.Body, s.cfg.MaxMessageBytes), w}
+		// The transport reads it, maybe longer than this goes on, and must not
+		// have anything to do with w.
+		body := inbody.New(w, http.MaxBytesReader(nil, r.Body, s.cfg.MaxMessageBytes))
+		body.Limit(bodyTimeout)
+		defer body.Over()
+		r.Body = body
 	}
 	call := isCall(r)
 	if !s.calls.begin(call) {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 const headerSession = "Mcp-Session-Id"
@@ -58,18 +57,4 @@ func (s *seal) open(r *http.Request, caller string) bool {
 	}
 	r.Header.Set(headerSession, sealed[:i])
 	return true
-}
-
-// body lifts the deadline once the message is read: the reply may take longer.
-type body struct {
-	io.ReadCloser
-	w http.ResponseWriter
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{})
-	}
-	return n, err
 }
