@@ -389,10 +389,12 @@ func (m *Member) Pass(w http.ResponseWriter, r *http.Request, name string, body 
 			to = []*record{r}
 		}
 	}
+	lending := &loan{data: body}
+	defer lending.end()
 	for _, host := range to[:min(len(to), maxHosts)] {
 		again := came.Clone(ctx)
 		again.ContentLength, again.TransferEncoding = int64(len(body)), nil
-		again.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		again.GetBody = lending.body
 		again.Body, _ = again.GetBody()
 		p := m.try(w, again, host, name == "")
 		o := m.outcome(ctx, p)

@@ -116,7 +116,9 @@ func TestSameAddress(t *testing.T) {
 	if err := b.Start(t.Context(), http.NotFoundHandler()); err != nil {
 		t.Fatal(err)
 	}
-	a.eventually(func() bool { return a.Status().Unusable == 1 && strings.Contains(a.log.String(), errSameAddress.Error()) })
+	a.eventually(func() bool {
+		return a.Status().Unusable == 1 && strings.Contains(a.log.String(), errSameAddress.Error())
+	})
 	if err := b.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
