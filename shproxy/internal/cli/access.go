@@ -164,3 +164,6 @@ func (c *config) hosts() []string {
 	}
 	return hosts
 }
+
+// origins are those whose web pages may call.
+func (c *config) origins() []string { return slices.Concat(c.allowOrigins, c.corsOrigins) }

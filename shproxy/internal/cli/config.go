@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
 )
 
 // fromEnvironment takes the defaults that the original proxy's variables give.
@@ -53,6 +54,7 @@ func (c *config) check() error {
 		func() error { return c.settings.check(flagName) },
 		func() error { return checkPatterns(c.passEnv) },
 		c.certs.Check, c.checkAccess, c.checkPeers, c.checkReplicas,
+		func() error { _, err := guard.New(c.hosts(), c.origins()); return err },
 	} {
 		if err := check(); err != nil {
 			return &usageError{text: err.Error()}
