@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -46,7 +45,7 @@ func (c *config) newAccess(listener net.Listener, log *slog.Logger) (*access, er
 	var err error
 	if c.tokenFile != "" {
 		if a.tokens, err = openTokens(c.tokenFile); err != nil {
-			return nil, fmt.Errorf("--token-file: %w", err)
+			return nil, fileError("--token-file", "token", c.tokenFile, err)
 		}
 	}
 	if c.authEmbedded {

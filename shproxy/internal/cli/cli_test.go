@@ -4,10 +4,12 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
@@ -35,6 +37,14 @@ func TestScripts(t *testing.T) {
 				_, port, err := net.SplitHostPort(l.Addr().String())
 				ts.Check(err)
 				ts.Setenv("PORT", port)
+			},
+			// exitcode runs shproxy and checks its exit code: exitcode CODE ARGS.
+			"exitcode": func(ts *testscript.TestScript, _ bool, args []string) {
+				err := ts.Exec("shproxy", args[1:]...)
+				exit, ok := errors.AsType[*exec.ExitError](err)
+				if !ok || fmt.Sprint(exit.ExitCode()) != args[0] {
+					ts.Fatalf("%v, want exit code %s", err, args[0])
+				}
 			},
 			// lines checks how many lines the last command wrote to stderr.
 			"lines": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -103,12 +103,12 @@ func (c *config) openCluster(ctx context.Context, log *slog.Logger, sessions fun
 	}
 	secret, err := readKey(f.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("--replica-key-file: %w", err)
+		return nil, fileError("--replica-key-file", "key", f.keyFile, err)
 	}
 	password, _ := c.environment.lookup(envRedisPassword)
 	if f.passwordFile != "" {
 		if password, err = readValue(f.passwordFile); err != nil {
-			return nil, fmt.Errorf("--directory-password-file: %w", err)
+			return nil, fileError("--directory-password-file", "password", f.passwordFile, err)
 		}
 	}
 	goredis.SetLogger(&redisLogger{log})
