@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -84,6 +85,24 @@ func (c *config) checkReplicas() error {
 			return errors.New("--directory holds a password, which other users of the machine can see; put it into a file for --directory-password-file, or into $" + envRedisPassword)
 		}
 	}
+	return f.checkAdvertise()
+}
+
+// checkAdvertise finds an address that no other replica can reach.
+func (f *replicaFlags) checkAdvertise() error {
+	if f.advertise == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(f.advertise)
+	if err != nil || host == "" {
+		return errors.New("--replica-advertise must be like 10.0.0.7:7443")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("--replica-advertise must be like 10.0.0.7:7443, with a port from 1 to 65535")
+	}
+	if net.ParseIP(host).IsUnspecified() {
+		return fmt.Errorf("--replica-advertise must be an address that the other replicas can reach, like 10.0.0.7:%s, and %s is any address of a machine", port, host)
+	}
 	return nil
 }
 
@@ -150,9 +169,6 @@ func (f *replicaFlags) join(ctx context.Context, client goredis.UniversalClient,
 // address is where the other replicas reach the listener.
 func (f *replicaFlags) address(ctx context.Context, listener net.Listener) (string, error) {
 	if f.advertise != "" {
-		if host, port, err := net.SplitHostPort(f.advertise); err != nil || host == "" || port == "" {
-			return "", &usageError{text: "--replica-advertise must be like 10.0.0.7:7443"}
-		}
 		return f.advertise, nil
 	}
 	addr, ok := listener.Addr().(*net.TCPAddr)
