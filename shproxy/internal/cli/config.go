@@ -91,7 +91,7 @@ func (c *config) checkAccess() error {
 	if c.identityHeader != "" && !consistsOf(c.identityHeader, tchar) {
 		return fmt.Errorf("--identity-header: %q is not the name of a header", c.identityHeader)
 	}
-	return c.checkCallers(c.settings)
+	return c.checkCallers(c.settings, flagName)
 }
 
 // protected reports whether callers need a token.
@@ -102,7 +102,19 @@ func (c *config) protected() bool {
 // checkCallers refuses settings about callers that do not fit to how they are
 // known. Servers do not get this program's tokens, which were not issued for
 // them.
-func (c *config) checkCallers(s settings) error {
+func (c *config) checkCallers(s settings, name func(setting) string) error {
+	if !c.protected() && c.identityHeader == "" {
+		limit := ""
+		switch {
+		case s.callerMost > 0:
+			limit = "max-caller-sessions"
+		case s.callerRate > 0:
+			limit = "max-caller-rate"
+		}
+		if limit != "" {
+			return fmt.Errorf("%s needs to know who calls, from --token-file, --auth-issuer, --auth-embedded or --identity-header", name(setting{flag: limit}))
+		}
+	}
 	if !c.protected() && len(s.claimEnv) > 0 {
 		return fmt.Errorf("claims are those of a token, which only --token-file, --auth-issuer or --auth-embedded demand")
 	}

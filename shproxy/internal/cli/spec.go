@@ -124,7 +124,7 @@ func (c *config) fileEndpoint(server mcpjson.Server) (endpoint, error) {
 	if err := own.read(server.Overrides, &e.spec); err != nil {
 		return e, fmt.Errorf("shproxy: %w", err)
 	}
-	if err := c.checkCallers(e.settings); err != nil {
+	if err := c.checkCallers(e.settings, memberName); err != nil {
 		return e, fmt.Errorf("shproxy: %w", err)
 	}
 	e.paths = []string{"/" + server.Name + "/mcp"}
