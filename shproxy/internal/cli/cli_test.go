@@ -117,3 +117,29 @@ func (c *command) health() map[string]any {
 	}
 	return h
 }
+
+// Clients may know it under another URL; the log tells where it listens.
+func TestListening(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, want string
+		flags      []string
+	}{
+		{"itself", `msg=listening url=http://127\.0\.0\.1:\d+/mcp$`, nil},
+		{"public", `msg=listening url=https://mcp\.example\.com/mcp addr=127\.0\.0\.1:\d+$`, []string{"--public-url", "https://mcp.example.com"}},
+		{"several", `msg=listening url=https://mcp\.example\.com servers=2 addr=127\.0\.0\.1:\d+$`, []string{
+			"--public-url", "https://mcp.example.com", "--no-probe", "--config",
+			write(t, t.TempDir(), "two.json", `{"mcpServers": {"a": {"command": "testserver"}, "b": {"command": "testserver"}}}`),
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			flags := test.flags
+			if test.name != "several" {
+				flags = append(flags, "--", "testserver", testserver.Good)
+			}
+			c := launch(t, nil, flags...)
+			c.logged(test.want)
+		})
+	}
+}
