@@ -70,8 +70,25 @@ func (c *config) checkPeers() (err error) {
 	if len(c.peers) > 0 && c.adminAddr == "" {
 		return errors.New("--peer is for the page at --admin-addr, which is missing")
 	}
+	if c.adminAddr != "" {
+		if err := checkHostPort("--admin-addr", c.adminAddr); err != nil {
+			return err
+		}
+	}
 	c.peersOfStatus, err = service.ParsePeers(c.peers)
 	return err
+}
+
+// checkHostPort finds an address on which nothing can listen.
+func checkHostPort(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("%s must be HOST:PORT, like 127.0.0.1:9090 or :9090, with a port up to 65535; 0 means any free one", flag)
+	}
+	return nil
 }
 
 func (c *config) checkAccess() error {

@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -85,6 +86,9 @@ func (c *config) checkReplicas() error {
 			return errors.New("--directory holds a password, which other users of the machine can see; put it into a file for --directory-password-file, or into $" + envRedisPassword)
 		}
 	}
+	if err := checkHostPort("--replica-addr", f.addr); err != nil {
+		return err
+	}
 	return f.checkAdvertise()
 }
 
@@ -148,6 +152,9 @@ func (f *replicaFlags) join(ctx context.Context, client goredis.UniversalClient,
 		return nil, &usageError{text: "--directory-prefix: " + err.Error()}
 	}
 	listener, err := listen(ctx, f.addr, "--replica-addr takes another address")
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		err = &hintedError{err, "this machine does not have the address; if it is one that leads here, listen on all with --replica-addr :PORT and give it to --replica-advertise"}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--replica-addr: %w", err)
 	}
