@@ -81,8 +81,8 @@ func (t *Tracer) Close() {
 	}
 }
 
-// complaints logs that a variable is ignored, and seldom that spans are lost: a collector that is away for a
-// night must not fill the disk.
+// complaints logs that a variable is ignored, and seldom that spans are
+// lost: a collector that is away for a night must not fill the disk.
 type complaints struct {
 	log  *slog.Logger
 	last atomic.Int64 // when, in nanoseconds since 1970
