@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -113,9 +114,10 @@ func (f *replicaFlags) checkAdvertise() error {
 // cluster is what this program has of the replicas, of which it is one. Nil
 // means that there are no others.
 type cluster struct {
-	member *replica.Member
-	client goredis.UniversalClient
-	secret []byte
+	member    *replica.Member
+	client    goredis.UniversalClient
+	directory string // URL
+	secret    []byte
 }
 
 // openCluster opens what the flags name. sessions counts those of this replica.
@@ -139,7 +141,7 @@ func (c *config) openCluster(ctx context.Context, log *slog.Logger, sessions fun
 	if err != nil {
 		return nil, &usageError{text: "--directory: " + err.Error()}
 	}
-	cl := &cluster{client: client, secret: secret}
+	cl := &cluster{client: client, directory: f.directory, secret: secret}
 	if cl.member, err = f.join(ctx, client, secret, log, sessions); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -196,7 +198,7 @@ func (f *replicaFlags) address(ctx context.Context, listener net.Listener) (stri
 	}
 	conn, err := (&net.Dialer{Timeout: startDirectory}).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return "", directoryError(err)
+		return "", directoryError(f.directory, err)
 	}
 	defer conn.Close()
 	local, _, err := net.SplitHostPort(conn.LocalAddr().String())
@@ -208,8 +210,13 @@ func isLoopback(address string) bool {
 	return net.ParseIP(host).IsLoopback()
 }
 
-func directoryError(err error) error {
+func directoryError(directory string, err error) error {
 	hint := "Redis or Valkey has to be there when a replica starts; later it may be away"
+	late, network := errors.AsType[net.Error](err)
+	_, garbled := errors.AsType[tls.RecordHeaderError](err)
+	if strings.HasPrefix(directory, "rediss:") && (network && late.Timeout() || garbled) {
+		hint = "nobody answers with TLS there, as rediss: wants; the URL of a server without TLS begins with redis:"
+	}
 	if refused, ok := errors.AsType[goredis.Error](err); ok { // it is there
 		hint = "$REDIS_PASSWORD or --directory-password-file has the password"
 		if word, _, _ := strings.Cut(refused.Error(), " "); word != "NOAUTH" && word != "WRONGPASS" {
@@ -258,7 +265,7 @@ func (c *cluster) start(ctx context.Context, h http.Handler) error {
 	ctx, cancel := context.WithTimeout(ctx, startDirectory)
 	defer cancel()
 	if err := c.member.Start(ctx, h); err != nil {
-		return directoryError(err)
+		return directoryError(c.directory, err)
 	}
 	return nil
 }
