@@ -5,6 +5,7 @@ package tracing
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +31,8 @@ type Options struct {
 	// OTEL_TRACES_SAMPLER and OTEL_BSP_MAX_QUEUE_SIZE, in the environment of the
 	// process. Required.
 	LookupEnv func(string) (string, bool)
-	// Logger hears, once a minute at most, that spans could not be sent. Required.
+	// Logger hears, once a minute at most, that spans could not be sent, and that
+	// the sampler is none that there is. Required.
 	Logger *slog.Logger
 }
 
@@ -79,8 +81,8 @@ func (t *Tracer) Close() {
 	}
 }
 
-// complaints logs that spans are lost, seldom: a collector that is away for a
-// night must not fill the disk.
+// complaints logs that a variable is ignored, and seldom that spans are
+// lost: a collector that is away for a night must not fill the disk.
 type complaints struct {
 	log  *slog.Logger
 	last atomic.Int64 // when, in nanoseconds since 1970
@@ -90,9 +92,26 @@ const complaintPause = time.Minute
 
 // Handle is called by the SDK, from any goroutine.
 func (c *complaints) Handle(err error) {
+	if variable, instead := ignored(err); variable != "" {
+		c.log.LogAttrs(context.Background(), slog.LevelWarn, variable+" is ignored", slog.String("error", err.Error()), slog.String("instead", instead))
+		return
+	}
 	now, last := time.Now().UnixNano(), c.last.Load()
 	if now-last < int64(complaintPause) || !c.last.CompareAndSwap(last, now) {
 		return
 	}
 	c.log.LogAttrs(context.Background(), slog.LevelWarn, "spans are lost", slog.String("error", err.Error()))
+}
+
+// ignored returns the variable of the SDK that an error is about, and what counts
+// instead of it. The SDK tells it by the text alone, once for each provider.
+func ignored(err error) (variable, instead string) {
+	text := err.Error()
+	switch {
+	case strings.HasPrefix(text, "unsupported sampler"):
+		return "OTEL_TRACES_SAMPLER", "parentbased_always_on"
+	case strings.HasPrefix(text, "parsing sampler argument"), strings.HasPrefix(text, "invalid trace ID ratio"):
+		return "OTEL_TRACES_SAMPLER_ARG", "1.0"
+	}
+	return "", ""
 }

@@ -169,6 +169,27 @@ func TestDeadCollector(t *testing.T) {
 	}
 }
 
+// A sampler that there is not loses no span, and the log does not say so.
+func TestSampler(t *testing.T) {
+	for _, test := range []struct{ sampler, arg, want string }{
+		{"bogus", "", `msg="OTEL_TRACES_SAMPLER is ignored" error="unsupported sampler: bogus" instead=parentbased_always_on`},
+		{"traceidratio", "half", `msg="OTEL_TRACES_SAMPLER_ARG is ignored" error="parsing sampler argument: `},
+		{"parentbased_traceidratio", "2", `msg="OTEL_TRACES_SAMPLER_ARG is ignored" error="invalid trace ID ratio: greater than 1.0" instead=1.0`},
+	} {
+		t.Setenv("OTEL_TRACES_SAMPLER", test.sampler)
+		t.Setenv("OTEL_TRACES_SAMPLER_ARG", test.arg)
+		c := newCollector(t)
+		var log bytes.Buffer
+		tracer := startTracer(t, c.URL, nil, &log)
+		_, span := tracer.Begin(t.Context(), tracing.Begin{Name: "x"})
+		span.End("")
+		tracer.Close()
+		if got := log.String(); len(c.spans) != 1 || !strings.Contains(got, test.want) || strings.Contains(got, "lost") {
+			t.Errorf("%s %s: %d spans\n%s", test.sampler, test.arg, len(c.spans), got)
+		}
+	}
+}
+
 // Requests become spans without anything that clients could choose, and what is
 // passed on continues the trace.
 func TestHandler(t *testing.T) {

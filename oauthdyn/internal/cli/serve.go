@@ -261,7 +261,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) (err error) {
 	o.Logger = log
 	listener, err := listen(ctx, f.addr)
 	if err != nil {
-		return err
+		return mistakeBefore(ctx, f, o, err)
 	}
 	defer listener.Close()
 	source, err := f.certs.Open(log)

@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -46,7 +45,7 @@ func (c *config) newAccess(listener net.Listener, log *slog.Logger) (*access, er
 	var err error
 	if c.tokenFile != "" {
 		if a.tokens, err = openTokens(c.tokenFile); err != nil {
-			return nil, fmt.Errorf("--token-file: %w", err)
+			return nil, fileError("--token-file", "token", c.tokenFile, err)
 		}
 	}
 	if c.authEmbedded {
@@ -164,3 +163,6 @@ func (c *config) hosts() []string {
 	}
 	return hosts
 }
+
+// origins are those whose web pages may call.
+func (c *config) origins() []string { return slices.Concat(c.allowOrigins, c.corsOrigins) }

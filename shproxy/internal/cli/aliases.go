@@ -158,10 +158,18 @@ func (v *foreignValue) Set(value string) error {
 		return nil
 	}
 	if err := v.use(v.c, value); err != nil {
-		f.problem = &usageError{text: fmt.Sprintf("--%s: %v", v.as, err), hint: "here it is " + v.instead}
+		f.problem = &usageError{text: fmt.Sprintf("--%s: %v", v.as, err), hint: v.hint()}
 	}
 	f.used = append(f.used, v.foreignFlag)
 	return nil
+}
+
+// hint says what the flag is here. It is the name of a flag, or a sentence.
+func (f foreignFlag) hint() string {
+	if strings.HasPrefix(f.instead, "--") {
+		return "here it is " + f.instead
+	}
+	return f.instead
 }
 
 // tell notes in the log what the flags are here.

@@ -100,7 +100,10 @@ it. The endpoint is http://HOST:PORT/PATH; http://HOST:PORT/healthz tells how th
 proxy is. The command's environment is the part of this program's that programs
 need to run and to reach the network (PATH, HOME, USER, SHELL, LANG, TZ, TMPDIR,
 XDG_*, those of proxies and certificates, npm_config_*, UV_*, PIP_*); -e and
---pass-env add to it.`,
+--pass-env add to it.
+
+"shproxy healthcheck URL" asks a proxy whether it is ready, "shproxy --version"
+tells the version.`,
 		Example: `  shproxy -- npx -y @modelcontextprotocol/server-everything
   shproxy --port 9000 -e GIT_TOKEN=file:token -- uvx mcp-server-git --repository /src
   shproxy --config mcp.json --token-file tokens --host 0.0.0.0 --tls-cert c.pem --tls-key k.pem

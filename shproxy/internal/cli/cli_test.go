@@ -4,10 +4,12 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
@@ -35,6 +37,14 @@ func TestScripts(t *testing.T) {
 				_, port, err := net.SplitHostPort(l.Addr().String())
 				ts.Check(err)
 				ts.Setenv("PORT", port)
+			},
+			// exitcode runs shproxy and checks its exit code: exitcode CODE ARGS.
+			"exitcode": func(ts *testscript.TestScript, _ bool, args []string) {
+				err := ts.Exec("shproxy", args[1:]...)
+				exit, ok := errors.AsType[*exec.ExitError](err)
+				if !ok || fmt.Sprint(exit.ExitCode()) != args[0] {
+					ts.Fatalf("%v, want exit code %s", err, args[0])
+				}
 			},
 			// lines checks how many lines the last command wrote to stderr.
 			"lines": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -106,4 +116,30 @@ func (c *command) health() map[string]any {
 		c.t.Fatal(err)
 	}
 	return h
+}
+
+// Clients may know it under another URL; the log tells where it listens.
+func TestListening(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, want string
+		flags      []string
+	}{
+		{"itself", `msg=listening url=http://127\.0\.0\.1:\d+/mcp$`, nil},
+		{"public", `msg=listening url=https://mcp\.example\.com/mcp addr=127\.0\.0\.1:\d+$`, []string{"--public-url", "https://mcp.example.com"}},
+		{"several", `msg=listening url=https://mcp\.example\.com servers=2 addr=127\.0\.0\.1:\d+$`, []string{
+			"--public-url", "https://mcp.example.com", "--no-probe", "--config",
+			write(t, t.TempDir(), "two.json", `{"mcpServers": {"a": {"command": "testserver"}, "b": {"command": "testserver"}}}`),
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			flags := test.flags
+			if test.name != "several" {
+				flags = append(flags, "--", "testserver", testserver.Good)
+			}
+			c := launch(t, nil, flags...)
+			c.logged(test.want)
+		})
+	}
 }

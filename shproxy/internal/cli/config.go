@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/service"
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/guard"
 )
 
 // fromEnvironment takes the defaults that the original proxy's variables give.
@@ -53,6 +54,7 @@ func (c *config) check() error {
 		func() error { return c.settings.check(flagName) },
 		func() error { return checkPatterns(c.passEnv) },
 		c.certs.Check, c.checkAccess, c.checkPeers, c.checkReplicas,
+		func() error { _, err := guard.New(c.hosts(), c.origins()); return err },
 	} {
 		if err := check(); err != nil {
 			return &usageError{text: err.Error()}
@@ -68,8 +70,25 @@ func (c *config) checkPeers() (err error) {
 	if len(c.peers) > 0 && c.adminAddr == "" {
 		return errors.New("--peer is for the page at --admin-addr, which is missing")
 	}
+	if c.adminAddr != "" {
+		if err := checkHostPort("--admin-addr", c.adminAddr); err != nil {
+			return err
+		}
+	}
 	c.peersOfStatus, err = service.ParsePeers(c.peers)
 	return err
+}
+
+// checkHostPort finds an address on which nothing can listen.
+func checkHostPort(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("%s must be HOST:PORT, like 127.0.0.1:9090 or :9090, with a port up to 65535; 0 means any free one", flag)
+	}
+	return nil
 }
 
 func (c *config) checkAccess() error {
@@ -89,7 +108,7 @@ func (c *config) checkAccess() error {
 	if c.identityHeader != "" && !consistsOf(c.identityHeader, tchar) {
 		return fmt.Errorf("--identity-header: %q is not the name of a header", c.identityHeader)
 	}
-	return c.checkCallers(c.settings)
+	return c.checkCallers(c.settings, flagName)
 }
 
 // protected reports whether callers need a token.
@@ -100,7 +119,19 @@ func (c *config) protected() bool {
 // checkCallers refuses settings about callers that do not fit to how they are
 // known. Servers do not get this program's tokens, which were not issued for
 // them.
-func (c *config) checkCallers(s settings) error {
+func (c *config) checkCallers(s settings, name func(setting) string) error {
+	if !c.protected() && c.identityHeader == "" {
+		limit := ""
+		switch {
+		case s.callerMost > 0:
+			limit = "max-caller-sessions"
+		case s.callerRate > 0:
+			limit = "max-caller-rate"
+		}
+		if limit != "" {
+			return fmt.Errorf("%s needs to know who calls, from --token-file, --auth-issuer, --auth-embedded or --identity-header", name(setting{flag: limit}))
+		}
+	}
 	if !c.protected() && len(s.claimEnv) > 0 {
 		return fmt.Errorf("claims are those of a token, which only --token-file, --auth-issuer or --auth-embedded demand")
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"runtime"
@@ -93,9 +94,13 @@ func (e environment) set(env map[string]string, assignments []string) error {
 		if err := checkVariable(name); err != nil {
 			return &usageError{text: "-e: " + err.Error()}
 		}
+		const hint = "text:VALUE takes VALUE as it is"
 		value, err := e.value(value)
+		if _, file := errors.AsType[*fs.PathError](err); file { // no mistake in the flag
+			return &hintedError{fmt.Errorf("-e %s: %w", name, err), hint}
+		}
 		if err != nil {
-			return &usageError{text: fmt.Sprintf("-e %s: %v", name, err), hint: "text:VALUE takes VALUE as it is"}
+			return &usageError{text: fmt.Sprintf("-e %s: %v", name, err), hint: hint}
 		}
 		env[name] = value
 	}

@@ -78,6 +78,14 @@ func start(t *testing.T, flags ...string) *command {
 // startIn does so with further variables in the environment.
 func startIn(t *testing.T, env []string, flags ...string) *command {
 	t.Helper()
+	c := launch(t, env, flags...)
+	c.url = c.logged(`msg=listening url=(\S+)`)[1]
+	return c
+}
+
+// launch does not wait.
+func launch(t *testing.T, env []string, flags ...string) *command {
+	t.Helper()
 	shproxy, err := exec.LookPath("shproxy") // testscript.Main put it there
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +107,6 @@ func startIn(t *testing.T, env []string, flags ...string) *command {
 		<-c.done
 		_ = c.cmd.Wait()
 	})
-	c.url = c.logged(`msg=listening url=(\S+)`)[1]
 	return c
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,8 +17,10 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -84,15 +87,37 @@ func (c *config) checkReplicas() error {
 			return errors.New("--directory holds a password, which other users of the machine can see; put it into a file for --directory-password-file, or into $" + envRedisPassword)
 		}
 	}
+	if err := checkHostPort("--replica-addr", f.addr); err != nil {
+		return err
+	}
+	return f.checkAdvertise()
+}
+
+// checkAdvertise finds an address that no other replica can reach.
+func (f *replicaFlags) checkAdvertise() error {
+	if f.advertise == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(f.advertise)
+	if err != nil || host == "" {
+		return errors.New("--replica-advertise must be like 10.0.0.7:7443")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("--replica-advertise must be like 10.0.0.7:7443, with a port from 1 to 65535")
+	}
+	if net.ParseIP(host).IsUnspecified() {
+		return fmt.Errorf("--replica-advertise must be an address that the other replicas can reach, like 10.0.0.7:%s, and %s is any address of a machine", port, host)
+	}
 	return nil
 }
 
 // cluster is what this program has of the replicas, of which it is one. Nil
 // means that there are no others.
 type cluster struct {
-	member *replica.Member
-	client goredis.UniversalClient
-	secret []byte
+	member    *replica.Member
+	client    goredis.UniversalClient
+	directory string // URL
+	secret    []byte
 }
 
 // openCluster opens what the flags name. sessions counts those of this replica.
@@ -103,12 +128,12 @@ func (c *config) openCluster(ctx context.Context, log *slog.Logger, sessions fun
 	}
 	secret, err := readKey(f.keyFile)
 	if err != nil {
-		return nil, fmt.Errorf("--replica-key-file: %w", err)
+		return nil, fileError("--replica-key-file", "key", f.keyFile, err)
 	}
 	password, _ := c.environment.lookup(envRedisPassword)
 	if f.passwordFile != "" {
 		if password, err = readValue(f.passwordFile); err != nil {
-			return nil, fmt.Errorf("--directory-password-file: %w", err)
+			return nil, fileError("--directory-password-file", "password", f.passwordFile, err)
 		}
 	}
 	goredis.SetLogger(&redisLogger{log})
@@ -116,7 +141,7 @@ func (c *config) openCluster(ctx context.Context, log *slog.Logger, sessions fun
 	if err != nil {
 		return nil, &usageError{text: "--directory: " + err.Error()}
 	}
-	cl := &cluster{client: client, secret: secret}
+	cl := &cluster{client: client, directory: f.directory, secret: secret}
 	if cl.member, err = f.join(ctx, client, secret, log, sessions); err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
@@ -129,6 +154,9 @@ func (f *replicaFlags) join(ctx context.Context, client goredis.UniversalClient,
 		return nil, &usageError{text: "--directory-prefix: " + err.Error()}
 	}
 	listener, err := listen(ctx, f.addr, "--replica-addr takes another address")
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		err = &hintedError{err, "this machine does not have the address; if it is one that leads here, listen on all with --replica-addr :PORT and give it to --replica-advertise"}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--replica-addr: %w", err)
 	}
@@ -150,9 +178,6 @@ func (f *replicaFlags) join(ctx context.Context, client goredis.UniversalClient,
 // address is where the other replicas reach the listener.
 func (f *replicaFlags) address(ctx context.Context, listener net.Listener) (string, error) {
 	if f.advertise != "" {
-		if host, port, err := net.SplitHostPort(f.advertise); err != nil || host == "" || port == "" {
-			return "", &usageError{text: "--replica-advertise must be like 10.0.0.7:7443"}
-		}
 		return f.advertise, nil
 	}
 	addr, ok := listener.Addr().(*net.TCPAddr)
@@ -173,7 +198,7 @@ func (f *replicaFlags) address(ctx context.Context, listener net.Listener) (stri
 	}
 	conn, err := (&net.Dialer{Timeout: startDirectory}).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
-		return "", directoryError(err)
+		return "", directoryError(f.directory, err)
 	}
 	defer conn.Close()
 	local, _, err := net.SplitHostPort(conn.LocalAddr().String())
@@ -185,8 +210,13 @@ func isLoopback(address string) bool {
 	return net.ParseIP(host).IsLoopback()
 }
 
-func directoryError(err error) error {
+func directoryError(directory string, err error) error {
 	hint := "Redis or Valkey has to be there when a replica starts; later it may be away"
+	late, network := errors.AsType[net.Error](err)
+	_, garbled := errors.AsType[tls.RecordHeaderError](err)
+	if strings.HasPrefix(directory, "rediss:") && (network && late.Timeout() || garbled) {
+		hint = "nobody answers with TLS there, as rediss: wants; the URL of a server without TLS begins with redis:"
+	}
 	if refused, ok := errors.AsType[goredis.Error](err); ok { // it is there
 		hint = "$REDIS_PASSWORD or --directory-password-file has the password"
 		if word, _, _ := strings.Cut(refused.Error(), " "); word != "NOAUTH" && word != "WRONGPASS" {
@@ -235,7 +265,7 @@ func (c *cluster) start(ctx context.Context, h http.Handler) error {
 	ctx, cancel := context.WithTimeout(ctx, startDirectory)
 	defer cancel()
 	if err := c.member.Start(ctx, h); err != nil {
-		return directoryError(err)
+		return directoryError(c.directory, err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -455,16 +456,22 @@ func (refusal) RedisError()     {}
 // TestDirectoryErrors tells a password that is wrong from a server that is away.
 func TestDirectoryErrors(t *testing.T) {
 	for _, test := range []struct {
-		err  error
-		want string
+		scheme string
+		err    error
+		want   string
 	}{
-		{refusal("NOAUTH Authentication required."), "has the password"},
-		{refusal("WRONGPASS invalid username-password pair"), "has the password"},
-		{refusal("ERR DB index is out of range"), "what the URL says"},
-		{&net.OpError{Op: "dial", Err: errors.New("refused")}, "has to be there"},
+		{"redis", refusal("NOAUTH Authentication required."), "has the password"},
+		{"redis", refusal("WRONGPASS invalid username-password pair"), "has the password"},
+		{"redis", refusal("ERR DB index is out of range"), "what the URL says"},
+		{"redis", &net.OpError{Op: "dial", Err: errors.New("refused")}, "has to be there"},
+		{"redis", context.DeadlineExceeded, "has to be there"},
+		{"rediss", context.DeadlineExceeded, "without TLS begins with redis:"},
+		{"rediss", tls.RecordHeaderError{}, "without TLS begins with redis:"},
+		{"rediss", &net.OpError{Op: "dial", Err: errors.New("refused")}, "has to be there"},
+		{"rediss", refusal("NOAUTH Authentication required."), "has the password"},
 	} {
 		var out strings.Builder
-		if explain(&out, directoryError(fmt.Errorf("directory: %w", test.err)), true); !strings.Contains(out.String(), test.want) {
+		if explain(&out, directoryError(test.scheme+"://127.0.0.1:1", fmt.Errorf("directory: %w", test.err)), true); !strings.Contains(out.String(), test.want) {
 			t.Errorf("%v: want %q:\n%s", test.err, test.want, out.String())
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/atrawog/mcp-oauth-gateway/oauthdyn/certs"
@@ -48,6 +47,10 @@ func (c *config) run(sig *service.Signals, stderr io.Writer) (err error) {
 	} else {
 		log.LogAttrs(sig.Stop, slog.LevelDebug, "processes that leave their group are not followed", slog.String("reason", err.Error()))
 	}
+	endpoints, err := c.endpoints(log) // before the address is taken, since mistakes in the flags come first
+	if err != nil {
+		return err
+	}
 	listener, err := listenAs(sig.Stop, publicListener(c.replicas.directory != ""), c.address(), "--port takes another port; 0 means any free one")
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (c *config) run(sig *service.Signals, stderr io.Writer) (err error) {
 	if err := p.prepare(); err != nil {
 		return err
 	}
-	fresh, err := p.load()
+	fresh, err := p.fleet.use(p.Kill, endpoints)
 	if err != nil {
 		return err
 	}
@@ -97,8 +100,7 @@ func (p *program) prepare() (err error) {
 	if p.access, err = p.newAccess(p.listener, p.log); err != nil {
 		return err
 	}
-	origins := slices.Concat(p.allowOrigins, p.corsOrigins)
-	maker, err := newMaker(p.hosts(), origins, p.access.identify(), p.log)
+	maker, err := newMaker(p.hosts(), p.origins(), p.access.identify(), p.log)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,18 +99,24 @@ func (p *program) wait(failed <-chan error) error {
 	}
 }
 
-// announce tells where the servers are.
+// announce tells where the servers are, and where the program listens if their
+// URLs do not say so.
 func (p *program) announce() {
 	base := p.baseURL(p.listener)
 	places := p.fleet.where()
+	listening := []slog.Attr{slog.String("url", base)}
 	if len(places) == 1 {
-		p.log.LogAttrs(p.Stop, slog.LevelInfo, "listening", slog.String("url", base+places[0].paths[0]))
-		return
+		listening[0] = slog.String("url", base+places[0].paths[0])
+	} else {
+		for _, e := range places {
+			p.log.LogAttrs(p.Stop, slog.LevelInfo, "serving", slog.String("server", e.name), slog.String("url", base+e.paths[0]))
+		}
+		listening = append(listening, slog.Int("servers", len(places)))
 	}
-	for _, e := range places {
-		p.log.LogAttrs(p.Stop, slog.LevelInfo, "serving", slog.String("server", e.name), slog.String("url", base+e.paths[0]))
+	if addr := p.listener.Addr().String(); !strings.HasSuffix(base, "//"+addr) {
+		listening = append(listening, slog.String("addr", addr))
 	}
-	p.log.LogAttrs(p.Stop, slog.LevelInfo, "listening", slog.String("url", base), slog.Int("servers", len(places)))
+	p.log.LogAttrs(p.Stop, slog.LevelInfo, "listening", listening...)
 }
 
 // startAdmin serves the admin address, if there is one, until stop is called.

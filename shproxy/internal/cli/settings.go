@@ -79,8 +79,8 @@ type setting struct {
 var processSettings = []setting{
 	{"mode", "`MODE` session (a process for each session) or shared (one for all of them)", func(s *settings) any { return &s.mode }, 0},
 	{"max-sessions", "at most `N` sessions at one time", func(s *settings) any { return &s.maxSessions }, 1},
-	{"max-caller-sessions", "at most `N` sessions of one caller, on all replicas together; 0 means no such limit", func(s *settings) any { return &s.callerMost }, 0},
-	{"max-caller-rate", "at most `N` requests a second of one caller, those of ten seconds at once, on all replicas together; 0 means no such limit", func(s *settings) any { return &s.callerRate }, 0},
+	{"max-caller-sessions", "at most `N` sessions of one caller, on all replicas together, which needs tokens or --identity-header; 0 means no such limit", func(s *settings) any { return &s.callerMost }, 0},
+	{"max-caller-rate", "at most `N` requests a second of one caller, those of ten seconds at once, on all replicas together, which needs tokens or --identity-header; 0 means no such limit", func(s *settings) any { return &s.callerRate }, 0},
 	{"idle-timeout", "end a session without calls and streams after this `TIME`", func(s *settings) any { return &s.idleTimeout }, 1},
 	{"warm", "keep `N` processes started and waiting for a session", func(s *settings) any { return &s.warm }, 0},
 	{"max-starts", "at most `N` processes are starting at one time", func(s *settings) any { return &s.maxStarts }, 1},

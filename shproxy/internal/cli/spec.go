@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path"
 	"path/filepath"
@@ -60,7 +61,8 @@ func (c *config) endpoints(log *slog.Logger) ([]endpoint, error) {
 	}
 	if c.file != "" {
 		more, err := c.fileEndpoints(log)
-		if _, explained := errors.AsType[*usageError](err); explained {
+		_, explained := errors.AsType[*usageError](err)
+		if _, file := errors.AsType[*fs.PathError](err); file || explained {
 			return nil, err
 		}
 		if errors.Is(err, mcpjson.ErrFormat) {
@@ -90,6 +92,9 @@ func (c *config) commandEndpoint(name, command string, args []string) (endpoint,
 
 func (c *config) fileEndpoints(log *slog.Logger) ([]endpoint, error) {
 	servers, err := mcpjson.Read(c.file, c.environment.lookup)
+	if _, file := errors.AsType[*fs.PathError](err); file {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +129,7 @@ func (c *config) fileEndpoint(server mcpjson.Server) (endpoint, error) {
 	if err := own.read(server.Overrides, &e.spec); err != nil {
 		return e, fmt.Errorf("shproxy: %w", err)
 	}
-	if err := c.checkCallers(e.settings); err != nil {
+	if err := c.checkCallers(e.settings, memberName); err != nil {
 		return e, fmt.Errorf("shproxy: %w", err)
 	}
 	e.paths = []string{"/" + server.Name + "/mcp"}
