@@ -128,7 +128,7 @@ var rules = []rule{
 		reason: "bytes in, bytes out: typed messages lose what they do not know",
 	}, {
 		from:   []string{"oauthdyn/...", "shproxy/...", "fetchserver/...", "shclient/..."},
-		except: []string{"oauthdyn/oauthdyntest/...", "oauthdyn/authserver/store/storetest", "oauthdyn/authserver/login/internal/logintest", "oauthdyn/internal/redistest", "shproxy/internal/redistest", "shproxy/replica/replicatest"},
+		except: []string{"oauthdyn/oauthdyntest/...", "oauthdyn/authserver/store/storetest", "oauthdyn/authserver/login/internal/logintest", "oauthdyn/internal/redistest", "shproxy/internal/redistest", "shproxy/internal/inbody/inbodytest", "shproxy/replica/replicatest"},
 		ban:    []string{"testing", "net/http/httptest"},
 		reason: "test support belongs into packages whose names end in test",
 	},

@@ -3,17 +3,12 @@
 package replica
 
 import (
-	"crypto/tls"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"sync"
 	"testing"
+
+	"github.com/atrawog/mcp-oauth-gateway/shproxy/internal/inbody/inbodytest"
 )
 
-// An owner may answer before it has all of the message. What then still waits for
-// the client's bytes leaves the answer alone, which over HTTP/2 would end the
-// process.
 func TestEarlyAnswer(t *testing.T) {
 	t.Parallel()
 	d := new(faulty)
@@ -22,37 +17,6 @@ func TestEarlyAnswer(t *testing.T) {
 	})
 	a := join(t, d, testKey, nil)
 	a.knows(1)
-	front := httptest.NewUnstartedServer(a.Wrap(http.NotFoundHandler()))
-	front.EnableHTTP2 = true
-	front.StartTLS()
-	defer front.Close()
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
-	defer transport.CloseIdleConnections()
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			for range 20 {
-				from, to := io.Pipe()
-				go func() { _, _ = io.WriteString(to, "some") }() // and no more
-				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, front.URL, from)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				r.ContentLength = 1 << 20
-				r.Header.Set(headerSession, b.name+".1")
-				resp, err := transport.RoundTrip(r)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				resp.Body.Close()
-				_ = from.Close()
-				if resp.ProtoMajor != 2 || resp.StatusCode != http.StatusUnauthorized {
-					t.Errorf("%s %s", resp.Proto, resp.Status)
-				}
-			}
-		})
-	}
-	all.Wait()
+	session := http.Header{headerSession: {b.name + ".1"}}
+	inbodytest.EarlyAnswer(t, a.Wrap(http.NotFoundHandler()), session, http.StatusUnauthorized)
 }
